@@ -1,0 +1,109 @@
+"""What an archive must do for the dock; these docstrings are the contract, and tests/contract holds every backend to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dockd.core.proof import ArchiveProof
+from dockd.core.recording import StoredObject, VerifiedRecording
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where an upload was left; the archive is always asked how far it came.
+
+    Attributes:
+        url: of the upload.
+        nonce: hexadecimal; sent with the upload's creation, and the receipt must repeat it.
+    """
+
+    url: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consignment:
+    """One verified recording and what the archive is told about it.
+
+    Attributes:
+        verified: the recording, its size and its digests.
+        path: its bytes in the spool.
+        dock, camera, docking: who sends it, whose it is, when it came.
+        name: its path on the camera, in `core.names.shown` form.
+        recorded: the camera's modification time, RFC 3339, as the camera's clock had it.
+        seen: when the dock first saw it, RFC 3339 with zone.
+        sidecar_of: recording id that it belongs to, or None.
+    """
+
+    verified: VerifiedRecording
+    path: Path
+    dock: str
+    camera: str
+    docking: str
+    name: str
+    recorded: str
+    seen: str
+    sidecar_of: str | None = None
+
+
+class Progress(Protocol):
+    """Told by a backend while it works; never blocks."""
+
+    async def placed(self, point: ResumePoint) -> None:
+        """The archive made room: called, and awaited, before the first byte is sent, so that a restart can resume."""
+        ...
+
+    async def dropped(self, reason: str) -> None:
+        """The archive forgot the upload that was to be resumed; a new one begins at the first byte."""
+        ...
+
+    def sent(self, offset_bytes: int) -> None:
+        """Bytes of the recording that the archive has acknowledged or that have been handed to the network."""
+        ...
+
+
+class Archive(Protocol):
+    """A central store that can prove what it holds. Implementations hold no recording's state between calls."""
+
+    async def store(self, consignment: Consignment, resume: ResumePoint | None, progress: Progress) -> StoredObject:
+        """Bring every byte to the archive, continuing at the archive's own offset where `resume` is still known to it.
+
+        The bytes are hashed again as they are sent; if they are not those of `consignment.verified`, the upload is left
+        incomplete. Calling it again after any error, or after success, is safe: nothing is stored twice under one resume point.
+
+        Raises:
+            ArchiveUnreachableError, ArchiveBusyError, ArchiveChecksumError, ArchiveDeniedError: transient.
+            ArchiveRefusedError: this recording can never be stored; with the archive's words.
+            SpoolMismatchError: the spool's bytes are no longer those that were verified.
+        """
+        ...
+
+    async def prove(self, stored: StoredObject, *, camera: str) -> ArchiveProof:
+        """Obtain the receipt: the archive's proof, made after it read back what it stored.
+
+        Waits while the archive is still reading.
+
+        Raises:
+            ArchiveUnreachableError, ArchiveBusyError, ArchiveDeniedError, UploadLostError: transient; UploadLostError when the
+                archive does not know the object.
+            ArchiveRefusedError: the archive itself found that the bytes are not those announced.
+            ProofRefusedError: what it showed proves nothing.
+        """
+        ...
+
+    async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
+        """Obtain a fresh holding statement over `nonce`: the archive reads the object again, now.
+
+        Raises:
+            as `prove`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections. The archive cannot be used afterwards."""
+        ...
+
+
+ArchiveWrapper = Callable[[Archive], Archive]
+"""Retry, limits and schedule: something that takes an archive and is one."""

@@ -1,0 +1,258 @@
+"""The one rule: nothing is erased before the archive has proved, from the bytes it stored, that it holds what the camera held.
+
+Erasing takes a `ClearancePermit`, and only `permit_delete` mints one. It wants, all of this docking:
+
+1. a fresh scan of the camera, showing the serial that was docked;
+2. a re-hash of each file, read from the device itself, not from a cache;
+3. for each file, a fresh holding statement of the archive over this docking's nonce, about exactly the bytes of the re-hash;
+4. no hold on the camera or the recording.
+
+What fails a check is left on the camera and named with the reason; the rest may go, so that one junk file does not fill a
+camera for ever. A recording and its sidecars go together or not at all. A permit that covers nothing is not made.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dockd.core.names import shown
+from dockd.core.proof import ArchiveProof, StatementKind
+from dockd.core.recording import Measured
+
+_SEAL = object()
+
+
+class FileKind(StrEnum):
+    """What a profile says about one entry of a camera's tree."""
+
+    RECORDING = "recording"
+    SIDECAR = "sidecar"
+    IGNORABLE = "ignorable"
+    UNKNOWN = "unknown"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What must be the same of a file from the re-hash to the erasing.
+
+    Attributes:
+        device, inode: which file it is.
+        size_bytes: its length.
+        modified_ns, changed_ns: when its bytes and when its entry changed, nanoseconds since 1970.
+    """
+
+    device: int
+    inode: int
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedFile:
+    """One entry of a camera's tree.
+
+    Attributes:
+        path: exact bytes relative to the camera's root.
+        kind: what the profile says about it.
+        identity: None for what is not a plain file or could not be looked at.
+        sidecar_of: path of the recording that it belongs to.
+        problem: why it will never be read, empty for files that can be.
+        priority: of a recording, 0 most urgent; a sidecar has that of its recording.
+    """
+
+    path: bytes
+    kind: FileKind
+    identity: Identity | None
+    sidecar_of: bytes | None = None
+    problem: str = ""
+    priority: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CameraScan:
+    """Everything that was found on one camera in one walk.
+
+    Attributes:
+        serial: the camera's, as read in this same walk.
+        files: in the order of their paths; folders are not listed.
+    """
+
+    serial: str
+    files: tuple[ScannedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehash:
+    """What reading one file from the device, past every cache, gave."""
+
+    measured: Measured
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A recording that someone wants erased, and the archive's fresh word for it."""
+
+    recording_id: str
+    path: bytes
+    holding: ArchiveProof
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Orders that nothing of these may be erased: serials of cameras, and ids of recordings."""
+
+    cameras: frozenset[str] = frozenset()
+    recordings: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """One file that a permit covers: exactly this file, with exactly these bytes."""
+
+    recording_id: str
+    path: bytes
+    identity: Identity
+    holding: ArchiveProof
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """One file that stays on the camera, and why, in plain words."""
+
+    path: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearancePermit:
+    """Leave to delete exactly what it covers from one camera in one docking.
+
+    Attributes:
+        camera: serial.
+        docking: id.
+        nonce: hexadecimal; the docking's own, repeated in every holding statement.
+        covered: sidecars before the recordings that they belong to, so that a break never leaves a sidecar alone.
+        left: what stays.
+    """
+
+    camera: str
+    docking: str
+    nonce: str
+    covered: tuple[Covered, ...]
+    left: tuple[Left, ...]
+    seal: object
+
+    def __post_init__(self) -> None:
+        if self.seal is not _SEAL:
+            msg = "only permit_delete makes a ClearancePermit"
+            raise RuntimeError(msg)
+
+
+class NoClearanceError(ValueError):
+    """Nothing on this camera may be erased now; `left` says why for each file."""
+
+    def __init__(self, message: str, left: tuple[Left, ...] = ()) -> None:
+        super().__init__(message)
+        self.left = left
+
+
+def permit_delete(
+    *,
+    camera: str,
+    docking: str,
+    nonce: str,
+    scan: CameraScan,
+    rehashes: Mapping[bytes, Rehash],
+    claims: Iterable[Claim],
+    holds: Holds,
+) -> ClearancePermit:
+    """Mint the permit for what may be deleted.
+
+    Args:
+        camera: serial of the camera that was docked.
+        docking: id of this docking.
+        nonce: hexadecimal, made for this docking by whoever erases.
+        scan: a walk made after the claims were collected.
+        rehashes: by path, read from the device in this docking.
+        claims: at most one for each path.
+        holds: in force now.
+
+    Raises:
+        NoClearanceError: another camera than the one docked, a hold on it, or not one file passes.
+        RuntimeError: two claims for one path, or an empty nonce.
+    """
+    if not nonce:
+        msg = "a permit needs the docking's nonce"
+        raise RuntimeError(msg)
+    if scan.serial != camera:
+        msg = f"camera {camera} was docked, but {scan.serial} is in the bay now"
+        raise NoClearanceError(msg)
+    if camera in holds.cameras:
+        msg = f"camera {camera} is on hold"
+        raise NoClearanceError(msg)
+    by_path: dict[bytes, Claim] = {}
+    for claim in claims:
+        if claim.path in by_path:
+            msg = f"two claims for {shown(claim.path)}"
+            raise RuntimeError(msg)
+        by_path[claim.path] = claim
+
+    reasons: dict[bytes, str] = {}
+    passed: dict[bytes, Covered] = {}
+    for file in scan.files:
+        claim_or_none, rehash = by_path.get(file.path), rehashes.get(file.path)
+        reason = _why_not(file, claim_or_none, rehash, camera=camera, nonce=nonce, holds=holds)
+        if reason or claim_or_none is None or rehash is None:
+            reasons[file.path] = reason
+        else:
+            passed[file.path] = Covered(claim_or_none.recording_id, file.path, rehash.identity, claim_or_none.holding)
+    _keep_families_together(scan, passed, reasons)
+    left = tuple(Left(file.path, reasons[file.path]) for file in scan.files if file.path in reasons)
+    if not passed:
+        msg = f"nothing on camera {camera} may be erased"
+        raise NoClearanceError(msg, left)
+    sidecars_first = sorted(scan.files, key=lambda file: file.sidecar_of is None)
+    covered = tuple(passed[file.path] for file in sidecars_first if file.path in passed)
+    return ClearancePermit(camera, docking, nonce, covered, left, _SEAL)
+
+
+def _why_not(file: ScannedFile, claim: Claim | None, rehash: Rehash | None, *, camera: str, nonce: str, holds: Holds) -> str:
+    """Why `file` stays on the camera; empty if it may go."""
+    if file.problem:
+        return file.problem
+    if file.kind not in {FileKind.RECORDING, FileKind.SIDECAR}:
+        return {FileKind.IGNORABLE: "the profile lets it be"}.get(file.kind, "the profile does not know this file")
+    if claim is None:
+        return "not proved by the archive yet"
+    if claim.recording_id in holds.recordings:
+        return "on hold"
+    if rehash is None:
+        return "could not be read again from the camera"
+    said = claim.holding.statement
+    if said.kind is not StatementKind.HOLDING or said.nonce != nonce:
+        return "the archive's statement is not a fresh one of this docking"
+    if said.camera != camera:
+        return f"the archive's statement is about camera {said.camera}"
+    if rehash.identity != file.identity:
+        return "it changed while the camera was being examined"
+    if rehash.measured != said.measured:
+        return "the camera's bytes are not those that the archive holds"
+    return ""
+
+
+def _keep_families_together(scan: CameraScan, passed: dict[bytes, Covered], reasons: dict[bytes, str]) -> None:
+    """A recording stays while one of its sidecars stays, and a sidecar stays while its recording does."""
+    families: dict[bytes, list[bytes]] = {}
+    for file in scan.files:
+        if file.kind in {FileKind.RECORDING, FileKind.SIDECAR}:
+            families.setdefault(file.sidecar_of or file.path, []).append(file.path)
+    for members in families.values():
+        staying = [path for path in members if path not in passed]
+        if not staying:
+            continue
+        for path in members:
+            if passed.pop(path, None) is not None:
+                reasons[path] = f"{shown(staying[0])} belongs to it and stays"

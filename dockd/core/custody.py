@@ -1,0 +1,250 @@
+"""Everything that the journal can record, and the custody entry of each.
+
+A `Change` is what happened; `entry` gives the members of its custody entry. The journal applies the change and appends the
+entry in one transaction, so neither exists without the other. An entry is canonical JSON with the members `v` (1), `seq`
+(from 1, no gaps), `time` (RFC 3339, UTC), `event`, and those given here. Names of files appear in `names.shown` form.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from dockd.core import life
+from dockd.core.canonical import Json
+from dockd.core.clearance import ClearancePermit
+from dockd.core.names import shown
+from dockd.core.recording import Measured, Recording, StoredObject
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something about the dock itself: start, stop, crash recovered, journal rebuilt, configuration accepted."""
+
+    event: str
+    details: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraDocked:
+    """A camera was recognised in a bay; a docking begins."""
+
+    docking: str
+    camera: str
+    profile: str
+    bay: str
+    officer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DockingFailed:
+    """A docking cannot go on; its first reason stays until a person acts."""
+
+    docking: str
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class DockingEnded:
+    """The camera left the bay, or the daemon found on start that it must have."""
+
+    docking: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSeen:
+    """A recording that was not known; `recording.sequence` is given by the journal and must be 0."""
+
+    recording: Recording
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingMet:
+    """A known recording was met again on its camera, known by its digests, under `path`."""
+
+    recording_id: str
+    docking: str
+    path: bytes
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A step of a recording's life."""
+
+    recording_id: str
+    step: life.Step
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPlaced:
+    """The archive made room for a recording at `url`; `nonce` is the word that its receipt must repeat."""
+
+    recording_id: str
+    archive: str
+    url: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadDropped:
+    """The archive forgot the upload; the next one begins at the first byte."""
+
+    recording_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCleared:
+    """A clearance ran to its end: what the permit covered is gone from the camera, what it left is still there."""
+
+    permit: ClearancePermit
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlaced:
+    """Nothing of `subject` may be erased. `scope` is `camera` or `recording`."""
+
+    scope: str
+    subject: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLifted:
+    """The hold on `subject` no longer stands."""
+
+    scope: str
+    subject: str
+    by: str
+    reason: str
+
+
+Change = (
+    Noted
+    | CameraDocked
+    | DockingFailed
+    | DockingEnded
+    | RecordingSeen
+    | RecordingMet
+    | Stepped
+    | UploadPlaced
+    | UploadDropped
+    | CameraCleared
+    | HoldPlaced
+    | HoldLifted
+)
+
+
+def entry(change: Change) -> tuple[str, dict[str, Json]]:
+    """The `event` and the other members of the custody entry for `change`."""
+    match change:
+        case Noted(event, details):
+            return event, dict(details)
+        case CameraDocked(docking, camera, profile, bay, officer):
+            return "camera.docked", {
+                "docking": docking,
+                "camera": camera,
+                "profile": profile,
+                "bay": bay,
+                "officer": officer,
+            }
+        case DockingFailed(docking, code, message, hint):
+            return "docking.failed", {"docking": docking, "code": code, "message": message, "hint": hint}
+        case DockingEnded(docking, reason):
+            return "docking.ended", {"docking": docking, "reason": reason}
+        case RecordingSeen(recording):
+            return "recording.seen", _recording_members(recording)
+        case RecordingMet(recording_id, docking, path, measured):
+            return "recording.met", {
+                "recording": recording_id,
+                "docking": docking,
+                "path": shown(path),
+                **_measured_members(measured),
+            }
+        case Stepped(recording_id, step):
+            event, members = _step_entry(step)
+            return event, {"recording": recording_id, **members}
+        case UploadPlaced(recording_id, archive, url, nonce):
+            return "upload.placed", {"recording": recording_id, "archive": archive, "url": url, "nonce": nonce}
+        case UploadDropped(recording_id, reason):
+            return "upload.dropped", {"recording": recording_id, "reason": reason}
+        case CameraCleared(permit, method):
+            return "camera.cleared", {
+                "camera": permit.camera,
+                "docking": permit.docking,
+                "method": method,
+                "nonce": permit.nonce,
+                "erased": [covered.recording_id for covered in permit.covered],
+                "left": [{"path": shown(left.path), "reason": left.reason} for left in permit.left],
+            }
+        case HoldPlaced(scope, subject, by, reason):
+            return "hold.placed", {"scope": scope, "subject": subject, "by": by, "reason": reason}
+        case HoldLifted(scope, subject, by, reason):
+            return "hold.lifted", {"scope": scope, "subject": subject, "by": by, "reason": reason}
+        case _:  # pragma: no cover - the type checker proves that this is never reached
+            assert_never(change)
+
+
+def _step_entry(step: life.Step) -> tuple[str, dict[str, Json]]:
+    match step:
+        case life.CopyStarted():
+            return "recording.copying", {}
+        case life.CopyVerified(verified):
+            return "recording.verified", _measured_members(verified.measured)
+        case life.Recognised(proof, stored):
+            return "recording.recognised", {**_stored_members(stored), "statement": _digest(proof.envelope)}
+        case life.UploadStarted():
+            return "recording.uploading", {}
+        case life.UploadProved(proof, stored):
+            return "recording.archived", {
+                **_stored_members(stored),
+                "retain_until": proof.statement.retain_until.isoformat(),
+                "statement": _digest(proof.envelope),
+            }
+        case life.ProofLost(reason):
+            return "recording.proof-lost", {"reason": reason}
+        case life.Erased(permit):
+            return "recording.erased", {"camera": permit.camera, "docking": permit.docking, "nonce": permit.nonce}
+        case life.Refused(refusal):
+            return "recording.refused", {"code": refusal.code, "message": refusal.message, "hint": refusal.hint}
+        case life.Retried(by, spooled):
+            return "recording.retried", {"by": by, "spooled": spooled}
+        case _:  # pragma: no cover - the type checker proves that this is never reached
+            assert_never(step)
+
+
+def _recording_members(recording: Recording) -> dict[str, Json]:
+    return {
+        "recording": recording.recording_id,
+        "camera": recording.camera,
+        "docking": recording.docking,
+        "path": shown(recording.path),
+        "size": str(recording.size_bytes),
+        "modified_ns": str(recording.modified_ns),
+        "sidecar_of": recording.sidecar_of,
+        "priority": recording.priority,
+    }
+
+
+def _measured_members(measured: Measured) -> dict[str, Json]:
+    return {
+        "size": str(measured.size_bytes),
+        "blake3": measured.digests.blake3.hex(),
+        "sha256": measured.digests.sha256.hex(),
+    }
+
+
+def _stored_members(stored: StoredObject) -> dict[str, Json]:
+    return {"archive": stored.archive, "object": stored.object_id, **_measured_members(stored.measured)}
+
+
+def _digest(envelope: bytes) -> str:
+    return hashlib.sha256(envelope).hexdigest()

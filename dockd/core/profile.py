@@ -1,0 +1,121 @@
+"""What a kind of camera keeps where: which of its files are evidence, which belong to one, which may be let be.
+
+`classify` decides from names alone. Folders and patterns are matched without regard to ASCII case, since FAT has none. A file
+in no recording folder, or with no known pattern, is UNKNOWN: it is named on the camera's page and never erased.
+"""
+
+import fnmatch
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dockd.core.clearance import FileKind, Identity, ScannedFile
+from dockd.core.names import basename, parent
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a fact about the camera is written on it.
+
+    Attributes:
+        file: path relative to the camera's root.
+        expression: matched against each line; its first group is the fact.
+    """
+
+    file: str
+    expression: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One kind of camera.
+
+    Attributes:
+        name: as in the site file.
+        present: a path that every such camera has; what makes a tree a camera's tree.
+        folders: recordings lie in or below these.
+        recordings: patterns for the last part of a recording's name.
+        critical: patterns for the last part of the name of a recording that goes first.
+        sidecars: patterns for the last part of a sidecar's name; it belongs to the recording beside it with the same stem.
+        ignore: patterns for whole paths that may be let be.
+        serial, battery, officer: where those facts are, None if nowhere; without a serial the folder's name serves.
+        erase: `delete` or `never`.
+    """
+
+    name: str
+    present: str
+    folders: tuple[str, ...]
+    recordings: tuple[str, ...]
+    critical: tuple[str, ...] = ()
+    sidecars: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    serial: Source | None = None
+    battery: Source | None = None
+    officer: Source | None = None
+    erase: str = "delete"
+
+
+CRITICAL, ROUTINE = 10, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One entry of a walk: `problem` says why it can never be read, and then `identity` may be None."""
+
+    path: bytes
+    identity: Identity | None
+    problem: str = ""
+
+
+def classify(profile: Profile, found: Iterable[Found]) -> tuple[ScannedFile, ...]:
+    """Every entry with what `profile` says about it, sorted by path.
+
+    A sidecar with no recording beside it is a recording of its own: evidence is never left behind for want of a partner.
+    """
+    entries = sorted(found, key=lambda entry: entry.path)
+    kinds = {entry.path: _kind(profile, entry) for entry in entries}
+    owners = {_stem(path): path for path, kind in kinds.items() if kind is FileKind.RECORDING}
+    files = []
+    for entry in entries:
+        kind, owner = kinds[entry.path], None
+        if kind is FileKind.SIDECAR:
+            owner = owners.get(_stem(entry.path))
+            kind = kind if owner is not None else FileKind.RECORDING
+        critical = _any(profile.critical, basename(owner or entry.path))
+        priority = CRITICAL if critical else ROUTINE
+        files.append(ScannedFile(entry.path, kind, entry.identity, owner, entry.problem, priority))
+    return tuple(files)
+
+
+def _kind(profile: Profile, entry: Found) -> FileKind:
+    path, name = entry.path, basename(entry.path)
+    if _any(profile.ignore, path):
+        return FileKind.IGNORABLE
+    if entry.problem:
+        return FileKind.UNREADABLE
+    if not any(_within(folder, path) for folder in profile.folders):
+        return FileKind.UNKNOWN
+    if _any(profile.recordings, name):
+        return FileKind.RECORDING
+    if _any(profile.sidecars, name):
+        return FileKind.SIDECAR
+    return FileKind.UNKNOWN
+
+
+def _within(folder: str, path: bytes) -> bool:
+    """Whether `path` lies in or below `folder`; the empty folder is the camera's root."""
+    wanted = folder.encode().strip(b"/").lower()
+    return not wanted or parent(path).lower() == wanted or path.lower().startswith(wanted + b"/")
+
+
+def _any(patterns: tuple[str, ...], name: bytes) -> bool:
+    """Whether a shell pattern matches; Latin-1 makes every byte one character, so that no name escapes a pattern."""
+    text = name.decode("latin-1").lower()
+    return any(fnmatch.fnmatchcase(text, pattern.encode().decode("latin-1").lower()) for pattern in patterns)
+
+
+def _stem(path: bytes) -> bytes:
+    """Folder and name without the last extension, without case."""
+    folder, slash, name = path.rpartition(b"/")
+    stem, dot, _ = name.rpartition(b".")
+    return (folder + slash + (stem if dot else name)).lower()

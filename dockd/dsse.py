@@ -1,0 +1,132 @@
+"""Ed25519 keys: the only module that signs or checks a signature.
+
+Private keys are PKCS #8 PEM files of mode 0600, public keys travel as `ed25519:<base64 of 32 bytes>`; a key's id is the first 16
+hexadecimal digits of the SHA-256 of those 32 bytes. The arithmetic is OpenSSL's, through `cryptography`.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from dockd.core.proof import Statement, pre_authentication, seal_envelope
+
+_PREFIX = "ed25519:"
+
+
+class KeyFormatError(ValueError):
+    """Not an Ed25519 key in dockd's spelling."""
+
+
+def key_id(public: Ed25519PublicKey) -> str:
+    """16 hexadecimal digits that name the key."""
+    return hashlib.sha256(public.public_bytes_raw()).hexdigest()[:16]
+
+
+class SigningKey:
+    """An archive's private key."""
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self._private = private
+        public = private.public_key()
+        self.key_id = key_id(public)
+        self.public_text = _PREFIX + base64.b64encode(public.public_bytes_raw()).decode()
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> Self:
+        """The key in `path`; where there is none, a new one, durably written with mode 0600.
+
+        Raises:
+            KeyFormatError: the file holds something else, or others may read it.
+            OSError: it can be neither read nor written.
+        """
+        if not path.exists():
+            _write_key(path, Ed25519PrivateKey.generate())
+        if path.stat().st_mode & 0o077:
+            msg = f"{path}: others than its owner may read this private key; chmod 600 it"
+            raise KeyFormatError(msg)
+        try:
+            private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        except (ValueError, TypeError) as exc:
+            msg = f"{path}: not a private key in PEM form: {exc}"
+            raise KeyFormatError(msg) from exc
+        if not isinstance(private, Ed25519PrivateKey):
+            msg = f"{path}: a {type(private).__name__}, but an Ed25519 key is needed"
+            raise KeyFormatError(msg)
+        return cls(private)
+
+    @classmethod
+    def generate(cls) -> Self:
+        """A key that lives only in memory."""
+        return cls(Ed25519PrivateKey.generate())
+
+    def envelope(self, statement: Statement) -> bytes:
+        """`statement`, which must name this key, signed.
+
+        Raises:
+            RuntimeError: the statement names another key.
+        """
+        if statement.key_id != self.key_id:
+            msg = f"a statement for key {statement.key_id} given to key {self.key_id}"
+            raise RuntimeError(msg)
+        return seal_envelope(statement, self._private.sign(pre_authentication(statement.payload())))
+
+
+class PinnedKeys:
+    """Public keys that the site file pins; implements `core.proof.SignatureVerifier`."""
+
+    def __init__(self, *texts: str) -> None:
+        keys = [parse_public(text) for text in texts]
+        self._by_id = {key_id(key): key for key in keys}
+
+    def verify(self, key_id: str, message: bytes, signature: bytes) -> bool:
+        """Whether the pinned key of that id made `signature` over `message`."""
+        key = self._by_id.get(key_id)
+        if key is None:
+            return False
+        try:
+            key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def parse_public(text: str) -> Ed25519PublicKey:
+    """The key in `ed25519:<base64>`.
+
+    Raises:
+        KeyFormatError: it is not one.
+    """
+    try:
+        if not text.startswith(_PREFIX):
+            msg = "it does not begin with ed25519:"
+            raise ValueError(msg)
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(text.removeprefix(_PREFIX), validate=True))
+    except (ValueError, binascii.Error) as exc:
+        msg = f"{text!r} is not a public key: {exc}"
+        raise KeyFormatError(msg) from exc
+
+
+def _write_key(path: Path, private: Ed25519PrivateKey) -> None:
+    """Write beside the final name, then link: a crash leaves a whole key or none, and no key is ever replaced."""
+    pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.write(descriptor, pem)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.link(temporary, path)
+    temporary.unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
