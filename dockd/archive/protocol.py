@@ -6,20 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dockd.core.proof import ArchiveProof
-from dockd.core.recording import StoredObject, VerifiedRecording
-
-
-@dataclass(frozen=True, slots=True)
-class ResumePoint:
-    """Where an upload was left; the archive is always asked how far it came.
-
-    Attributes:
-        url: of the upload.
-        nonce: hexadecimal; sent with the upload's creation, and the receipt must repeat it.
-    """
-
-    url: str
-    nonce: str
+from dockd.core.recording import ResumePoint, StoredObject, VerifiedRecording
 
 
 @dataclass(frozen=True, slots=True)

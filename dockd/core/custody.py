@@ -14,7 +14,7 @@ from dockd.core import life
 from dockd.core.canonical import Json
 from dockd.core.clearance import ClearancePermit
 from dockd.core.names import shown
-from dockd.core.recording import Measured, Recording, StoredObject
+from dockd.core.recording import Measured, Recording, ResumePoint, StoredObject
 
 VERSION = 1
 
@@ -83,12 +83,10 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class UploadPlaced:
-    """The archive made room for a recording at `url`; `nonce` is the word that its receipt must repeat."""
+    """The archive made room for a recording."""
 
     recording_id: str
-    archive: str
-    url: str
-    nonce: str
+    resume: ResumePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +170,8 @@ def entry(change: Change) -> tuple[str, dict[str, Json]]:
         case Stepped(recording_id, step):
             event, members = _step_entry(step)
             return event, {"recording": recording_id, **members}
-        case UploadPlaced(recording_id, archive, url, nonce):
-            return "upload.placed", {"recording": recording_id, "archive": archive, "url": url, "nonce": nonce}
+        case UploadPlaced(recording_id, resume):
+            return "upload.placed", {"recording": recording_id, "url": resume.url, "nonce": resume.nonce}
         case UploadDropped(recording_id, reason):
             return "upload.dropped", {"recording": recording_id, "reason": reason}
         case CameraCleared(permit, method):

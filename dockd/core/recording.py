@@ -94,6 +94,19 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where an upload was left; the archive is always asked how far it came.
+
+    Attributes:
+        url: of the upload.
+        nonce: hexadecimal; sent with the upload's creation, and the receipt must repeat it.
+    """
+
+    url: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One evidence file of one camera, as the journal knows it now.
 
@@ -107,6 +120,8 @@ class Recording:
         sidecar_of: the recording that this file belongs to, None for a recording itself.
         priority: 0 is most urgent.
         measured: size and digests of what was read from the camera, None until read to the end.
+        seen: when the dock first saw it, RFC 3339; never used for order.
+        resume: where its upload was left, None before one began.
         stored: where the archive put it, None before the upload ended.
         refusal: set in state REFUSED.
     """
@@ -120,8 +135,10 @@ class Recording:
     modified_ns: int
     sidecar_of: str | None = None
     priority: int = 100
+    seen: str = ""
     state: State = State.SEEN
     measured: Measured | None = None
+    resume: ResumePoint | None = None
     stored: StoredObject | None = None
     refusal: Refusal | None = None
 

@@ -1,0 +1,60 @@
+"""The `dockd` command: one file for each verb, loaded only when it is called.
+
+Exit codes: 0 done; 1 it ran and the answer is no (a byte differs, a camera is kept); 2 wrong usage or wrong configuration; 3 the
+daemon cannot be reached; 4 the journal or the spool cannot be used; 5 any other failure, named on standard error. Unknown
+codes are failures.
+"""
+
+import importlib
+import sys
+
+import click
+
+from dockd.errors import ConfigError, ControlError, DockError, JournalError, SpoolError
+
+_VERBS = ("config", "demo", "journal", "run", "status", "vault", "version")
+
+
+class _Verbs(click.Group):
+    """Finds a verb's `command` in `dockd.cli.<verb>`, so that `dockd status` does not load the daemon."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        command = importlib.import_module(f"dockd.cli.{cmd_name}").command
+        if not isinstance(command, click.Command):
+            msg = f"dockd.cli.{cmd_name}.command is not a command"
+            raise TypeError(msg)
+        return command
+
+
+@click.group(cls=_Verbs, epilog="Each verb has --help with examples.")
+def _dockd() -> None:
+    """Docking station software for body-worn cameras."""
+
+
+def exit_code(error: DockError) -> int:
+    """The published exit code for `error`."""
+    match error:
+        case ConfigError():
+            return 2
+        case ControlError():
+            return 3
+        case JournalError() | SpoolError():
+            return 4
+        case _:
+            return 5
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        _dockd()
+    except DockError as error:
+        click.echo(f"dockd: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"  {error.hint}", err=True)
+        sys.exit(exit_code(error))
