@@ -18,10 +18,10 @@ _VERBS = ("config", "demo", "journal", "run", "status", "vault", "version")
 class _Verbs(click.Group):
     """Finds a verb's `command` in `dockd.cli.<verb>`, so that `dockd status` does not load the daemon."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click names it
         return list(_VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click names it
         if cmd_name not in _VERBS:
             return None
         command = importlib.import_module(f"dockd.cli.{cmd_name}").command
