@@ -98,6 +98,14 @@ class UploadDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearanceBegun:
+    """A permit was minted and its erasing begins; sets `clearing` of every recording that it covers."""
+
+    permit: ClearancePermit
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
 class CameraCleared:
     """A clearance ran to its end: what the permit covered is gone from the camera, what it left is still there."""
 
@@ -135,6 +143,7 @@ Change = (
     | Stepped
     | UploadPlaced
     | UploadDropped
+    | ClearanceBegun
     | CameraCleared
     | HoldPlaced
     | HoldLifted
@@ -174,15 +183,10 @@ def entry(change: Change) -> tuple[str, dict[str, Json]]:
             return "upload.placed", {"recording": recording_id, "url": resume.url, "nonce": resume.nonce}
         case UploadDropped(recording_id, reason):
             return "upload.dropped", {"recording": recording_id, "reason": reason}
+        case ClearanceBegun(permit, method):
+            return "camera.clearing", _clearance_members(permit, method)
         case CameraCleared(permit, method):
-            return "camera.cleared", {
-                "camera": permit.camera,
-                "docking": permit.docking,
-                "method": method,
-                "nonce": permit.nonce,
-                "erased": [covered.recording_id for covered in permit.covered],
-                "left": [{"path": shown(left.path), "reason": left.reason} for left in permit.left],
-            }
+            return "camera.cleared", _clearance_members(permit, method)
         case HoldPlaced(scope, subject, by, reason):
             return "hold.placed", {"scope": scope, "subject": subject, "by": by, "reason": reason}
         case HoldLifted(scope, subject, by, reason):
@@ -211,6 +215,8 @@ def _step_entry(step: life.Step) -> tuple[str, dict[str, Json]]:
             return "recording.proof-lost", {"reason": reason}
         case life.Erased(permit):
             return "recording.erased", {"camera": permit.camera, "docking": permit.docking, "nonce": permit.nonce}
+        case life.FoundGone(docking):
+            return "recording.found-gone", {"docking": docking}
         case life.Refused(refusal):
             return "recording.refused", {"code": refusal.code, "message": refusal.message, "hint": refusal.hint}
         case life.Retried(by, spooled):
@@ -242,6 +248,17 @@ def _measured_members(measured: Measured) -> dict[str, Json]:
 
 def _stored_members(stored: StoredObject) -> dict[str, Json]:
     return {"archive": stored.archive, "object": stored.object_id, **_measured_members(stored.measured)}
+
+
+def _clearance_members(permit: ClearancePermit, method: str) -> dict[str, Json]:
+    return {
+        "camera": permit.camera,
+        "docking": permit.docking,
+        "method": method,
+        "nonce": permit.nonce,
+        "covered": [covered.recording_id for covered in permit.covered],
+        "left": [{"path": shown(left.path), "reason": left.reason} for left in permit.left],
+    }
 
 
 def _digest(envelope: bytes) -> str:

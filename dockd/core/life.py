@@ -9,6 +9,7 @@
     UploadProved    uploading                -> archived    takes the ArchiveProof of its own object
     ProofLost       archived                 -> seen        the archive no longer proves it: it is copied again from the camera
     Erased          archived                 -> erased      takes the ClearancePermit that covers it
+    FoundGone       archived                 -> erased      only when an erasing had begun under a permit, and a new scan misses it
     Refused         any but archived, erased -> refused     keeps its first reason
     Retried         refused                  -> seen, or verified if the spool has its bytes; a person's decision
 
@@ -71,6 +72,13 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundGone:
+    """Power or daemon failed between an erasing and its record; the next scan of the camera no longer finds the file."""
+
+    docking: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """It does not go on until a person acts."""
 
@@ -85,7 +93,7 @@ class Retried:
     spooled: bool
 
 
-Step = CopyStarted | CopyVerified | Recognised | UploadStarted | UploadProved | ProofLost | Erased | Refused | Retried
+Step = CopyStarted | CopyVerified | Recognised | UploadStarted | UploadProved | ProofLost | Erased | FoundGone | Refused | Retried
 
 _FROM: dict[type[Step], frozenset[State]] = {
     CopyStarted: frozenset({State.SEEN, State.COPYING}),
@@ -95,6 +103,7 @@ _FROM: dict[type[Step], frozenset[State]] = {
     UploadProved: frozenset({State.UPLOADING}),
     ProofLost: frozenset({State.ARCHIVED}),
     Erased: frozenset({State.ARCHIVED}),
+    FoundGone: frozenset({State.ARCHIVED}),
     Refused: frozenset({State.SEEN, State.COPYING, State.VERIFIED, State.UPLOADING}),
     Retried: frozenset({State.REFUSED}),
 }
@@ -128,6 +137,11 @@ def take(recording: Recording, step: Step) -> Recording:
             return replace(recording, state=State.SEEN, stored=None, measured=None)
         case Erased(permit):
             _covered(recording, permit)
+            return replace(recording, state=State.ERASED)
+        case FoundGone():
+            if not recording.clearing:
+                msg = f"no erasing of recording {recording.recording_id} was ever begun"
+                raise RuntimeError(msg)
             return replace(recording, state=State.ERASED)
         case Refused(refusal):
             return replace(recording, state=State.REFUSED, refusal=refusal)

@@ -123,6 +123,7 @@ class Recording:
         seen: when the dock first saw it, RFC 3339; never used for order.
         resume: where its upload was left, None before one began.
         stored: where the archive put it, None before the upload ended.
+        clearing: an erasing of it was begun under a permit; set by the journal, never unset.
         refusal: set in state REFUSED.
     """
 
@@ -140,6 +141,7 @@ class Recording:
     measured: Measured | None = None
     resume: ResumePoint | None = None
     stored: StoredObject | None = None
+    clearing: bool = False
     refusal: Refusal | None = None
 
 
