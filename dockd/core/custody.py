@@ -1,8 +1,8 @@
 """Everything that the journal can record, and the custody entry of each.
 
-A `Change` is what happened; `entry` gives the members of its custody entry. The journal applies the change and appends the
+A `Change` is what happened; `encode` gives the exact bytes of its custody entry. The journal applies the change and appends the
 entry in one transaction, so neither exists without the other. An entry is canonical JSON with the members `v` (1), `seq`
-(from 1, no gaps), `time` (RFC 3339, UTC), `event`, and those given here. Names of files appear in `names.shown` form.
+(from 1, no gaps), `time` (RFC 3339, UTC), `event`, and those of the event. Names of files appear in `names.shown` form.
 """
 
 import hashlib
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from dockd.core import life
-from dockd.core.canonical import Json
+from dockd.core.canonical import Json, canonical
 from dockd.core.clearance import ClearancePermit
 from dockd.core.names import shown
+from dockd.core.proof import ArchiveProof
 from dockd.core.recording import Measured, Recording, ResumePoint, StoredObject
 
 VERSION = 1
@@ -36,6 +37,14 @@ class CameraDocked:
     profile: str
     bay: str
     officer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DockingRestored:
+    """A rebuilt journal knows of this docking from the spool only: it is over, and where it was is not known."""
+
+    docking: str
+    camera: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,7 @@ class HoldLifted:
 Change = (
     Noted
     | CameraDocked
+    | DockingRestored
     | DockingFailed
     | DockingEnded
     | RecordingSeen
@@ -150,7 +160,21 @@ Change = (
 )
 
 
-def entry(change: Change) -> tuple[str, dict[str, Json]]:
+def encode(change: Change, *, seq: int, time: str) -> bytes:
+    """The custody entry of `change`, byte for byte.
+
+    Raises:
+        RuntimeError: a note's details use a member that every entry has.
+    """
+    event, members = entry(change)
+    frame: dict[str, Json] = {"v": VERSION, "seq": seq, "time": time, "event": event}
+    if taken := frame.keys() & members.keys():
+        msg = f"{event} cannot have members of its own named {sorted(taken)}"
+        raise RuntimeError(msg)
+    return canonical({**frame, **members})
+
+
+def entry(change: Change) -> tuple[str, dict[str, Json]]:  # noqa: C901 - one line for each member of a closed union
     """The `event` and the other members of the custody entry for `change`."""
     match change:
         case Noted(event, details):
@@ -163,6 +187,8 @@ def entry(change: Change) -> tuple[str, dict[str, Json]]:
                 "bay": bay,
                 "officer": officer,
             }
+        case DockingRestored(docking, camera):
+            return "docking.restored", {"docking": docking, "camera": camera}
         case DockingFailed(docking, code, message, hint):
             return "docking.failed", {"docking": docking, "code": code, "message": message, "hint": hint}
         case DockingEnded(docking, reason):
@@ -177,7 +203,7 @@ def entry(change: Change) -> tuple[str, dict[str, Json]]:
                 **_measured_members(measured),
             }
         case Stepped(recording_id, step):
-            event, members = _step_entry(step)
+            event, members = _step_entry(recording_id, step)
             return event, {"recording": recording_id, **members}
         case UploadPlaced(recording_id, resume):
             return "upload.placed", {"recording": recording_id, "url": resume.url, "nonce": resume.nonce}
@@ -195,7 +221,20 @@ def entry(change: Change) -> tuple[str, dict[str, Json]]:
             assert_never(change)
 
 
-def _step_entry(step: life.Step) -> tuple[str, dict[str, Json]]:
+def holding_of(permit: ClearancePermit, recording_id: str) -> ArchiveProof:
+    """The archive's fresh statement on whose word `permit` lets the recording go.
+
+    Raises:
+        RuntimeError: the permit does not cover it.
+    """
+    for covered in permit.covered:
+        if covered.recording_id == recording_id:
+            return covered.holding
+    msg = f"the permit does not cover recording {recording_id}"
+    raise RuntimeError(msg)
+
+
+def _step_entry(recording_id: str, step: life.Step) -> tuple[str, dict[str, Json]]:
     match step:
         case life.CopyStarted():
             return "recording.copying", {}
@@ -214,7 +253,12 @@ def _step_entry(step: life.Step) -> tuple[str, dict[str, Json]]:
         case life.ProofLost(reason):
             return "recording.proof-lost", {"reason": reason}
         case life.Erased(permit):
-            return "recording.erased", {"camera": permit.camera, "docking": permit.docking, "nonce": permit.nonce}
+            return "recording.erased", {
+                "camera": permit.camera,
+                "docking": permit.docking,
+                "nonce": permit.nonce,
+                "statement": _digest(holding_of(permit, recording_id).envelope),
+            }
         case life.FoundGone(docking):
             return "recording.found-gone", {"docking": docking}
         case life.Refused(refusal):

@@ -9,7 +9,7 @@
     UploadProved    uploading                -> archived    takes the ArchiveProof of its own object
     ProofLost       archived                 -> seen        the archive no longer proves it: it is copied again from the camera
     Erased          archived                 -> erased      takes the ClearancePermit that covers it
-    FoundGone       archived                 -> erased      only when an erasing had begun under a permit, and a new scan misses it
+    FoundGone       archived                 -> erased      only if an erasing had begun under a permit, and a new scan misses it
     Refused         any but archived, erased -> refused     keeps its first reason
     Retried         refused                  -> seen, or verified if the spool has its bytes; a person's decision
 
@@ -134,7 +134,7 @@ def take(recording: Recording, step: Step) -> Recording:
         case UploadStarted():
             return replace(recording, state=State.UPLOADING)
         case ProofLost():
-            return replace(recording, state=State.SEEN, stored=None, measured=None)
+            return replace(recording, state=State.SEEN, measured=None, resume=None, stored=None)
         case Erased(permit):
             _covered(recording, permit)
             return replace(recording, state=State.ERASED)

@@ -1,0 +1,68 @@
+"""Reading a whole journal to find out whether it still is what was written; slow, so it happens beside the daemon's work."""
+
+import sqlite3
+import threading
+from concurrent.futures import Future  # noqa: TC003 - no second way of importing for the sake of two annotations
+from contextlib import closing
+from pathlib import Path
+
+from dockd.errors import JournalCorruptError
+from dockd.journal import file
+from dockd.journal.ledger import check_entry
+from dockd.journal.rows import CustodyEntry
+
+_STEPS_BETWEEN_LOOKS = 10_000
+
+
+class Examination:
+    """One look through the journal in `path`, which may be stopped from another thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Let it end soon, found or not."""
+        self._stopped.set()
+
+    def run(self, found: "Future[None]") -> None:
+        """Examine, and put the outcome into `found`."""
+        if not found.set_running_or_notify_cancel():
+            return
+        try:
+            self._look()
+        except BaseException as exc:  # noqa: BLE001 - it is handed on to whoever waits
+            found.set_exception(exc)
+        else:
+            found.set_result(None)
+
+    def _look(self) -> None:
+        try:
+            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                connection.set_progress_handler(self._stopped.is_set, _STEPS_BETWEEN_LOOKS)
+                self._structure(connection)
+                self._custody(connection)
+        except sqlite3.DatabaseError as exc:
+            if not self._stopped.is_set():
+                raise file.as_journal_error(exc, self._path) from exc
+
+    def _structure(self, connection: sqlite3.Connection) -> None:
+        """Every page, index and CHECK, and every reference from row to row."""
+        answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if answer != "ok":
+            msg = f"{self._path}: the journal is damaged: {answer}"
+            raise JournalCorruptError(msg)
+        if (orphan := connection.execute("PRAGMA foreign_key_check").fetchone()) is not None:
+            msg = f"{self._path}: a row of {orphan[0]} refers to one of {orphan[2]} that is not there"
+            raise JournalCorruptError(msg)
+
+    def _custody(self, connection: sqlite3.Connection) -> None:
+        """Every custody entry; a few at a time, so that no long read keeps the write-ahead log from shrinking."""
+        expected = 1
+        while not self._stopped.is_set():
+            rows = connection.execute("SELECT seq, entry, leaf FROM custody WHERE seq >= ? ORDER BY seq LIMIT 1000", (expected,))
+            if not (entries := [CustodyEntry(*row) for row in rows]):
+                return
+            for entry in entries:
+                check_entry(entry, expected, self._path)
+                expected += 1

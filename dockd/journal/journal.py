@@ -1,0 +1,166 @@
+"""The journal as the daemon uses it: every method may be awaited from the event loop, none blocks it.
+
+One thread, and no other, owns the connection; calls run in it in the order in which they were made. A caller that is cancelled
+is let go at once: what has not begun never happens, a transaction that runs is finished.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Self, TypeVar
+
+from dockd.clock import Clock, rfc3339
+from dockd.core.clearance import Holds
+from dockd.core.custody import Change
+from dockd.core.recording import Measured, Recording, State
+from dockd.journal.examine import Examination
+from dockd.journal.ledger import Ledger
+from dockd.journal.rows import CustodyEntry, Docking
+
+_T = TypeVar("_T")
+
+
+class Journal:
+    """All that the dock knows for certain. Make one with `open` or `create`; `close` it.
+
+    Every method may raise JournalError (the disk is full or fails) and JournalCorruptError; a journal that raised the latter is
+    to be closed and examined.
+    """
+
+    def __init__(self, path: Path, clock: Clock, thread: ThreadPoolExecutor, ledger: Ledger) -> None:
+        self._path = path
+        self._clock = clock
+        self._thread = thread
+        self._ledger = ledger
+        self._closing: Future[None] | None = None
+
+    @classmethod
+    async def open(cls, path: Path, clock: Clock) -> Self:
+        """Own the existing journal in `path`, bringing its schema to the newest version.
+
+        Raises:
+            JournalBusyError: another process owns it.
+            JournalForeignError: another program's, or a newer dockd's.
+            JournalCorruptError: not a database, or damaged.
+            JournalError: there is none, or the disk refuses. A new one is never begun here: that is the caller's decision.
+        """
+        return await cls._own(path, clock, new=False)
+
+    @classmethod
+    async def create(cls, path: Path, clock: Clock) -> Self:
+        """Begin a new journal in `path`.
+
+        Raises:
+            JournalBusyError: another process owns it.
+            JournalError: something is there already, or the disk refuses.
+        """
+        return await cls._own(path, clock, new=True)
+
+    @classmethod
+    async def _own(cls, path: Path, clock: Clock, *, new: bool) -> Self:
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        opening = thread.submit(Ledger.open, path, new=new)
+        try:
+            ledger = await asyncio.wrap_future(opening)
+        except BaseException:
+            # The caller may have been cancelled while the ledger opened: nobody else would ever close it.
+            thread.submit(_discard, opening)
+            thread.shutdown(wait=False)
+            raise
+        return cls(path, clock, thread, ledger)
+
+    async def record(self, *changes: Change) -> None:
+        """Make all of `changes` durable with their custody entries, or none.
+
+        Raises:
+            RuntimeError: an illegal step, an unknown recording or docking, or one that is known already; nothing was written.
+            JournalError: the disk is full or fails; nothing was written.
+        """
+        if changes:
+            now = rfc3339(self._clock.now())
+            await self._run(lambda: self._ledger.record(changes, now))
+
+    async def recording(self, recording_id: str) -> Recording:
+        """The recording of that id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return await self._run(lambda: self._ledger.recording(recording_id))
+
+    async def recordings(
+        self, *, camera: str | None = None, docking: str | None = None, states: Collection[State] | None = None
+    ) -> list[Recording]:
+        """Recordings of one camera, seen or met in one docking, in some states, or all of these; in order of discovery."""
+        return await self._run(lambda: self._ledger.recordings(camera, docking, states))
+
+    async def by_digests(self, measured: Measured) -> list[Recording]:
+        """Every camera's recordings of exactly these bytes, in order of discovery."""
+        return await self._run(lambda: self._ledger.by_digests(measured))
+
+    async def docking(self, docking_id: str) -> Docking:
+        """The docking of that id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return await self._run(lambda: self._ledger.docking(docking_id))
+
+    async def open_dockings(self) -> list[Docking]:
+        """Dockings whose camera has not left, oldest first."""
+        return await self._run(self._ledger.open_dockings)
+
+    async def holds(self) -> Holds:
+        """Every hold that stands."""
+        return await self._run(self._ledger.holds)
+
+    async def counts(self) -> dict[State, int]:
+        """How many recordings are in each state. Cheap: counted again only after a change."""
+        return await self._run(self._ledger.counts)
+
+    async def custody(self, first: int = 1, limit: int = 1000) -> list[CustodyEntry]:
+        """At most `limit` custody entries from number `first` on."""
+        return await self._run(lambda: self._ledger.custody(first, limit))
+
+    async def proof(self, recording_id: str) -> bytes | None:
+        """The archive's statement that was last accepted for a recording, as it was signed; None if there was none yet.
+
+        Raises:
+            KeyError: there is no such recording.
+        """
+        return await self._run(lambda: self._ledger.proof(recording_id))
+
+    async def examine(self) -> None:
+        """Read the whole journal through a second, read-only connection, while work goes on: minutes for a large one.
+
+        Raises:
+            JournalCorruptError: naming the first thing that is not as it was written.
+        """
+        examination = Examination(self._path)
+        try:
+            # A plain daemon thread, since one long look of SQLite's cannot be interrupted and must not hold up a stop.
+            found: Future[None] = Future()
+            threading.Thread(target=examination.run, args=(found,), name="journal-examination", daemon=True).start()
+            await asyncio.wrap_future(found)
+        finally:
+            examination.stop()
+
+    async def close(self) -> None:
+        """Finish what was begun and give the journal back; calling it again changes nothing."""
+        if self._closing is None:
+            self._closing = self._thread.submit(self._ledger.close)
+            self._thread.shutdown(wait=False)
+        await asyncio.shield(asyncio.wrap_future(self._closing))
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        if self._closing is not None:
+            msg = "the journal is closed"
+            raise RuntimeError(msg)
+        return await asyncio.wrap_future(self._thread.submit(work))
+
+
+def _discard(opening: "Future[Ledger]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

@@ -1,0 +1,168 @@
+"""What lies in a journal's file: its tables, and the way from every older version to this one.
+
+`MIGRATIONS[n]` leads from version n to n + 1, applied in one transaction together with `user_version`; a migration that was
+released is never edited. Recordings keep their current state and nothing derived; custody entries and proofs are only ever
+added, and the tables themselves refuse anything else. What the core promises is repeated as CHECKs, so that no bug can write
+an archived recording that nothing proved.
+"""
+
+import sqlite3
+
+APPLICATION_ID = 0x646F636B  # "dock"
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE docking (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            docking TEXT NOT NULL UNIQUE,
+            camera TEXT NOT NULL,
+            bay TEXT NOT NULL,
+            profile TEXT NOT NULL,
+            officer TEXT,
+            started TEXT NOT NULL,
+            ended TEXT,
+            end_reason TEXT,
+            failure_code TEXT,
+            failure_message TEXT,
+            failure_hint TEXT,
+            CHECK ((ended IS NULL) = (end_reason IS NULL)),
+            CHECK ((failure_code IS NULL) = (failure_message IS NULL)),
+            CHECK ((failure_code IS NULL) = (failure_hint IS NULL))
+        ) STRICT
+        """,
+        "CREATE INDEX docking_open ON docking (number) WHERE ended IS NULL",
+        # modified_ns is text: a hostile file system can name a time that no 64-bit count of nanoseconds holds.
+        """
+        CREATE TABLE recording (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            recording TEXT NOT NULL UNIQUE,
+            camera TEXT NOT NULL,
+            docking TEXT NOT NULL REFERENCES docking (docking),
+            path BLOB NOT NULL,
+            size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0),
+            modified_ns TEXT NOT NULL,
+            sidecar_of TEXT,
+            priority INTEGER NOT NULL,
+            seen TEXT NOT NULL,
+            state TEXT NOT NULL
+                CHECK (state IN ('seen', 'copying', 'verified', 'uploading', 'archived', 'erased', 'refused')),
+            measured_bytes INTEGER,
+            blake3 BLOB,
+            sha256 BLOB,
+            resume_url TEXT,
+            resume_nonce TEXT,
+            stored_archive TEXT,
+            stored_object TEXT,
+            stored_url TEXT,
+            stored_nonce TEXT,
+            stored_for TEXT,
+            clearing INTEGER NOT NULL CHECK (clearing IN (0, 1)),
+            refusal_code TEXT,
+            refusal_message TEXT,
+            refusal_hint TEXT,
+            CHECK ((measured_bytes IS NULL) = (blake3 IS NULL) AND (blake3 IS NULL) = (sha256 IS NULL)),
+            CHECK ((resume_url IS NULL) = (resume_nonce IS NULL)),
+            CHECK (state NOT IN ('verified', 'uploading', 'archived', 'erased') OR blake3 IS NOT NULL),
+            CHECK ((state IN ('archived', 'erased')) = (stored_object IS NOT NULL)),
+            CHECK ((state = 'refused') = (refusal_code IS NOT NULL))
+        ) STRICT
+        """,
+        "CREATE INDEX recording_camera ON recording (camera)",
+        "CREATE INDEX recording_state ON recording (state)",
+        "CREATE INDEX recording_digests ON recording (sha256, blake3) WHERE sha256 IS NOT NULL",
+        """
+        CREATE TABLE sighting (
+            docking TEXT NOT NULL REFERENCES docking (docking),
+            sequence INTEGER NOT NULL REFERENCES recording (sequence),
+            PRIMARY KEY (docking, sequence)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE proof (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            sequence INTEGER NOT NULL REFERENCES recording (sequence),
+            envelope BLOB NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX proof_recording ON proof (sequence)",
+        """
+        CREATE TRIGGER proof_never_changes BEFORE UPDATE ON proof
+        BEGIN SELECT RAISE (ABORT, 'proofs are only added'); END
+        """,
+        """
+        CREATE TRIGGER proof_never_goes BEFORE DELETE ON proof
+        BEGIN SELECT RAISE (ABORT, 'proofs are only added'); END
+        """,
+        """
+        CREATE TABLE hold (
+            scope TEXT NOT NULL CHECK (scope IN ('camera', 'recording')),
+            subject TEXT NOT NULL,
+            placed_by TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            placed TEXT NOT NULL,
+            PRIMARY KEY (scope, subject)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE custody (
+            seq INTEGER PRIMARY KEY,
+            entry BLOB NOT NULL,
+            leaf BLOB NOT NULL CHECK (length(leaf) = 32)
+        ) STRICT
+        """,
+        # INSERT OR REPLACE deletes without the DELETE trigger, but it cannot come past this one.
+        """
+        CREATE TRIGGER custody_has_no_gap BEFORE INSERT ON custody
+        WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM custody)
+        BEGIN SELECT RAISE (ABORT, 'custody entries are numbered without gaps'); END
+        """,
+        """
+        CREATE TRIGGER custody_never_changes BEFORE UPDATE ON custody
+        BEGIN SELECT RAISE (ABORT, 'custody entries are only added'); END
+        """,
+        """
+        CREATE TRIGGER custody_never_goes BEFORE DELETE ON custody
+        BEGIN SELECT RAISE (ABORT, 'custody entries are only added'); END
+        """,
+    ),
+)
+
+
+def migrate(connection: sqlite3.Connection, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> None:
+    """Bring the schema to the newest version, each step in a transaction of its own.
+
+    Raises:
+        sqlite3.Error: nothing of the failed step was kept.
+    """
+    for version in range(version_of(connection), len(migrations)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in migrations[version]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version + 1:d}")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The schema's version, 0 for an empty file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def is_of_version(connection: sqlite3.Connection, version: int, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> bool:
+    """Whether the file has exactly the tables, indices and triggers that `version` made."""
+    with sqlite3.connect(":memory:", isolation_level=None) as model:
+        migrate(model, migrations[:version])
+        wanted = _definitions(model)
+    model.close()
+    return _definitions(connection) == wanted
+
+
+def _definitions(connection: sqlite3.Connection) -> list[tuple[str, str, str, str | None]]:
+    listed = connection.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name"
+    )
+    return [tuple(row) for row in listed]
