@@ -1,0 +1,80 @@
+"""Who a camera says that it is: serial, battery and officer, from where its profile says they are written."""
+
+import os
+import re
+from dataclasses import dataclass
+
+from dockd.camera.tree import opened_folder, unreadable
+from dockd.core.names import basename, parent
+from dockd.core.profile import Profile, Source
+from dockd.errors import CameraUnknownError
+
+_LARGEST_FACTS_BYTES = 64 * 1024
+_SERIAL = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFacts:
+    """What was read on the camera; every part of it is the camera's own claim.
+
+    Attributes:
+        serial: letters, digits and `._:-`, at most 64.
+        battery_percent: 0 to 100, None if not reported.
+        officer: printable text of at most 64 characters, None if not named.
+    """
+
+    serial: str
+    battery_percent: int | None
+    officer: str | None
+
+
+def identify(root: int, profile: Profile, folder_name: str) -> CameraFacts:
+    """Read the camera's facts.
+
+    Args:
+        root: descriptor of the camera's root.
+        profile: of this kind of camera.
+        folder_name: serves as serial where the profile names no source for one, or the camera has none.
+
+    Raises:
+        CameraUnknownError: no usable serial.
+        SourceUnreadableError: a file of facts is there and cannot be read; guessing another serial would be worse.
+        CameraGoneError: the camera does not answer.
+    """
+    serial = _fact(root, profile.serial) or folder_name
+    if not _SERIAL.fullmatch(serial):
+        msg = f"the camera's serial {serial[:64]!r} is not one"
+        raise CameraUnknownError(msg, hint="Serials have 1 to 64 letters, digits and . _ : - ; call your admin.")
+    battery = _fact(root, profile.battery)
+    percent = int(battery) if battery is not None and battery.isascii() and battery.isdigit() and len(battery) < 4 else None  # noqa: PLR2004 - up to 100
+    officer = _fact(root, profile.officer)
+    return CameraFacts(
+        serial=serial,
+        battery_percent=percent if percent is not None and percent <= 100 else None,  # noqa: PLR2004 - per cent
+        officer=officer[:64] if officer and officer.isprintable() else None,
+    )
+
+
+def _fact(root: int, source: Source | None) -> str | None:
+    """The first match of the source's expression in its file, None where there is none."""
+    if source is None:
+        return None
+    path = source.file.encode()
+    try:
+        with opened_folder(root, parent(path)) as folder:
+            descriptor = os.open(
+                basename(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder
+            )
+            try:
+                text = os.read(descriptor, _LARGEST_FACTS_BYTES).decode("utf-8", "replace")
+            finally:
+                os.close(descriptor)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:
+        raise unreadable(root, path, exc) from exc
+    for line in text.splitlines():
+        found = source.expression.search(line)
+        if found is not None and found.lastindex:
+            return found.group(1).strip()
+    return None

@@ -1,0 +1,184 @@
+"""Walk a camera's tree and open its files, beneath its root and nowhere else."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dockd.core.clearance import Identity
+from dockd.core.names import parent, shown
+from dockd.core.profile import Found
+from dockd.errors import CameraGoneError, NoDirectReadError, NotARecordingError, SourceChangedError, SourceUnreadableError
+from dockd.medium import NotDirectError, open_direct
+
+DEEPEST = 32
+MOST_ENTRIES = 1_000_000
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESHUTDOWN, errno.ESTALE, errno.ENOMEDIUM})
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_root(path: Path) -> int:
+    """A descriptor of the directory that a directory bay holds.
+
+    Raises:
+        CameraGoneError: it is not there, or its device is gone.
+    """
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as exc:
+        msg = f"the camera's folder cannot be opened: {exc.strerror}"
+        raise CameraGoneError(msg) from exc
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """What must stay the same of a file while it is examined."""
+    return Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def walk(root: int, moved: Callable[[int], None]) -> Iterator[Found]:
+    """Every entry below `root` that is not a folder, with why it can never be read where that is so.
+
+    Args:
+        root: descriptor of the camera's root; its own offset is not used.
+        moved: told after each folder how many entries it had, as a sign of life.
+
+    Raises:
+        CameraGoneError: the root itself cannot be listed.
+    """
+    device = os.fstat(root).st_dev
+    pending, entries = [b""], 0
+    while pending:
+        folder = pending.pop()
+        try:
+            with opened_folder(root, folder) as descriptor, os.scandir(descriptor) as listing:
+                names = sorted(os.fsencode(entry.name) for entry in listing)
+                for name in names:
+                    path = folder + b"/" + name if folder else name
+                    found = _look(descriptor, name, path, device)
+                    if found is None:
+                        pending.append(path)
+                    else:
+                        yield found
+        except OSError as exc:
+            if not folder or exc.errno in _GONE:
+                msg = f"the camera stopped answering: {exc.strerror}"
+                raise CameraGoneError(msg) from exc
+            yield Found(folder, None, f"this folder cannot be listed: {exc.strerror}")
+            continue
+        entries += len(names)
+        moved(len(names))
+        if entries > MOST_ENTRIES:
+            yield Found(folder, None, f"more than {MOST_ENTRIES} entries: the rest was not looked at")
+            return
+
+
+def _look(descriptor: int, name: bytes, path: bytes, device: int) -> Found | None:
+    """One entry; None for a folder that is to be walked."""
+    status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+    kind = stat.S_IFMT(status.st_mode)
+    if status.st_dev != device:
+        return Found(path, None, "another file system is mounted here")
+    if kind == stat.S_IFDIR:
+        if path.count(b"/") + 1 >= DEEPEST:
+            return Found(path, None, f"folders deeper than {DEEPEST} are not entered")
+        return None
+    if kind != stat.S_IFREG:
+        return Found(path, identity_of(status), f"{_KINDS.get(kind, 'no plain file')}, which is never read")
+    return Found(path, identity_of(status))
+
+
+@contextmanager
+def opened_folder(root: int, folder: bytes) -> Iterator[int]:
+    """A fresh descriptor of a folder beneath `root`, entered part by part; the empty folder is the root itself.
+
+    Raises:
+        OSError: a part is missing, is no folder, or is a link (ELOOP or ENOTDIR).
+    """
+    descriptor = os.open(".", _FOLDER, dir_fd=root)
+    try:
+        for part in folder.split(b"/") if folder else ():
+            if part in {b"", b".", b".."}:
+                msg = f"{shown(folder)} is not a path on a camera"
+                raise RuntimeError(msg)
+            inner = os.open(part, _FOLDER, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def opened_file(root: int, path: bytes, expected: Identity, *, direct: bool) -> Iterator[int]:
+    """A recording opened for reading, proved to be the file that the scan saw.
+
+    Args:
+        root: descriptor of the camera's root.
+        path: beneath it.
+        expected: what the scan saw.
+        direct: past the page cache.
+
+    Raises:
+        SourceChangedError: another file, size or time than the scan saw.
+        NotARecordingError: not a plain file.
+        NoDirectReadError: `direct`, and the file system cannot.
+        CameraGoneError, SourceUnreadableError: as `unreadable` tells them apart.
+    """
+    try:
+        with opened_folder(root, parent(path)) as folder:
+            name = path.rpartition(b"/")[2]
+            if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                msg = f"{shown(path)} is no longer a plain file"
+                raise NotARecordingError(msg)
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+            if direct:
+                descriptor = open_direct(name, flags, dir_fd=folder)
+            else:
+                descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    except NotDirectError as exc:
+        msg = f"{shown(path)} cannot be read past the page cache"
+        raise NoDirectReadError(msg) from exc
+    except FileNotFoundError as exc:
+        raise still_there(root, path) from exc
+    except OSError as exc:
+        raise unreadable(root, path, exc) from exc
+    try:
+        if identity_of(os.fstat(descriptor)) != expected:
+            msg = f"{shown(path)} changed after the dock had listed it"
+            raise SourceChangedError(msg)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def still_there(root: int, path: bytes) -> SourceChangedError | CameraGoneError:
+    """Why `path` is missing: the file alone, or the camera."""
+    if _answers(root):
+        return SourceChangedError(f"{shown(path)} is no longer on the camera")
+    return CameraGoneError("the camera was taken out")
+
+
+def unreadable(root: int, path: bytes, error: OSError) -> CameraGoneError | SourceUnreadableError:
+    """Whether `error`, met at `path`, is the file's or the whole camera's: a camera that still lists its root is there."""
+    if error.errno not in _GONE and _answers(root):
+        return SourceUnreadableError(f"{shown(path)} cannot be read: {error.strerror}")
+    return CameraGoneError(f"the camera stopped answering at {shown(path)}: {error.strerror}")
+
+
+def _answers(root: int) -> bool:
+    """Whether the camera's root can be listed afresh and holds anything."""
+    try:
+        with opened_folder(root, b"") as folder, os.scandir(folder) as listing:
+            return any(True for _ in listing)
+    except OSError:
+        return False

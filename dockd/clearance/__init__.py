@@ -1,0 +1,1 @@
+"""Proof to clearance: the only code that removes anything from a camera."""

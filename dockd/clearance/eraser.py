@@ -1,0 +1,172 @@
+"""Erase recordings from a camera, trusting nobody.
+
+The eraser makes the nonce, walks and re-hashes the camera itself, past the page cache, checks every signed statement itself
+under the pinned keys, and mints its own permit. Only then does it unlink, each file by the identity that was re-hashed, and
+walks again to see that it is gone. Whoever asks (the daemon, or something that took its place) can withhold an erasing, but
+not cause a wrong one.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from dockd.camera.tree import identity_of, opened_file, opened_folder, unreadable, walk
+from dockd.core.clearance import CameraScan, Claim, ClearancePermit, Covered, Holds, NoClearanceError, Rehash, permit_delete
+from dockd.core.names import basename, parent, shown
+from dockd.core.proof import SignatureVerifier, StatementError, StatementKind, accept_statement
+from dockd.core.recording import StoredObject
+from dockd.crashpoint import passing
+from dockd.errors import CameraError, CameraGoneError, ClearanceRefusedError, EraseFailedError, ProofRefusedError
+from dockd.medium import buffer, measure
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A recording that someone wants erased, with the archive's statement as it came, unchecked."""
+
+    recording_id: str
+    path: bytes
+    stored: StoredObject
+    envelope: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the eraser itself saw of one camera: the ground of its permit.
+
+    Attributes:
+        nonce: 32 hexadecimal digits; every holding statement must repeat it.
+        scan: a walk made now.
+        rehashes: by path, read from the device.
+    """
+
+    scan: CameraScan
+    rehashes: Mapping[bytes, Rehash]
+    nonce: str = field(default_factory=lambda: secrets.token_hex(16))
+
+
+def examine(root: int, scan: CameraScan, paths: Iterable[bytes], moved: Callable[[bytes, int], None]) -> Examination:
+    """Re-hash `paths` from the device. A file that cannot be read has no re-hash, and so is never covered.
+
+    Args:
+        root: descriptor of the camera's root.
+        scan: a walk made just before.
+        paths: what is wanted erased.
+        moved: told path and bytes as they are read.
+
+    Raises:
+        CameraGoneError: the camera was pulled.
+    """
+    files = {file.path: file for file in scan.files}
+    rehashes: dict[bytes, Rehash] = {}
+    memory = buffer()
+    try:
+        for path in paths:
+            identity = files[path].identity if path in files and not files[path].problem else None
+            if identity is None:
+                continue
+            try:
+                with opened_file(root, path, identity, direct=True) as source:
+                    measured = measure(source, memory, partial(moved, path))
+                    if identity_of(os.fstat(source)) == identity:
+                        rehashes[path] = Rehash(measured, identity)
+            except OSError as exc:
+                error = unreadable(root, path, exc)
+                if isinstance(error, CameraGoneError):
+                    raise error from exc
+            except CameraGoneError:
+                raise
+            except CameraError:
+                continue  # no re-hash, so the file is left and named by the permit
+    finally:
+        memory.close()
+    return Examination(scan, rehashes)
+
+
+def permit(
+    examination: Examination, demands: Iterable[Demand], keys: SignatureVerifier, *, dock: str, docking: str, holds: Holds
+) -> ClearancePermit:
+    """Check every statement and mint the permit.
+
+    Raises:
+        ProofRefusedError: a statement proves nothing; nothing at all is erased then, for someone is lying.
+        ClearanceRefusedError: nothing may be erased.
+    """
+    camera = examination.scan.serial
+    claims = []
+    for demand in demands:
+        try:
+            holding = accept_statement(
+                demand.envelope,
+                keys,
+                kind=StatementKind.HOLDING,
+                stored=demand.stored,
+                nonce=examination.nonce,
+                dock=dock,
+                camera=camera,
+            )
+        except StatementError as exc:
+            msg = f"the archive's statement about {shown(demand.path)} proves nothing: {exc}"
+            raise ProofRefusedError(msg) from exc
+        claims.append(Claim(demand.recording_id, demand.path, holding))
+    try:
+        return permit_delete(
+            camera=camera,
+            docking=docking,
+            nonce=examination.nonce,
+            scan=examination.scan,
+            rehashes=examination.rehashes,
+            claims=claims,
+            holds=holds,
+        )
+    except NoClearanceError as exc:
+        reasons = "; ".join(f"{shown(left.path)}: {left.reason}" for left in exc.left[:3])
+        msg = f"{exc}{': ' if reasons else ''}{reasons}"
+        raise ClearanceRefusedError(msg) from exc
+
+
+def erase(root: int, leave: ClearancePermit, moved: Callable[[int], None]) -> tuple[bytes, ...]:
+    """Delete exactly what `leave` covers, and see that it is gone.
+
+    Args:
+        root: descriptor of the camera's root, the one that was examined.
+        leave: the permit.
+        moved: a sign of life.
+
+    Returns:
+        The paths that are no longer on the camera.
+
+    Raises:
+        EraseFailedError: the camera refused, or still shows a file that it said was deleted.
+        CameraGoneError: pulled in between.
+    """
+    for covered in leave.covered:
+        passing("clearance.erasing")
+        _unlink(root, covered)
+        passing("clearance.erased")
+        moved(1)
+    still = {found.path for found in walk(root, moved)} & {covered.path for covered in leave.covered}
+    if still:
+        msg = f"the camera still shows {len(still)} deleted files, {shown(min(still))} among them"
+        raise EraseFailedError(msg)
+    return tuple(covered.path for covered in leave.covered)
+
+
+def _unlink(root: int, covered: Covered) -> None:
+    """Remove one file, if it is still the one that was re-hashed, and make that durable."""
+    try:
+        with opened_folder(root, parent(covered.path)) as folder:
+            name = basename(covered.path)
+            if identity_of(os.stat(name, dir_fd=folder, follow_symlinks=False)) != covered.identity:
+                msg = f"{shown(covered.path)} changed after it was examined; it stays on the camera"
+                raise EraseFailedError(msg)
+            os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
+    except OSError as exc:
+        error = unreadable(root, covered.path, exc)
+        if isinstance(error, CameraGoneError):
+            raise error from exc
+        msg = f"the camera does not delete {shown(covered.path)}: {exc.strerror}"
+        raise EraseFailedError(msg) from exc

@@ -1,0 +1,39 @@
+"""Writes that are still there after a power cut.
+
+Order, as everywhere in dockd: temporary name beside the final one, write, length check, fdatasync, rename, fsync of the folder.
+fsync promises that the drive was told to keep the bytes, not that it did: whoever needs a proof reads back (`dockd.medium`).
+"""
+
+import os
+from pathlib import Path
+
+
+def sync_folder(folder: int) -> None:
+    """Make the renames and removals in `folder`, a descriptor, durable."""
+    os.fsync(folder)
+
+
+def open_folder(path: Path) -> int:
+    """A descriptor of a folder of the dock's own."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def write_synced(folder: int, name: str, data: bytes) -> None:
+    """Write a whole small file under `name` and make its bytes durable; its name is durable after `sync_folder`.
+
+    Raises:
+        OSError: disk full or failed; a part of the file may lie there.
+    """
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def rename(folder: int, old: str, new: str) -> None:
+    """Rename within `folder`; durable after `sync_folder`."""
+    os.rename(old, new, src_dir_fd=folder, dst_dir_fd=folder)

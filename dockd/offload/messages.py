@@ -1,0 +1,223 @@
+"""What the daemon and a bay's worker say to each other: typed messages, packed with msgpack, one length-prefixed frame each.
+
+The daemon sends one command at a time; the worker answers with any number of reports, the last of which is `Done` or
+`Failed`. Any report is a sign of life. There is no cancel: a worker that is not wanted any more is killed, and everything
+that it does survives that.
+"""
+
+import re
+import struct
+from typing import Any
+
+import msgspec
+
+from dockd.core.clearance import CameraScan, Holds, Identity, Rehash
+from dockd.core.profile import Profile
+from dockd.core.recording import Measured, MediumReading, StoredObject
+
+FRAME_LIMIT_BYTES = 256 * 1024 * 1024
+_HEADER = struct.Struct("!I")
+
+
+class Open(msgspec.Struct, tag=True, frozen=True):
+    """Open the camera and say who it is. Answer: `Identified`."""
+
+    root: str
+    profile: Profile
+
+
+class Scan(msgspec.Struct, tag=True, frozen=True):
+    """Walk the camera afresh. Answer: `Scanned`."""
+
+
+class CopyJob(msgspec.Struct, frozen=True):
+    """One recording to be copied; the fields are those of `core.manifest.Manifest`, `identity` is what the scan saw."""
+
+    recording_id: str
+    dock: str
+    camera: str
+    docking: str
+    path: bytes
+    identity: Identity
+    sidecar_of: str | None
+    priority: int
+    seen: str
+
+
+class Copy(msgspec.Struct, tag=True, frozen=True):
+    """Copy these, in this order. Answers: `Moved`, `Copied`, `Skipped`."""
+
+    spool: str
+    jobs: list[CopyJob]
+
+
+class Recognise(msgspec.Struct, tag=True, frozen=True):
+    """Measure these files without copying them. Answers: `Moved`, `Known`, `Skipped` (with the path as its recording)."""
+
+    files: list[tuple[bytes, Identity]]
+
+
+class Examine(msgspec.Struct, tag=True, frozen=True):
+    """Scan afresh and read these again from the device, for a clearance. Answer: `Examined`."""
+
+    paths: list[bytes]
+
+
+class ClaimedHolding(msgspec.Struct, frozen=True):
+    """A recording to be erased, and the archive's fresh statement as received; nothing in it is believed unchecked."""
+
+    path: bytes
+    stored: StoredObject
+    recording_id: str
+    envelope: bytes
+
+
+class Erase(msgspec.Struct, tag=True, frozen=True):
+    """Delete what a permit covers that the worker mints itself from these and its own `Examine`. Answer: `Erased`."""
+
+    docking: str
+    dock: str
+    pinned_keys: list[str]
+    claims: list[ClaimedHolding]
+    held_cameras: list[str]
+    held_recordings: list[str]
+
+    def holds(self) -> Holds:
+        """The holds in force, as the daemon knows them."""
+        return Holds(frozenset(self.held_cameras), frozenset(self.held_recordings))
+
+
+Command = Open | Scan | Copy | Recognise | Examine | Erase
+
+
+class Identified(msgspec.Struct, tag=True, frozen=True):
+    """The camera's own claims."""
+
+    serial: str
+    battery_percent: int | None
+    officer: str | None
+
+
+class Scanned(msgspec.Struct, tag=True, frozen=True):
+    """Everything on the camera."""
+
+    scan: CameraScan
+
+
+class Moved(msgspec.Struct, tag=True, frozen=True):
+    """Bytes (or entries) since the last report: progress, and a sign of life. `reading` while they come from the camera."""
+
+    path: bytes
+    count: int
+    reading: bool
+
+
+class CopyEvidence(msgspec.Struct, frozen=True):
+    """What was read from the camera and what the medium gave back."""
+
+    recording_id: str
+    from_camera: Measured
+    from_medium: MediumReading
+
+
+class Copied(msgspec.Struct, tag=True, frozen=True):
+    """These lie in the spool under their final names, durably."""
+
+    evidence: list[CopyEvidence]
+
+
+class Known(msgspec.Struct, tag=True, frozen=True):
+    """The whole of a file was read and measured."""
+
+    path: bytes
+    measured: Measured
+
+
+class Skipped(msgspec.Struct, tag=True, frozen=True):
+    """One file could not be taken; the others go on."""
+
+    path: bytes
+    code: str
+    message: str
+    hint: str
+    transient: bool
+
+
+class Examined(msgspec.Struct, tag=True, frozen=True):
+    """A fresh scan, the re-hash of each file that could be read, and the nonce that this erasing will want."""
+
+    scan: CameraScan
+    rehashes: list[tuple[bytes, Rehash]]
+    nonce: str
+
+
+class Erased(msgspec.Struct, tag=True, frozen=True):
+    """What the worker's own permit covered is gone from the camera: a later walk did not find it."""
+
+    covered: list[bytes]
+
+
+class Done(msgspec.Struct, tag=True, frozen=True):
+    """The command is finished."""
+
+
+class Failed(msgspec.Struct, tag=True, frozen=True):
+    """The command cannot go on: a class name of `dockd.errors`, and its words."""
+
+    error: str
+    message: str
+    hint: str
+
+
+Report = Identified | Scanned | Moved | Copied | Known | Skipped | Examined | Erased | Done | Failed
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, re.Pattern):
+        return value.pattern
+    msg = f"{type(value).__name__} is not sent between processes"
+    raise NotImplementedError(msg)
+
+
+def _rich(kind: Any, value: Any) -> object:  # noqa: ANN401 - msgspec hands over what it found
+    if kind is re.Pattern or getattr(kind, "__origin__", None) is re.Pattern:
+        return re.compile(value)
+    msg = f"{kind} is not sent between processes"
+    raise NotImplementedError(msg)
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
+_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command, dec_hook=_rich)
+_reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report, dec_hook=_rich)
+
+
+def frame(message: Command | Report) -> bytes:
+    """`message` as one frame."""
+    body = _encoder.encode(message)
+    return _HEADER.pack(len(body)) + body
+
+
+def body_bytes(header: bytes) -> int:
+    """Length of the body after a 4-byte header.
+
+    Raises:
+        ValueError: longer than any message is.
+    """
+    (length,) = _HEADER.unpack(header)
+    if length > FRAME_LIMIT_BYTES:
+        msg = f"a frame of {length} bytes"
+        raise ValueError(msg)
+    return int(length)
+
+
+HEADER_BYTES = _HEADER.size
+
+
+def command(body: bytes) -> Command:
+    """The command in a frame's body."""
+    return _commands.decode(body)
+
+
+def report(body: bytes) -> Report:
+    """The report in a frame's body."""
+    return _reports.decode(body)

@@ -1,0 +1,185 @@
+"""The dock's durable store of recordings that the archive has not yet proved.
+
+    <spool>/journal.sqlite          the journal, with its -wal, -shm and .lock
+    <spool>/recordings/<id>         the bytes of a verified recording
+    <spool>/recordings/<id>.json    its manifest (core.manifest), durable before the recording has its final name
+    <spool>/recordings/<id>.part    a copy that is under way or was broken off
+    <spool>/recordings/<id>.steps   how far that copy is proved: lines of offset and BLAKE3 of the bytes before it
+
+A name is the recording's random id, never anything that a camera said. Only the worker of one bay writes a recording's files, and
+holds a lock on its `.part` while it does. Room is reserved in the `Ledger` before a copy starts.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dockd.core.manifest import Manifest, ManifestError
+from dockd.core.recording import MediumReading
+from dockd.errors import SpoolBrokenError, SpoolFullError
+from dockd.medium import NotDirectError, buffer, open_direct, read_back
+from dockd.offload import durable
+
+JOURNAL_NAME = "journal.sqlite"
+
+_FILE_OVERHEAD_BYTES = 16 * 1024
+
+
+def part_name(recording_id: str) -> str:
+    """Name of a copy that is not finished."""
+    return f"{recording_id}.part"
+
+
+def steps_name(recording_id: str) -> str:
+    """Name of the file that tells how far an unfinished copy is proved."""
+    return f"{recording_id}.steps"
+
+
+def manifest_name(recording_id: str) -> str:
+    """Name of a recording's manifest."""
+    return f"{recording_id}.json"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What is promised to copies under way, in bytes, so that two bays never count on the same room.
+
+    Attributes:
+        path: on the spool's file system.
+        keep_free_bytes: never promised.
+    """
+
+    path: Path
+    keep_free_bytes: int
+    _promised: dict[object, int] = field(default_factory=dict)
+
+    @property
+    def promised_bytes(self) -> int:
+        """Reserved and not given back."""
+        return sum(self._promised.values())
+
+    def free_bytes(self) -> int:
+        """What could be reserved now. A statvfs of the dock's own disk, which is answered from memory."""
+        status = os.statvfs(self.path)
+        return max(0, status.f_bavail * status.f_frsize - self.keep_free_bytes - self.promised_bytes)
+
+    @contextmanager
+    def reserved(self, size_bytes: int, files: int) -> Iterator[None]:
+        """Room for `files` files of together `size_bytes`, until the block ends.
+
+        Raises:
+            SpoolFullError: there is not that much; nothing was touched.
+        """
+        needed, free = size_bytes + files * _FILE_OVERHEAD_BYTES, self.free_bytes()
+        if needed > free:
+            msg = f"the dock's disk is full: {needed} bytes are needed and {free} are free"
+            raise SpoolFullError(msg, needed_bytes=needed, free_bytes=free)
+        key = object()
+        self._promised[key] = needed
+        try:
+            yield
+        finally:
+            del self._promised[key]
+
+
+class Spool:
+    """The spool's folder, as the daemon sees it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.recordings = directory / "recordings"
+        self.journal = directory / JOURNAL_NAME
+
+    def prepare(self) -> None:
+        """Make the folders and show that the disk can be read past its cache.
+
+        Raises:
+            SpoolBrokenError: it cannot be used as a spool, and why.
+        """
+        probe = f".probe-{secrets.token_hex(8)}"
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.recordings.mkdir(mode=0o700, exist_ok=True)
+            folder = durable.open_folder(self.recordings)
+            try:
+                os.close(open_direct(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, dir_fd=folder))
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(probe, dir_fd=folder)
+                durable.sync_folder(folder)
+                os.close(folder)
+        except NotDirectError as exc:
+            msg = f"{self.recordings}: this file system has no direct I/O, so no copy on it can be proved"
+            raise SpoolBrokenError(msg, hint="Put spool.directory on ext4 or xfs.") from exc
+        except OSError as exc:
+            msg = f"{self.directory}: cannot be used as a spool: {exc.strerror}"
+            raise SpoolBrokenError(msg) from exc
+
+    def path_of(self, recording_id: str) -> Path:
+        """Where a verified recording's bytes are."""
+        return self.recordings / recording_id
+
+    def holds(self, recording_id: str) -> bool:
+        """Whether a finished copy lies there; that it is whole is for `examine` to say."""
+        return self.path_of(recording_id).exists()
+
+    def manifests(self) -> Iterator[tuple[Path, Manifest | None]]:
+        """Every manifest in the spool; None for one that cannot be read."""
+        for path in sorted(self.recordings.glob("*.json")):
+            try:
+                yield path, Manifest.decode(path.read_bytes())
+            except (ManifestError, OSError):
+                yield path, None
+
+    def manifest(self, recording_id: str) -> Manifest | None:
+        """The manifest of one recording, None if it has none that can be read."""
+        try:
+            return Manifest.decode((self.recordings / manifest_name(recording_id)).read_bytes())
+        except (ManifestError, OSError):
+            return None
+
+    def examine(self, recording_id: str) -> MediumReading | None:
+        """What the medium gives back for a finished copy now, None if it gives an error. Blocks; call it in a thread."""
+        memory = buffer()
+        try:
+            descriptor = open_direct(os.fspath(self.path_of(recording_id)), os.O_RDONLY)
+            try:
+                return read_back(descriptor, memory, lambda _: None)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            return None
+        finally:
+            memory.close()
+
+    def discard(self, recording_id: str) -> None:
+        """Remove a recording that the archive has proved: bytes first, so that no manifest-less bytes are ever left.
+
+        Raises:
+            SpoolBrokenError: the disk failed.
+        """
+        folder = durable.open_folder(self.recordings)
+        try:
+            for name in (recording_id, manifest_name(recording_id), part_name(recording_id), steps_name(recording_id)):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+            durable.sync_folder(folder)
+        except OSError as exc:
+            msg = f"{self.recordings}: {exc.strerror}"
+            raise SpoolBrokenError(msg) from exc
+        finally:
+            os.close(folder)
+
+
+def disk_error(error: OSError, needed_bytes: int) -> SpoolFullError | SpoolBrokenError:
+    """What an error of the spool's own disk means."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        msg = f"the dock's disk is full: {needed_bytes} bytes are needed"
+        return SpoolFullError(msg, needed_bytes=needed_bytes, free_bytes=0)
+    msg = f"the dock's disk failed: {error.strerror}"
+    return SpoolBrokenError(msg)

@@ -1,0 +1,175 @@
+"""The daemon's side of the bays' worker processes: fork them, ask them, notice a stall, kill them."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from dockd import errors
+from dockd.core.clearance import CameraScan
+from dockd.core.profile import Profile
+from dockd.offload import messages
+
+_log = structlog.get_logger(__name__)
+
+_KILL_WAIT_S = 1.0
+
+
+class Workers:
+    """Owner of the zygote that every worker is forked from."""
+
+    def __init__(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+        self._control, self._process = control, process
+
+    @classmethod
+    def start(cls) -> Self:
+        """Start the zygote. Call it before the event loop is busy: it takes as long as Python takes to start."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "dockd.worker", str(theirs.fileno())], pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL
+            )
+        return cls(ours, process)
+
+    def close(self) -> None:
+        """End the zygote; workers that still run are killed by the kernel with it."""
+        self._control.close()
+        try:
+            self._process.wait(_KILL_WAIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @asynccontextmanager
+    async def worker(self, bay: str, *, stall_after_s: float) -> AsyncIterator["BayWorker"]:
+        """A new worker for one docking, killed when the block ends.
+
+        Raises:
+            WorkerError: it could not be started.
+        """
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        try:
+            with theirs:
+                socket.send_fds(self._control, [b"f"], [theirs.fileno()])
+            async with asyncio.timeout(stall_after_s):
+                pidfd = await _receive_descriptor(ours)
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except (OSError, TimeoutError) as exc:
+            ours.close()
+            msg = f"bay {bay}: no worker process could be started: {exc}"
+            raise errors.WorkerError(msg) from exc
+        worker = BayWorker(bay, reader, writer, stall_after_s)
+        try:
+            yield worker
+        finally:
+            writer.transport.abort()
+            await _end(bay, pidfd)
+
+
+async def _receive_descriptor(conversation: socket.socket) -> int:
+    loop = asyncio.get_running_loop()
+    readable = loop.create_future()
+    loop.add_reader(conversation, lambda: readable.done() or readable.set_result(None))
+    try:
+        await readable
+    finally:
+        loop.remove_reader(conversation)
+    _, descriptors, _, _ = socket.recv_fds(conversation, 1, 1)
+    if not descriptors:
+        msg = "it ended at once"
+        raise OSError(msg)
+    return descriptors[0]
+
+
+async def _end(bay: str, pidfd: int) -> None:
+    """Kill a worker; one that hangs in the kernel is abandoned and named."""
+    try:
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        loop.add_reader(pidfd, lambda: ended.done() or ended.set_result(None))
+        try:
+            async with asyncio.timeout(_KILL_WAIT_S):
+                await ended
+        except TimeoutError:
+            _log.warning("worker abandoned", bay=bay, why="its device hangs in the kernel, which will end it when the device answers")
+        finally:
+            loop.remove_reader(pidfd)
+    finally:
+        os.close(pidfd)
+
+
+class BayWorker:
+    """A conversation with one worker: one command at a time."""
+
+    def __init__(self, bay: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stall_after_s: float) -> None:
+        self._bay, self._reader, self._writer, self._stall_after_s = bay, reader, writer, stall_after_s
+
+    async def ask(self, command: messages.Command) -> AsyncIterator[messages.Report]:
+        """Send `command` and give every report until it is done.
+
+        Raises:
+            CameraStalledError: nothing was heard for the stall time.
+            WorkerError: the process ended by itself.
+            DockError: what the worker reports as the reason why it cannot go on.
+        """
+        self._writer.write(messages.frame(command))
+        while True:
+            report = await self._next()
+            match report:
+                case messages.Done():
+                    return
+                case messages.Failed():
+                    raise _error(report)
+                case _:
+                    yield report
+
+    async def _next(self) -> messages.Report:
+        try:
+            async with asyncio.timeout(self._stall_after_s):
+                header = await self._reader.readexactly(messages.HEADER_BYTES)
+                body = await self._reader.readexactly(messages.body_bytes(header))
+        except TimeoutError:
+            msg = f"the camera in bay {self._bay} has not answered for {self._stall_after_s:.0f} seconds"
+            raise errors.CameraStalledError(msg) from None
+        except (asyncio.IncompleteReadError, ConnectionError) as exc:
+            msg = f"bay {self._bay}: the worker process ended"
+            raise errors.WorkerError(msg) from exc
+        return messages.report(body)
+
+    async def open(self, root: Path, profile: Profile) -> messages.Identified:
+        """Open the camera; raises as `ask`."""
+        async for report in self.ask(messages.Open(str(root), profile)):
+            if isinstance(report, messages.Identified):
+                identified = report
+        return identified
+
+    async def scan(self) -> CameraScan:
+        """Walk the camera; raises as `ask`."""
+        async for report in self.ask(messages.Scan()):
+            if isinstance(report, messages.Scanned):
+                scanned = report
+        return scanned.scan
+
+
+def _error(failed: messages.Failed) -> errors.DockError:
+    """The error that the worker met, as the same class here."""
+    kind = getattr(errors, failed.error, errors.WorkerError)
+    if kind is errors.SpoolFullError:
+        return errors.SpoolFullError(failed.message, needed_bytes=0, free_bytes=0, hint=failed.hint)
+    error: errors.DockError = kind(failed.message, hint=failed.hint)
+    return error
+
+

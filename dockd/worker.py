@@ -1,0 +1,185 @@
+"""The process that does one bay's camera I/O, and the small one that it is forked from.
+
+A read from a broken camera can hang for minutes where nothing can interrupt it, so each docking has a process of its own,
+which the daemon can kill or abandon while the other bays go on. Workers are forked from a zygote that has loaded everything
+and touched nothing: they start in milliseconds and share its memory. Run as `python -m dockd.worker FD`, with a Unix socket
+over which each message carries one descriptor, the worker's end of its conversation (`offload.messages`). When the daemon
+dies the kernel kills them all.
+"""
+
+import ctypes
+import gc
+import os
+import signal
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+from dockd import errors
+from dockd.camera.identify import identify
+from dockd.camera.tree import open_root, opened_file, unreadable, walk
+from dockd.clearance import eraser
+from dockd.clock import SystemClock
+from dockd.core.clearance import CameraScan, Identity
+from dockd.core.profile import Profile, classify
+from dockd.dsse import PinnedKeys
+from dockd.medium import buffer, measure
+from dockd.offload import durable, messages
+from dockd.offload.copying import Copier
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+_REPORT_EVERY_S = 0.1
+
+
+class Worker:
+    """One docking's conversation: commands come in, reports go out."""
+
+    def __init__(self, conversation: socket.socket) -> None:
+        self._conversation = conversation
+        self._sending = Lock()
+        self._clock = SystemClock()
+        self._last_report_s = 0.0
+        self._unreported: dict[tuple[bytes, bool], int] = {}
+        self._root = -1
+        self._profile: Profile | None = None
+        self._folder_name = ""
+        self._examination: eraser.Examination | None = None
+
+    def serve(self) -> None:
+        """Obey until the daemon closes the conversation."""
+        while (command := self._next()) is not None:
+            try:
+                self._obey(command)
+                self._emit(messages.Done())
+            except errors.DockError as exc:
+                self._emit(messages.Failed(type(exc).__name__, exc.message, exc.hint))
+
+    def _next(self) -> messages.Command | None:
+        header = self._receive(messages.HEADER_BYTES)
+        return messages.command(self._receive(messages.body_bytes(header))) if header else None
+
+    def _receive(self, size: int) -> bytes:
+        """Exactly `size` bytes, or none at the conversation's end."""
+        return self._conversation.recv(size, socket.MSG_WAITALL)
+
+    def _emit(self, report: messages.Report) -> None:
+        """Send a report; the many small `Moved` are added up and sent ten times a second. Called from several threads."""
+        with self._sending:
+            if isinstance(report, messages.Moved):
+                key = (report.path, report.reading)
+                self._unreported[key] = self._unreported.get(key, 0) + report.count
+                if self._clock.monotonic() - self._last_report_s < _REPORT_EVERY_S:
+                    return
+            for (path, reading), count in self._unreported.items():
+                self._conversation.sendall(messages.frame(messages.Moved(path, count, reading=reading)))
+            self._unreported.clear()
+            self._last_report_s = self._clock.monotonic()
+            if not isinstance(report, messages.Moved):
+                self._conversation.sendall(messages.frame(report))
+
+    def _alive(self, count: int) -> None:
+        self._emit(messages.Moved(b"", count, reading=False))
+
+    def _obey(self, command: messages.Command) -> None:
+        match command:
+            case messages.Open(root, profile):
+                self._open(Path(root), profile)
+            case messages.Scan():
+                self._emit(messages.Scanned(self._scan()))
+            case messages.Copy(spool, jobs):
+                folder = durable.open_folder(Path(spool))
+                try:
+                    Copier(self._root, folder, self._emit).run(jobs)
+                finally:
+                    os.close(folder)
+            case messages.Recognise(files):
+                self._recognise(files)
+            case messages.Examine(paths):
+                self._examine(paths)
+            case messages.Erase():
+                self._erase(command)
+
+    def _open(self, root: Path, profile: Profile) -> None:
+        self._root = open_root(root)
+        self._profile, self._folder_name = profile, root.name
+        facts = identify(self._root, profile, self._folder_name)
+        self._emit(messages.Identified(facts.serial, facts.battery_percent, facts.officer))
+
+    def _scan(self) -> CameraScan:
+        """A walk made now, with the serial that the camera shows now."""
+        if self._profile is None:
+            msg = "no camera was opened"
+            raise RuntimeError(msg)
+        serial = identify(self._root, self._profile, self._folder_name).serial
+        return CameraScan(serial, classify(self._profile, walk(self._root, self._alive)))
+
+    def _recognise(self, files: list[tuple[bytes, Identity]]) -> None:
+        memory = buffer()
+        try:
+            for path, identity in files:
+                try:
+                    with opened_file(self._root, path, identity, direct=True) as source:
+                        self._emit(messages.Known(path, measure(source, memory, partial(self._read, path))))
+                except OSError as exc:
+                    raise unreadable(self._root, path, exc) from exc
+                except errors.CameraGoneError:
+                    raise
+                except errors.CameraError as exc:
+                    self._emit(messages.Skipped(path, exc.code, exc.message, exc.hint, exc.transient))
+        finally:
+            memory.close()
+
+    def _read(self, path: bytes, count: int) -> None:
+        self._emit(messages.Moved(path, count, reading=True))
+
+    def _examine(self, paths: list[bytes]) -> None:
+        self._examination = eraser.examine(self._root, self._scan(), paths, self._read)
+        seen = self._examination
+        self._emit(messages.Examined(seen.scan, list(seen.rehashes.items()), seen.nonce))
+
+    def _erase(self, command: messages.Erase) -> None:
+        examination, self._examination = self._examination, None
+        if examination is None:
+            msg = "the camera was not examined"
+            raise errors.ClearanceRefusedError(msg)
+        demands = [eraser.Demand(each.recording_id, each.path, each.stored, each.envelope) for each in command.claims]
+        leave = eraser.permit(
+            examination,
+            demands,
+            PinnedKeys(*command.pinned_keys),
+            dock=command.dock,
+            docking=command.docking,
+            holds=command.holds(),
+        )
+        self._emit(messages.Erased(list(eraser.erase(self._root, leave, self._alive))))
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends, however it ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+
+
+def _zygote(control: socket.socket) -> None:
+    """Fork a worker for each descriptor that comes, until the daemon closes the control socket."""
+    _die_with_parent()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; the daemon watches workers through their sockets
+    gc.freeze()
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        if not message:
+            return
+        if os.fork() == 0:
+            control.close()
+            _die_with_parent()
+            with socket.socket(fileno=descriptors[0]) as conversation:
+                socket.send_fds(conversation, [b"!"], [os.pidfd_open(os.getpid())])
+                Worker(conversation).serve()
+            sys.exit(0)
+        os.close(descriptors[0])
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as control_socket:
+        _zygote(control_socket)
