@@ -1,0 +1,126 @@
+"""`dockd vault`: serve the archive that ships with dockd, and make its docks' tokens."""
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+import click
+import structlog
+
+from dockd.clock import SystemClock
+from dockd.vault.serve import Listening, serve
+from dockd.vault.service import VaultSettings, load_key, open_ledger
+
+_ROOT = click.option("--root", type=click.Path(path_type=Path, file_okay=False), help="The store's folder; made if missing.")
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog="""Examples:
+
+    dockd vault --root /var/lib/dockd-vault --listen 127.0.0.1:8080
+
+    dockd vault token baltimore-1 --root /var/lib/dockd-vault
+
+    dockd vault key --root /var/lib/dockd-vault""",
+)
+@_ROOT
+@click.option("--listen", default="127.0.0.1:8080", show_default=True, help="HOST:PORT; port 0 takes a free one.")
+@click.option("--archive-id", default="", help="The archive's name in every receipt; kept from the first start on.")
+@click.option("--tls-cert", type=_FILE, help="PEM file; without it only loopback is served.")
+@click.option("--tls-key", type=_FILE, help="PEM file.")
+@click.option("--client-ca", type=_FILE, help="PEM file: every dock must show a certificate of this authority.")
+@click.option(
+    "--retain-days", type=click.IntRange(1, 36_500), default=365, show_default=True, help="Keep objects at least so long."
+)
+@click.option(
+    "--expire-hours", type=click.FloatRange(0, min_open=True), default=168, show_default=True, help="Forget silent uploads."
+)
+@click.option("--max-size", type=click.IntRange(0), default=2**44, show_default=True, help="Bytes of one upload.")
+@click.pass_context
+def command(  # noqa: PLR0917 - click passes them by name
+    ctx: click.Context,
+    root: Path | None,
+    listen: str,
+    archive_id: str,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    client_ca: Path | None,
+    retain_days: int,
+    expire_hours: float,
+    max_size: int,
+) -> None:
+    """Serve a vault: a tus 1.0.0 archive that proves what it holds."""
+    ctx.obj = root
+    if ctx.invoked_subcommand is not None:
+        return
+    if root is None:
+        msg = "--root is needed: the store's folder"
+        raise click.UsageError(msg)
+    if (tls_cert is None) != (tls_key is None) or (client_ca is not None and tls_cert is None):
+        msg = "--tls-cert and --tls-key go together, and --client-ca needs them"
+        raise click.UsageError(msg)
+    host, port = _address(listen)
+    settings = VaultSettings(root, archive_id, retain_days, expire_hours, max_size)
+    _speak()
+    asyncio.run(serve(settings, Listening(host, port, tls_cert, tls_key, client_ca), SystemClock()))
+
+
+@command.command()
+@click.argument("dock")
+@_ROOT
+@click.option("--replace", is_flag=True, help="End the dock's older tokens.")
+@click.pass_obj
+def token(group_root: Path | None, dock: str, root: Path | None, *, replace: bool) -> None:
+    """Make a token for DOCK and print it, once; the vault keeps only its SHA-256."""
+    if not dock.isprintable() or not dock.strip() or len(dock) > 256:  # noqa: PLR2004 - as long as a receipt has room for
+        msg = "DOCK is 1 to 256 printable characters"
+        raise click.UsageError(msg)
+    _place, ledger = open_ledger(_chosen(root, group_root))
+    try:
+        click.echo(ledger.issue_token(dock, SystemClock().now(), replace=replace))
+    finally:
+        ledger.close()
+
+
+@command.command()
+@_ROOT
+@click.pass_obj
+def key(group_root: Path | None, root: Path | None) -> None:
+    """Print the vault's public key, for archive.key in a dock's site file."""
+    place, ledger = open_ledger(_chosen(root, group_root))
+    ledger.close()
+    click.echo(load_key(place).public_text)
+
+
+def _chosen(root: Path | None, group_root: Path | None) -> Path:
+    chosen = root or group_root
+    if chosen is None:
+        msg = "--root is needed: the store's folder"
+        raise click.UsageError(msg)
+    return chosen
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 - TCP's limit
+        msg = f"--listen: {text!r} is not HOST:PORT"
+        raise click.UsageError(msg)
+    return host.strip("[]"), int(port)
+
+
+def _speak() -> None:
+    """One line for each unit of work: for people on a terminal, JSON for everything else."""
+    to_person = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer() if to_person else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
