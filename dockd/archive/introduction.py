@@ -1,0 +1,159 @@
+"""Gets to know an archive before evidence is sent to it: who it says it is, and whether it truly checks checksums."""
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from blake3 import blake3
+from yarl import URL
+
+from dockd.archive.answers import CHECKSUM_MISMATCH, TUS_VERSION, Answer, error_for
+from dockd.archive.pace import Pace
+from dockd.archive.reading import HASHERS
+from dockd.archive.settings import TusSettings
+from dockd.archive.wire import Wire
+from dockd.clock import Clock
+from dockd.errors import ArchiveDeniedError, ArchiveError, ArchiveUnreachableError
+
+BODY_TYPE = "application/offset+octet-stream"
+
+_CANARY_BYTES = 1024 * 1024
+"""Large enough that the time it takes says how fast the way is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an archive says it is.
+
+    Attributes:
+        archive_id: what its statements will name.
+        signs: whether it has dockd's interface for proofs, beyond plain tus.
+    """
+
+    archive_id: str
+    signs: bool
+
+
+def metadata_header(values: Mapping[str, str]) -> str:
+    """Upload-Metadata."""
+    return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in values.items())
+
+
+def created_at(answer: Answer, endpoint: URL) -> URL:
+    """Where the archive put a new upload.
+
+    Raises:
+        ArchiveUnreachableError: nowhere, or at another place, where neither evidence nor the token may go.
+    """
+    location = answer.headers.get("Location", "")
+    try:
+        url = endpoint.join(URL(location))
+        name = url.name
+    except ValueError:
+        url, name = endpoint, ""
+    if not name or url.origin() != endpoint.origin() or url.parent / "" != endpoint:
+        msg = f"the archive made an upload at {location!r}, which is not under {endpoint}"
+        raise ArchiveUnreachableError(msg)
+    return url
+
+
+async def identify(wire: Wire, settings: TusSettings, clock: Clock) -> Identity:
+    """Ask who the archive is, and compare with what the site file says.
+
+    Raises:
+        ArchiveDeniedError: it is another one, or signs with another key; the admin must look before anything is sent there.
+        ArchiveError: as the wire says.
+    """
+    url = URL(settings.url).join(URL("../archive"))
+    answer = await wire.ask("GET", url, public=True)
+    if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED} and settings.archive_id is not None:
+        return Identity(settings.archive_id, signs=False)
+    if answer.status != HTTPStatus.OK:
+        raise error_for(answer, f"GET {url}", now=clock.now())
+    try:
+        match json.loads(answer.body):
+            case {"archive": str(archive_id), "key": str(key)} if archive_id:
+                pass
+            case _:
+                msg = "no archive and key in it"
+                raise ValueError(msg)
+    except (ValueError, RecursionError) as exc:
+        msg = f"GET {url}: that is not an archive's introduction: {answer.words}"
+        raise ArchiveUnreachableError(msg) from exc
+    if settings.archive_id not in {None, archive_id}:
+        msg = f"the archive at {url.origin()} calls itself {archive_id!r}; the site file names {settings.archive_id!r}"
+        raise ArchiveDeniedError(msg, hint="Admins: check archive.url, archive.id and the network; nothing is sent until then.")
+    if key not in settings.pinned_keys:
+        msg = f"the archive at {url.origin()} signs with {key!r}, which the site file does not pin"
+        raise ArchiveDeniedError(msg, hint="Admins: check archive.url and archive.key; nothing is sent until then.")
+    return Identity(archive_id, signs=True)
+
+
+async def sound_out(wire: Wire, settings: TusSettings, clock: Clock) -> Pace:
+    """Find out what the archive checks, by sending it one wrong checksum, and how fast the way is.
+
+    Raises:
+        ArchiveError: it cannot be asked now.
+    """
+    endpoint = URL(settings.url)
+    answer = await wire.ask("OPTIONS", endpoint, public=True)
+    versions = _listed(answer, "Tus-Version")
+    if answer.status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT} or TUS_VERSION not in versions:
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            msg = f"OPTIONS {endpoint}: what answered is not a tus {TUS_VERSION} archive: {answer.status} {answer.words}"
+            raise ArchiveUnreachableError(msg)
+        raise error_for(answer, f"OPTIONS {endpoint}", now=clock.now())
+    offered = _listed(answer, "Tus-Checksum-Algorithm") if "checksum" in _listed(answer, "Tus-Extension") else set()
+    algorithm = next((name for name in HASHERS if name in offered), None)
+    pace = Pace(None, 0.0, settings.patch_size_bytes, settings.whole_limit_bytes)
+    if algorithm is not None and await _checks(wire, settings, clock, algorithm, pace):
+        pace.algorithm = algorithm
+    return pace
+
+
+async def _checks(wire: Wire, settings: TusSettings, clock: Clock, algorithm: str, pace: Pace) -> bool:
+    """Whether a wrong checksum is refused and nothing of its body kept; `pace` learns how fast the body went."""
+    body = bytes(_CANARY_BYTES)
+    values = {
+        "recording": secrets.token_hex(16),
+        "dock": settings.dock,
+        "camera": "dockd-canary",
+        "docking": "dockd-canary",
+        "name": "dockd-canary",
+        "size": str(len(body)),
+        "blake3": blake3(body).hexdigest(),
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "nonce": secrets.token_hex(16),
+    }
+    headers = {"Upload-Length": str(len(body)), "Upload-Metadata": metadata_header(values)}
+    endpoint = URL(settings.url)
+    created = await wire.ask("POST", endpoint, headers=headers)
+    if created.status != HTTPStatus.CREATED or not created.is_tus:
+        raise error_for(created, "creating an upload to try checksums on", now=clock.now())
+    upload = created_at(created, endpoint)
+    try:
+        wrong = base64.b64encode(HASHERS[algorithm]().digest()).decode()
+        headers = {"Upload-Offset": "0", "Content-Type": BODY_TYPE, "Upload-Checksum": f"{algorithm} {wrong}"}
+        began_s = clock.monotonic()
+        patched = await wire.ask("PATCH", upload, headers=headers, body=body)
+        pace.learn(len(body), clock.monotonic() - began_s)
+        asked = await wire.ask("HEAD", upload)
+        return patched.status == CHECKSUM_MISMATCH and asked.number("Upload-Offset") == 0
+    finally:
+        await _withdraw(wire, upload)
+
+
+async def _withdraw(wire: Wire, upload: URL) -> None:
+    """End the canary's upload; where that fails it expires."""
+    try:
+        await wire.ask("DELETE", upload)
+    except ArchiveError:
+        return
+
+
+def _listed(answer: Answer, header: str) -> set[str]:
+    return {word.strip() for word in answer.headers.get(header, "").split(",")}

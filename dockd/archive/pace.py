@@ -1,0 +1,50 @@
+"""How much one PATCH carries, from how fast the archive was seen to take bytes.
+
+A server that checks a PATCH's checksum keeps all of its body or nothing, so a break costs what was sent since the PATCH began: a
+body should take seconds, not hours, on any link. A server that checks nothing keeps what arrived, so nothing is gained by
+small bodies.
+
+A recording that goes in one PATCH from its first byte needs no second hash: its checksum is the verified digest itself. One that
+goes in several has each piece hashed ahead, in a thread, while the piece before it is on its way.
+"""
+
+from dataclasses import dataclass
+
+AT_RISK_S = 5.0
+"""How much sending a break may cost."""
+
+VERIFIED = ("blake3", "sha256")
+"""The digests of a whole recording that are known before it is sent."""
+
+LEAST_BYTES = 256 * 1024
+"""Smaller bodies would be mostly round trips."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """What is known about the way to one archive; all its uploads share and correct it.
+
+    Attributes:
+        algorithm: of tus's checksums that the archive was seen to check; None where it checks none.
+        bytes_s: how fast it last took a body.
+        piece_limit_bytes, whole_limit_bytes: as in the settings.
+    """
+
+    algorithm: str | None
+    bytes_s: float
+    piece_limit_bytes: int
+    whole_limit_bytes: int
+
+    def next_patch_bytes(self, offset_bytes: int, size_bytes: int) -> int:
+        """How much the PATCH at `offset_bytes` should carry."""
+        rest_bytes = size_bytes - offset_bytes
+        if self.algorithm is None:
+            return min(rest_bytes, max(self.piece_limit_bytes, self.whole_limit_bytes))
+        affordable_bytes = max(int(self.bytes_s * AT_RISK_S), LEAST_BYTES)
+        if offset_bytes == 0 and self.algorithm in VERIFIED and size_bytes <= min(affordable_bytes, self.whole_limit_bytes):
+            return size_bytes
+        return min(rest_bytes, affordable_bytes, self.piece_limit_bytes)
+
+    def learn(self, count_bytes: int, seconds: float) -> None:
+        """A body took that long; a clock that stood still makes the rate large, not an error."""
+        self.bytes_s = count_bytes / max(seconds, 1e-3)

@@ -1,0 +1,148 @@
+"""Retries what may succeed later, for as long as it takes: a recording is never given up because the archive was away."""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_never
+
+from dockd.archive.protocol import Archive, Consignment, Progress
+from dockd.clock import Clock
+from dockd.core.proof import ArchiveProof
+from dockd.core.recording import ResumePoint, StoredObject
+from dockd.errors import ArchiveBusyError, ArchiveError, UploadLostError
+
+_T = TypeVar("_T")
+
+Report = Callable[[ArchiveError, float], None]
+"""Told of every failure that is tried again, and in how many seconds: status says "archive unreachable" from it."""
+
+
+class Retrying:
+    """Wraps an archive; implements `dockd.archive.protocol.Archive`.
+
+    Transient errors of the archive are tried again without end, exponentially later with full jitter (so that a thousand docks
+    do not come back together), never before the archive's own Retry-After. An upload that moved on in between counts as news: the
+    delays begin anew. Everything else is raised at once: permanent refusals, errors of the spool, and `UploadLostError` while
+    proving, which only storing again can mend.
+    """
+
+    def __init__(
+        self,
+        inner: Archive,
+        clock: Clock,
+        report: Report,
+        *,
+        first_s: float = 1.0,
+        most_s: float = 60.0,
+        jitter: random.Random | None = None,
+    ) -> None:
+        self._inner, self._clock, self._report = inner, clock, report
+        self._first_s, self._most_s = first_s, most_s
+        self._jitter = jitter or random.Random()  # noqa: S311 - spreads load, guards nothing
+
+    async def store(self, consignment: Consignment, resume: ResumePoint | None, progress: Progress) -> StoredObject:
+        """As the protocol says; each try goes on from where the one before came to."""
+        carried = _Carried(resume, progress)
+
+        async def once() -> StoredObject:
+            return await self._inner.store(consignment, carried.point, carried)
+
+        return await self._persist(once, _may_pass, carried.moved_on)
+
+    async def prove(self, stored: StoredObject, *, camera: str) -> ArchiveProof:
+        """As the protocol says."""
+
+        async def once() -> ArchiveProof:
+            return await self._inner.prove(stored, camera=camera)
+
+        return await self._persist(once, _proof_may_pass)
+
+    async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
+        """As the protocol says."""
+
+        async def once() -> ArchiveProof:
+            return await self._inner.prove_again(stored, nonce, camera=camera)
+
+        return await self._persist(once, _proof_may_pass)
+
+    async def close(self) -> None:
+        """As the protocol says."""
+        await self._inner.close()
+
+    async def _persist(
+        self,
+        once: Callable[[], Awaitable[_T]],
+        may_pass: Callable[[BaseException], bool],
+        moved_on: Callable[[], bool] = lambda: False,
+    ) -> _T:
+        """`once`, until it succeeds or fails for good."""
+        failures = 0
+
+        def delay_s(state: RetryCallState) -> float:
+            nonlocal failures
+            failures = 1 if moved_on() else failures + 1
+            ceiling_s = min(self._first_s * 2.0 ** min(failures - 1, 32), self._most_s)
+            jitter_s = self._jitter.uniform(0, ceiling_s)
+            error = _error_of(state)
+            asked_s = error.retry_after_s if isinstance(error, ArchiveBusyError) else None
+            return jitter_s if asked_s is None else asked_s + min(jitter_s, self._first_s)
+
+        def tell(state: RetryCallState) -> None:
+            error = _error_of(state)
+            if isinstance(error, ArchiveError) and state.next_action is not None:
+                self._report(error, float(state.next_action.sleep))
+
+        return await AsyncRetrying(
+            sleep=self._clock.sleep,
+            stop=stop_never,
+            wait=delay_s,
+            retry=retry_if_exception(may_pass),
+            before_sleep=tell,
+            reraise=True,
+        )(once)
+
+
+class _Carried:
+    """A `Progress` that remembers where the next try goes on."""
+
+    def __init__(self, point: ResumePoint | None, told: Progress) -> None:
+        self.point = point
+        self._told = told
+        self._furthest_bytes = 0
+        self._at_last_failure_bytes = 0
+
+    async def placed(self, point: ResumePoint) -> None:
+        """As the protocol says."""
+        await self._told.placed(point)
+        self.point = point
+
+    async def dropped(self, reason: str) -> None:
+        """As the protocol says."""
+        self.point = None
+        self._furthest_bytes = self._at_last_failure_bytes = 0
+        await self._told.dropped(reason)
+
+    def sent(self, offset_bytes: int) -> None:
+        """As the protocol says."""
+        self._furthest_bytes = max(self._furthest_bytes, offset_bytes)
+        self._told.sent(offset_bytes)
+
+    def moved_on(self) -> bool:
+        """Whether more was sent since this was asked last."""
+        before, self._at_last_failure_bytes = self._at_last_failure_bytes, self._furthest_bytes
+        return self._furthest_bytes > before
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether the archive may take it later."""
+    return isinstance(error, ArchiveError) and error.transient
+
+
+def _proof_may_pass(error: BaseException) -> bool:
+    """Whether the archive may prove it later; what it has lost it cannot."""
+    return _may_pass(error) and not isinstance(error, UploadLostError)

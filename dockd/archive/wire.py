@@ -1,0 +1,184 @@
+"""One HTTP request to the archive and its whole answer; every foreign error of the network is wrapped here, once."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncGenerator, Callable, Mapping
+
+import aiohttp
+from aiohttp import payload
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import StreamWriter
+from yarl import URL
+
+from dockd import __version__
+from dockd.archive.answers import TUS_VERSION, Answer
+from dockd.archive.settings import TusSettings
+from dockd.errors import ArchiveUnreachableError, DockError
+
+_ANSWER_LIMIT_BYTES = 64 * 1024
+
+_WRITE_BYTES = 256 * 1024
+"""Handed to the socket at once: what it does not take is copied by asyncio, so this bounds both copies and lost progress."""
+
+SLOWEST_STORE_BYTES_S = 10_000_000
+"""An archive's disk at its slowest: what must be synced or read again before the answer is given that much more time."""
+
+
+class PieceBody(payload.Payload):
+    """A request body that comes piece by piece, and is handed to the kernel completely before the next piece is asked for.
+
+    aiohttp wraps what goes wrong inside a body; the error itself is kept here.
+
+    Attributes:
+        failure: why the body ended early, where that was our side's doing.
+        handed_bytes: what the kernel has taken.
+        moved: called whenever that grew.
+    """
+
+    def __init__(self, pieces: AsyncGenerator[memoryview, None], size_bytes: int, moved: Callable[[int], None]) -> None:
+        super().__init__(pieces, content_type="application/offset+octet-stream")
+        self._size = size_bytes
+        self._pieces = pieces
+        self.moved = moved
+        self.failure: DockError | None = None
+        self.handed_bytes = 0
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's signature
+        """Never asked for: evidence is not text."""
+        msg = "a recording is not text"
+        raise RuntimeError(msg)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send every piece."""
+        if isinstance(writer, StreamWriter) and writer.transport is not None:
+            # draining then means that the kernel has it all: the piece's buffer can be filled again
+            writer.transport.set_write_buffer_limits(0)
+        try:
+            async with contextlib.aclosing(self._pieces) as pieces:
+                async for piece in pieces:
+                    for start in range(0, len(piece), _WRITE_BYTES):
+                        part = piece[start : start + _WRITE_BYTES]
+                        await writer.write(part)
+                        await writer.drain()
+                        self.handed_bytes += len(part)
+                        self.moved(self.handed_bytes)
+        except DockError as exc:
+            self.failure = exc
+            raise
+
+
+class Wire:
+    """Connections to one archive."""
+
+    def __init__(self, settings: TusSettings) -> None:
+        self._settings = settings
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def ask(
+        self,
+        method: str,
+        url: URL,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: PieceBody | bytes | None = None,
+        work_bytes: int = 0,
+        public: bool = False,
+    ) -> Answer:
+        """Ask once; redirects are not followed, cookies not kept.
+
+        Args:
+            method: of HTTP.
+            url: on the archive's own origin.
+            headers: besides those of tus and the token.
+            body: to send.
+            work_bytes: what the archive must sync or read before it can answer.
+            public: leave the token out.
+
+        Raises:
+            ArchiveUnreachableError: no answer came, or not in time.
+            DockError: what went wrong on our side while the body was sent.
+        """
+        settings = self._settings
+        all_headers = {"Tus-Resumable": TUS_VERSION, **(headers or {})}
+        if settings.token is not None and not public:
+            all_headers["Authorization"] = f"Bearer {settings.token}"
+        loop = asyncio.get_running_loop()
+        answer_s = settings.answer_s + work_bytes / SLOWEST_STORE_BYTES_S
+        streamed = body if isinstance(body, PieceBody) else None
+        doing = f"{method} {url}"
+        try:
+            async with asyncio.timeout(settings.connect_s + (settings.stall_s if streamed else answer_s)) as deadline:
+                if streamed:
+                    streamed.moved = _extending(streamed, deadline, loop, settings.stall_s, answer_s)
+                async with self._open().request(method, url, headers=all_headers, data=body, allow_redirects=False) as response:
+                    text = await _beginning(response)
+                    if len(text) > _ANSWER_LIMIT_BYTES or (streamed and streamed.handed_bytes < (streamed.size or 0)):
+                        response.close()  # neither the rest of this answer nor of our body has a place on a reused connection
+                    return Answer(response.status, response.headers, text[:_ANSWER_LIMIT_BYTES])
+        except TimeoutError as exc:
+            if streamed and streamed.handed_bytes < (streamed.size or 0):
+                msg = f"{doing}: not one byte moved for {settings.stall_s:g} s"
+            else:
+                msg = f"{doing}: no answer for {answer_s:g} s"
+            raise ArchiveUnreachableError(msg) from exc
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            if streamed and streamed.failure:
+                raise streamed.failure from None
+            msg = f"{doing}: {_reason(exc)}"
+            raise ArchiveUnreachableError(msg) from exc
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        """The session, made on the event loop that uses it."""
+        if self._closed:
+            msg = "the archive was closed"
+            raise RuntimeError(msg)
+        if self._session is None:
+            settings = self._settings
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ssl=True if settings.tls is None else settings.tls),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": f"dockd/{__version__}"},
+                timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_s, sock_connect=settings.connect_s),
+                trust_env=False,  # a proxy in the environment would see evidence; the site file names none
+            )
+        return self._session
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """The answer's body, up to one byte more than is ever kept."""
+    text = b""
+    async for part in response.content.iter_any():
+        text += part
+        if len(text) > _ANSWER_LIMIT_BYTES:
+            break
+    return text
+
+
+def _extending(
+    body: PieceBody, deadline: asyncio.Timeout, loop: asyncio.AbstractEventLoop, stall_s: float, answer_s: float
+) -> Callable[[int], None]:
+    """`body.moved`, which also moves the deadline: one stall from now, or one answer once all is handed over."""
+    told = body.moved
+
+    def moved(handed_bytes: int) -> None:
+        told(handed_bytes)
+        with contextlib.suppress(RuntimeError):  # it has just passed
+            deadline.reschedule(loop.time() + (answer_s if handed_bytes == body.size else stall_s))
+
+    return moved
+
+
+def _reason(exc: Exception) -> str:
+    """A foreign error in a sentence."""
+    if isinstance(exc, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+        return f"its TLS certificate is not accepted: {exc}"
+    return str(exc) or type(exc).__name__
