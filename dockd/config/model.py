@@ -1,0 +1,212 @@
+"""The site file's model: every key, what it means, its default.
+
+`dockd.config.site.load_site` makes it from YAML; the JSON Schema that editors use is made from it too, so the words below are
+what an admin reads while typing.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from dockd.config import rules
+from dockd.core.readiness import Needs
+
+GIB = 1 << 30
+
+
+class Bay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One camera slot."""
+
+    id: Annotated[str, Meta(description="What the screens and the log call this bay.", examples=["1"]), rules.BAY_ID]
+    directory: Annotated[
+        Path,
+        Meta(description="A camera is docked while this folder holds a camera's tree.", examples=["/srv/dockd/bays/1"]),
+        rules.ABSOLUTE_PATH,
+    ]
+
+
+class Spool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where recordings live until the archive has proved that it holds them."""
+
+    directory: Annotated[
+        Path,
+        Meta(description="The spool and the journal lie here, on one file system.", examples=["/var/lib/dockd/spool"]),
+        rules.ABSOLUTE_PATH,
+    ]
+    keep_free_bytes: Annotated[
+        int,
+        Meta(description="No copy starts that would leave less than this free on the spool's disk.", examples=["1 GiB"]),
+        rules.SIZE,
+    ] = field(name="keep_free", default=GIB)
+
+
+class ArchiveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The central archive, and how the dock and it know each other."""
+
+    kind: Annotated[Literal["tus"], Meta(description="The protocol it speaks: tus is the vault's.", examples=["tus"])]
+    url: Annotated[
+        str,
+        Meta(
+            description="Its tus endpoint, ending with a slash. Plain http is accepted only to this machine itself.",
+            examples=["https://vault.example.org:8443/files/"],
+        ),
+        rules.ARCHIVE_URL,
+    ]
+    key: Annotated[
+        str,
+        Meta(
+            description="The public key with which it signs receipts. Nothing is erased that this key did not vouch for.",
+            examples=["ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="],
+        ),
+        rules.PUBLIC_KEY,
+    ]
+    id: (
+        Annotated[
+            str,
+            Meta(description="The archive's id; if given, receipts of another id are refused.", examples=["vault-01"]),
+            rules.NAME,
+        ]
+        | None
+    ) = None
+    token_file: (
+        Annotated[
+            Path,
+            Meta(description="File of mode 0600 that holds the dock's bearer token.", examples=["/etc/dockd/token"]),
+            rules.SECRET_FILE,
+        ]
+        | None
+    ) = None
+    ca_file: (
+        Annotated[
+            Path,
+            Meta(description="PEM file of the only authority that may vouch for the archive.", examples=["/etc/dockd/ca.pem"]),
+            rules.ABSOLUTE_PATH,
+        ]
+        | None
+    ) = None
+    client_cert: (
+        Annotated[
+            Path,
+            Meta(description="PEM file of the dock's own certificate.", examples=["/etc/dockd/dock.pem"]),
+            rules.SECRET_FILE,
+        ]
+        | None
+    ) = None
+    client_key: (
+        Annotated[
+            Path,
+            Meta(description="PEM file of mode 0600 with that certificate's key.", examples=["/etc/dockd/dock.key"]),
+            rules.SECRET_FILE,
+        ]
+        | None
+    ) = None
+
+
+class Erase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether cameras are emptied once the archive has proved that it holds everything."""
+
+    policy: Annotated[
+        Literal["delete", "never"],
+        Meta(description="delete: remove what the archive has proved to hold. never: leave cameras as they are."),
+    ] = "never"
+    directory_erase: Annotated[
+        bool, Meta(description="Directory bays are erased too. Without it only real cameras are.", examples=[True])
+    ] = False
+
+
+class Ready(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When the light says: take it."""
+
+    needs: Annotated[
+        Needs,
+        Meta(
+            description="How far everything on a camera must have come: verified (the spool holds it), archived (the archive "
+            "proved that it holds it) or erased (and it is gone from the camera)."
+        ),
+    ] = Needs.ARCHIVED
+
+
+class Offload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Copying from cameras."""
+
+    stall_after_s: Annotated[
+        int,
+        Meta(
+            description="Seconds without a byte and without an error after which a bay shows: get help.",
+            ge=1,
+            le=3600,
+            examples=[30],
+        ),
+    ] = 30
+
+
+class Uploads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sending to the archive."""
+
+    parallel: Annotated[int, Meta(description="Recordings sent at the same time.", ge=1, le=16, examples=[2])] = 2
+    retain_days: (
+        Annotated[
+            int,
+            Meta(
+                description="Days that the archive is asked to keep every recording; it uses the longer of this and its own.",
+                ge=1,
+                le=36500,
+                examples=[365],
+            ),
+        ]
+        | None
+    ) = None
+
+
+class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How commands such as `dockd status` reach the daemon."""
+
+    socket: Annotated[
+        Path, Meta(description="The daemon's Unix socket.", examples=["/run/dockd/control.sock"]), rules.SOCKET_PATH
+    ] = field(default_factory=lambda: Path("/run/dockd/control.sock"))
+
+
+class Profiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Kinds of camera beyond those that ship with dockd."""
+
+    directory: (
+        Annotated[
+            Path,
+            Meta(
+                description="Folder of *.yaml profiles. They are tried before those that ship, and replace one of the same name.",
+                examples=["/etc/dockd/profiles"],
+            ),
+            rules.ABSOLUTE_PATH,
+        ]
+        | None
+    ) = None
+
+
+class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that makes one dock this dock."""
+
+    agency: Annotated[str, Meta(description="The agency, as it stands in records.", examples=["ICE"]), rules.NAME]
+    division: Annotated[str, Meta(description="The division, as it stands in records.", examples=["ERO"]), rules.NAME]
+    site: Annotated[str, Meta(description="The office where the dock stands.", examples=["Baltimore"]), rules.NAME]
+    dock: Annotated[
+        str,
+        Meta(description="This dock's id, the same as in the archive's list of docks.", examples=["balt-ero-01"]),
+        rules.DOCK_ID,
+    ]
+    time_zone: Annotated[
+        str, Meta(description="IANA time zone of the office, for screens.", examples=["America/New_York"]), rules.TIME_ZONE
+    ]
+    bays: Annotated[tuple[Bay, ...], Meta(description="The dock's camera slots.", min_length=1)]
+    spool: Annotated[Spool, Meta(description="Where recordings live until the archive has proved that it holds them.")]
+    archive: Annotated[ArchiveSettings, Meta(description="The central archive, and how the dock and it know each other.")]
+    erase: Annotated[
+        Erase, Meta(description="Whether cameras are emptied once the archive has proved that it holds everything.")
+    ] = field(default_factory=Erase)
+    ready: Annotated[Ready, Meta(description="When the light says: take it.")] = field(default_factory=Ready)
+    offload: Annotated[Offload, Meta(description="Copying from cameras.")] = field(default_factory=Offload)
+    uploads: Annotated[Uploads, Meta(description="Sending to the archive.")] = field(default_factory=Uploads)
+    control: Annotated[Control, Meta(description="How commands reach the daemon.")] = field(default_factory=Control)
+    profiles: Annotated[Profiles, Meta(description="Kinds of camera beyond those that ship with dockd.")] = field(
+        default_factory=Profiles
+    )

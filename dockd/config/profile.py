@@ -1,0 +1,198 @@
+"""Loads profiles: what each kind of camera keeps where, from YAML to `core.profile.Profile`."""
+
+import fnmatch
+import re
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from dockd.config import rules
+from dockd.config.fill import fill, place_of
+from dockd.config.model import Site
+from dockd.config.problems import Problems
+from dockd.config.source import Node, read
+from dockd.core.profile import Profile, Source
+from dockd.errors import ConfigError
+
+
+class Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where one fact about the camera is written on it."""
+
+    file: Annotated[str, Meta(description="Path below the camera's root.", examples=["MISC/CAMERA.TXT"]), rules.RELATIVE_PATH]
+    line: Annotated[
+        re.Pattern[str],
+        Meta(
+            description="Python regular expression, searched in each line; its only group is the fact.",
+            examples=["serial: *(.+)"],
+        ),
+        rules.EXPRESSION,
+    ]
+
+
+class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One kind of camera."""
+
+    name: Annotated[str, Meta(description="What screens and logs call this kind of camera.", examples=["dcf"]), rules.DOCK_ID]
+    present: Annotated[
+        str, Meta(description="A path that every such camera has and nothing else.", examples=["DCIM"]), rules.RELATIVE_PATH
+    ]
+    folders: Annotated[
+        tuple[Annotated[str, rules.FOLDER], ...],
+        Meta(description="Recordings lie in or below these folders; . is the camera's root.", min_length=1, examples=[["DCIM"]]),
+    ]
+    recordings: Annotated[
+        tuple[Annotated[str, rules.NAME_PATTERN], ...],
+        Meta(description="Patterns for the names of recordings, without regard to case.", min_length=1, examples=[["*.MP4"]]),
+    ]
+    critical: Annotated[
+        tuple[Annotated[str, rules.NAME_PATTERN], ...],
+        Meta(description="Patterns for the names of recordings that go first.", examples=[["EVT_*"]]),
+    ] = ()
+    sidecars: Annotated[
+        tuple[Annotated[str, rules.NAME_PATTERN], ...],
+        Meta(
+            description="Patterns for files that belong to the recording beside them with the same name but for the extension.",
+            examples=[["*.THM"]],
+        ),
+    ] = ()
+    ignore: Annotated[
+        tuple[Annotated[str, rules.PATH_PATTERN], ...],
+        Meta(
+            description="Patterns for whole paths of files that are no evidence; they are neither copied nor waited for.",
+            examples=[["System Volume Information/*"]],
+        ),
+    ] = ()
+    serial: Annotated[Fact, Meta(description="Its serial. Without it, the folder's name serves.")] | None = None
+    battery: Annotated[Fact, Meta(description="Its battery's charge in per cent.")] | None = None
+    officer: Annotated[Fact, Meta(description="Whose it is.")] | None = None
+    erase: Annotated[
+        Literal["delete", "never"],
+        Meta(description="How this kind of camera may be emptied, where the site's erase.policy says so too."),
+    ] = "delete"
+
+
+def load_profiles(where: Site | Path | None = None) -> tuple[Profile, ...]:
+    """The profiles in the order in which they are tried: the site's own by file name, then those that ship.
+
+    A site's profile replaces one that ships under the same name.
+
+    Args:
+        where: the site, or its folder of profiles; None for those that ship alone.
+
+    Raises:
+        ConfigError: a profile is wrong, two of the site's have one name, or the folder cannot be read.
+    """
+    directory = where.profiles.directory if isinstance(where, Site) else where
+    own: dict[str, tuple[Path, Profile]] = {}
+    for path in _files_of(directory) if directory is not None else ():
+        profile, node = _read_profile(path)
+        if profile.name in own:
+            place = place_of(node, "name")
+            msg = f"name: {profile.name!r} is also the name of the profile in {own[profile.name][0]}, expected one of its own"
+            raise ConfigError(msg, file=str(path), line=place.line, column=place.column)
+        own[profile.name] = path, profile
+    shipped = [profile for profile in _shipped() if profile.name not in own]
+    return tuple([profile for _, profile in own.values()] + shipped)
+
+
+def load_profile(path: Path) -> Profile:
+    """The profile in one file.
+
+    Raises:
+        ConfigError: with every problem that was found, each on a line of its own.
+    """
+    return _read_profile(path)[0]
+
+
+def _read_profile(path: Path) -> tuple[Profile, Node]:
+    node = read(path)
+    problems = Problems(str(path))
+    content = fill(ProfileFile, node, problems)
+    if content is not None:
+        _check_sidecars(content, node, problems)
+        _check_ignore(content, node, problems)
+        _check_facts(content, node, problems)
+    if problems or content is None:
+        raise problems.error()
+    return _profile(content), node
+
+
+def _profile(content: ProfileFile) -> Profile:
+    facts = {name: fact for name in ("serial", "battery", "officer") if (fact := getattr(content, name)) is not None}
+    own_files = tuple(dict.fromkeys(_literal(fact.file) for fact in facts.values()))
+    return Profile(
+        name=content.name,
+        present=content.present,
+        folders=content.folders,
+        recordings=content.recordings,
+        critical=content.critical,
+        sidecars=content.sidecars,
+        ignore=content.ignore + own_files,
+        erase=content.erase,
+        **{name: Source(fact.file, fact.line) for name, fact in facts.items()},
+    )
+
+
+def _check_sidecars(content: ProfileFile, node: Node, problems: Problems) -> None:
+    recordings = {pattern.lower() for pattern in content.recordings}
+    for index, pattern in enumerate(content.sidecars):
+        if pattern.lower() in recordings:
+            msg = f"sidecars[{index}]: {pattern!r} stands under recordings too, expected it in one of them"
+            problems.add(place_of(node, "sidecars", index), msg)
+
+
+def _check_ignore(content: ProfileFile, node: Node, problems: Problems) -> None:
+    """What is ignored is never copied, so no pattern may cover a whole kind of recording."""
+    for index, pattern in enumerate(content.ignore):
+        lost = next((path for path in _usual_recordings(content) if _matches(pattern, path)), None)
+        if lost is not None:
+            msg = f"ignore[{index}]: {pattern!r} would leave recordings such as {lost} uncopied, expected one that spares them"
+            problems.add(place_of(node, "ignore", index), msg)
+
+
+def _check_facts(content: ProfileFile, node: Node, problems: Problems) -> None:
+    """A file of facts is let be, so it must not be one that the profile calls evidence."""
+    for name in ("serial", "battery", "officer"):
+        fact: Fact | None = getattr(content, name)
+        if fact is None:
+            continue
+        folder, _, last = fact.file.rpartition("/")
+        inside = any(not wanted or f"{folder}/".lower().startswith(f"{wanted}/".lower()) for wanted in content.folders)
+        if inside and any(_matches(pattern, last) for pattern in content.recordings + content.sidecars):
+            msg = f"{name}.file: {fact.file} is evidence by this profile's own patterns, expected a file that is none"
+            problems.add(place_of(node, name, "file"), msg)
+
+
+def _usual_recordings(content: ProfileFile) -> Iterator[str]:
+    """One path for each recording folder, depth and pattern, made of letters that no pattern for system files has."""
+    for folder in content.folders:
+        for below in ("", "100QXQXQ/"):
+            for pattern in content.recordings:
+                name = re.sub(r"\[!?(.)[^]]*\]", r"\1", pattern).replace("*", "QXQX0001").replace("?", "Q")
+                yield f"{folder}/{below}{name}".lstrip("/")
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """As `core.profile` matches, for the plain names that are tried here."""
+    return fnmatch.fnmatchcase(text.lower(), pattern.lower())
+
+
+def _literal(path: str) -> str:
+    """A pattern that matches `path` alone."""
+    return re.sub(r"([*?[])", r"[\1]", path)
+
+
+def _files_of(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.suffix in {".yaml", ".yml"})
+    except OSError as exc:
+        msg = f"cannot be read ({exc.strerror}), expected a folder of profiles"
+        raise ConfigError(msg, file=str(directory)) from exc
+
+
+def _shipped() -> list[Profile]:
+    with as_file(files("dockd.config") / "profiles") as directory:
+        return [load_profile(path) for path in _files_of(directory)]

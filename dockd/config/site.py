@@ -1,0 +1,75 @@
+"""Loads a site file: the model from its YAML, then what no single key can say."""
+
+from pathlib import Path
+
+from dockd.config.fill import fill, place_of
+from dockd.config.model import ArchiveSettings, Site
+from dockd.config.problems import Problems
+from dockd.config.source import Mapping, Node, Place, read
+from dockd.core.readiness import Needs
+
+
+def load_site(path: Path) -> Site:
+    """The site file's content; nothing but the file itself is looked at, so that it can be checked on any machine.
+
+    Raises:
+        ConfigError: with every problem that was found, each `file:line:col: what, and what was expected` on a line of its own.
+    """
+    node = read(path)
+    problems = Problems(str(path))
+    site = fill(Site, node, problems)
+    if site is not None:
+        _check_folders(site, node, problems)
+        _check_archive(site.archive, node, problems)
+        _check_light(site, node, problems)
+    if problems or site is None:
+        raise problems.error()
+    return site
+
+
+def _check_folders(site: Site, node: Node, problems: Problems) -> None:
+    """Each bay has its own id and its own folder, and no folder of the dock lies in another: one would be taken for a camera."""
+    taken: list[tuple[str, Path]] = [("spool.directory", site.spool.directory)]
+    ids: dict[str, int] = {}
+    for index, bay in enumerate(site.bays):
+        first = ids.setdefault(bay.id.lower(), index)
+        if first != index:
+            msg = f"bays[{index}].id: {bay.id!r} is also the id of bays[{first}], expected one of its own"
+            problems.add(place_of(node, "bays", index, "id"), msg)
+        for owner, directory in taken:
+            if bay.directory == directory or bay.directory in directory.parents or directory in bay.directory.parents:
+                msg = f"bays[{index}].directory: {bay.directory} and {owner} ({directory}) overlap, expected a folder of its own"
+                problems.add(place_of(node, "bays", index, "directory"), msg)
+                break
+        taken.append((f"bays[{index}].directory", bay.directory))
+
+
+def _check_archive(archive: ArchiveSettings, node: Node, problems: Problems) -> None:
+    pairs = {"client_cert": archive.client_cert, "client_key": archive.client_key}
+    missing = [name for name, file in pairs.items() if file is None]
+    if len(missing) == 1:
+        (present,) = pairs.keys() - set(missing)
+        msg = f"archive.{present}: stands alone, expected {missing[0]} beside it"
+        problems.add(_key_place(node, "archive", present), msg)
+    if archive.url.startswith("http:"):
+        for name in ("ca_file", "client_cert", "client_key"):
+            if getattr(archive, name) is not None:
+                msg = f"archive.{name}: has no effect on an http address, expected an https url or no {name}"
+                problems.add(_key_place(node, "archive", name), msg)
+
+
+def _check_light(site: Site, node: Node, problems: Problems) -> None:
+    """A light that could never say: take it, would be found out at the end of the first shift."""
+    if site.ready.needs is not Needs.ERASED:
+        return
+    place = place_of(node, "ready", "needs")
+    if site.erase.policy == "never":
+        problems.add(place, "ready.needs: erased never happens under erase.policy never, expected delete there, or archived here")
+    elif not site.erase.directory_erase:
+        msg = "ready.needs: erased needs erase.directory_erase: true in directory bays, expected that, or archived here"
+        problems.add(place, msg)
+
+
+def _key_place(node: Node, section: str, key: str) -> Place:
+    inside = node.values[section] if isinstance(node, Mapping) else node
+    return inside.keys[key] if isinstance(inside, Mapping) else inside.place
