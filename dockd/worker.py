@@ -105,7 +105,7 @@ class Worker:
         self._root = open_root(root)
         self._profile, self._folder_name = profile, root.name
         facts = identify(self._root, profile, self._folder_name)
-        self._emit(messages.Identified(facts.serial, facts.battery_percent, facts.officer))
+        self._emit(messages.Identified(facts.serial, facts.named, facts.battery_percent, facts.officer))
 
     def _scan(self) -> CameraScan:
         """A walk made now, with the serial that the camera shows now."""

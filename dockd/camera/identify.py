@@ -19,11 +19,13 @@ class CameraFacts:
 
     Attributes:
         serial: letters, digits and `._:-`, at most 64.
+        named: whether the serial was written on the camera; its folder's name served otherwise.
         battery_percent: 0 to 100, None if not reported.
         officer: printable text of at most 64 characters, None if not named.
     """
 
     serial: str
+    named: bool
     battery_percent: int | None
     officer: str | None
 
@@ -41,7 +43,8 @@ def identify(root: int, profile: Profile, folder_name: str) -> CameraFacts:
         SourceUnreadableError: a file of facts is there and cannot be read; guessing another serial would be worse.
         CameraGoneError: the camera does not answer.
     """
-    serial = _fact(root, profile.serial) or folder_name
+    written = _fact(root, profile.serial)
+    serial = written or folder_name
     if not _SERIAL.fullmatch(serial):
         msg = f"the camera's serial {serial[:64]!r} is not one"
         raise CameraUnknownError(msg, hint="Serials have 1 to 64 letters, digits and . _ : - ; call your admin.")
@@ -50,6 +53,7 @@ def identify(root: int, profile: Profile, folder_name: str) -> CameraFacts:
     officer = _fact(root, profile.officer)
     return CameraFacts(
         serial=serial,
+        named=bool(written),
         battery_percent=percent if percent is not None and percent <= 100 else None,  # noqa: PLR2004 - per cent
         officer=officer[:64] if officer and officer.isprintable() else None,
     )

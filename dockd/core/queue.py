@@ -12,10 +12,15 @@ def copy_order(files: Iterable[ScannedFile]) -> list[ScannedFile]:
     return sorted(listed, key=lambda file: (file.priority, file.sidecar_of or file.path, file.sidecar_of is not None))
 
 
+def upload_rank(recording: Recording) -> tuple[int, bool, int]:
+    """Sorts most urgent first, begun before not begun, then by discovery."""
+    return recording.priority, recording.state is not State.UPLOADING, recording.sequence
+
+
 def upload_order(recordings: Iterable[Recording]) -> list[Recording]:
     """What waits for the archive: most urgent first, begun ones before others of the same urgency, then by discovery."""
     waiting = [each for each in recordings if each.state in {State.VERIFIED, State.UPLOADING}]
-    return sorted(waiting, key=lambda each: (each.priority, each.state is not State.UPLOADING, each.sequence))
+    return sorted(waiting, key=upload_rank)
 
 
 def drain_time_s(remaining_bytes: Sequence[int], rate_bytes_s: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """What a recording is, and what it means that its copy is verified.
 
-`VerifiedRecording` can be made only by `verify_copy`, from two measurements that must agree: of the bytes read from the
-camera, and of the bytes that the spool's medium gave back.
+`VerifiedRecording` can be made only here: by `verify_copy`, from two measurements that must agree (of the bytes read from the
+camera, and of those that the spool's medium gave back), and by `recall`, for what the journal holds since `verify_copy` made it.
 """
 
 from dataclasses import dataclass
@@ -155,7 +155,7 @@ class VerifiedRecording:
 
     def __post_init__(self) -> None:
         if self.seal is not _SEAL:
-            msg = "only verify_copy makes a VerifiedRecording"
+            msg = "only verify_copy and recall make a VerifiedRecording"
             raise RuntimeError(msg)
 
 
@@ -176,3 +176,15 @@ def verify_copy(recording_id: str, *, from_camera: Measured, from_medium: Medium
         )
         raise CopyDiffersError(msg)
     return VerifiedRecording(recording_id, from_camera, _SEAL)
+
+
+def recall(recording: Recording) -> VerifiedRecording:
+    """A recording that the journal holds as verified, as `verify_copy` once made it; whoever sends its bytes hashes them again.
+
+    Raises:
+        RuntimeError: the journal does not hold it as verified.
+    """
+    if recording.state not in {State.VERIFIED, State.UPLOADING} or recording.measured is None:
+        msg = f"recording {recording.recording_id} is {recording.state}, not verified in the spool"
+        raise RuntimeError(msg)
+    return VerifiedRecording(recording.recording_id, recording.measured, _SEAL)

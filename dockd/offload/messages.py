@@ -91,9 +91,10 @@ Command = Open | Scan | Copy | Recognise | Examine | Erase
 
 
 class Identified(msgspec.Struct, tag=True, frozen=True):
-    """The camera's own claims."""
+    """The camera's own claims; `named` is whether the serial was written on it, not taken from its folder's name."""
 
     serial: str
+    named: bool
     battery_percent: int | None
     officer: str | None
 

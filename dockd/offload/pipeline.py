@@ -69,8 +69,8 @@ def stream(
     Args:
         source: positioned anywhere; read with positioned reads.
         target: opened with O_DIRECT; its length may end up rounded to the alignment.
-        hashes: of the bytes before, which `target` already holds; afterwards of the whole file. `size_bytes` is a multiple of
-        4096. ring: of this worker.
+        hashes: of the bytes before, a multiple of 4096, which `target` already holds; afterwards of the whole file.
+        ring: of this worker.
         moved: told the bytes of each piece that was read.
         step: told now and then that `target` holds the first n bytes and their BLAKE3.
 

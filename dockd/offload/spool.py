@@ -68,14 +68,19 @@ class Ledger:
         status = os.statvfs(self.path)
         return max(0, status.f_bavail * status.f_frsize - self.keep_free_bytes - self.promised_bytes)
 
+    @staticmethod
+    def needed_bytes(size_bytes: int) -> int:
+        """Room for one recording of that size, with its manifest and its share of the folder."""
+        return size_bytes + _FILE_OVERHEAD_BYTES
+
     @contextmanager
-    def reserved(self, size_bytes: int, files: int) -> Iterator[None]:
-        """Room for `files` files of together `size_bytes`, until the block ends.
+    def reserved(self, needed: int) -> Iterator[None]:
+        """`needed` bytes of room, until the block ends.
 
         Raises:
             SpoolFullError: there is not that much; nothing was touched.
         """
-        needed, free = size_bytes + files * _FILE_OVERHEAD_BYTES, self.free_bytes()
+        free = self.free_bytes()
         if needed > free:
             msg = f"the dock's disk is full: {needed} bytes are needed and {free} are free"
             raise SpoolFullError(msg, needed_bytes=needed, free_bytes=free)
@@ -124,9 +129,10 @@ class Spool:
         """Where a verified recording's bytes are."""
         return self.recordings / recording_id
 
-    def holds(self, recording_id: str) -> bool:
-        """Whether a finished copy lies there; that it is whole is for `examine` to say."""
-        return self.path_of(recording_id).exists()
+    def recording_ids(self) -> set[str]:
+        """Every finished copy that lies there; that it is whole is for `examine` to say."""
+        with os.scandir(self.recordings) as listing:
+            return {entry.name for entry in listing if "." not in entry.name}
 
     def manifests(self) -> Iterator[tuple[Path, Manifest | None]]:
         """Every manifest in the spool; None for one that cannot be read."""

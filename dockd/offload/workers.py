@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import structlog
 
@@ -21,6 +21,8 @@ from dockd.offload import messages
 _log = structlog.get_logger(__name__)
 
 _KILL_WAIT_S = 1.0
+
+_R = TypeVar("_R", bound=messages.Report)
 
 
 class Workers:
@@ -34,9 +36,8 @@ class Workers:
         """Start the zygote. Call it before the event loop is busy: it takes as long as Python takes to start."""
         ours, theirs = socket.socketpair()
         with theirs:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "dockd.worker", str(theirs.fileno())], pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL
-            )
+            command = [sys.executable, "-m", "dockd.worker", str(theirs.fileno())]
+            process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)  # noqa: S603 - our own module
         return cls(ours, process)
 
     def close(self) -> None:
@@ -75,14 +76,19 @@ class Workers:
             await _end(bay, pidfd)
 
 
-async def _receive_descriptor(conversation: socket.socket) -> int:
+async def _readable(file: socket.socket | int) -> None:
+    """Wait until the kernel says that `file` can be read, or for a pidfd that its process ended."""
     loop = asyncio.get_running_loop()
-    readable = loop.create_future()
-    loop.add_reader(conversation, lambda: readable.done() or readable.set_result(None))
+    readable = asyncio.Event()
+    loop.add_reader(file, readable.set)
     try:
-        await readable
+        await readable.wait()
     finally:
-        loop.remove_reader(conversation)
+        loop.remove_reader(file)
+
+
+async def _receive_descriptor(conversation: socket.socket) -> int:
+    await _readable(conversation)
     _, descriptors, _, _ = socket.recv_fds(conversation, 1, 1)
     if not descriptors:
         msg = "it ended at once"
@@ -93,20 +99,13 @@ async def _receive_descriptor(conversation: socket.socket) -> int:
 async def _end(bay: str, pidfd: int) -> None:
     """Kill a worker; one that hangs in the kernel is abandoned and named."""
     try:
-        try:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        loop = asyncio.get_running_loop()
-        ended = loop.create_future()
-        loop.add_reader(pidfd, lambda: ended.done() or ended.set_result(None))
-        try:
-            async with asyncio.timeout(_KILL_WAIT_S):
-                await ended
-        except TimeoutError:
-            _log.warning("worker abandoned", bay=bay, why="its device hangs in the kernel, which will end it when the device answers")
-        finally:
-            loop.remove_reader(pidfd)
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        async with asyncio.timeout(_KILL_WAIT_S):
+            await _readable(pidfd)
+    except ProcessLookupError:
+        pass  # it had ended by itself
+    except TimeoutError:
+        _log.warning("worker abandoned", bay=bay, why="its device hangs in the kernel; it ends when the device answers")
     finally:
         os.close(pidfd)
 
@@ -151,17 +150,19 @@ class BayWorker:
 
     async def open(self, root: Path, profile: Profile) -> messages.Identified:
         """Open the camera; raises as `ask`."""
-        async for report in self.ask(messages.Open(str(root), profile)):
-            if isinstance(report, messages.Identified):
-                identified = report
-        return identified
+        return await self._only(messages.Open(str(root), profile), messages.Identified)
 
     async def scan(self) -> CameraScan:
         """Walk the camera; raises as `ask`."""
-        async for report in self.ask(messages.Scan()):
-            if isinstance(report, messages.Scanned):
-                scanned = report
-        return scanned.scan
+        return (await self._only(messages.Scan(), messages.Scanned)).scan
+
+    async def _only(self, command: messages.Command, kind: type[_R]) -> _R:
+        """The one report of that kind that the command is answered with."""
+        found = [report async for report in self.ask(command) if isinstance(report, kind)]
+        if len(found) != 1:
+            msg = f"{type(command).__name__} was answered with {len(found)} reports of {kind.__name__}"
+            raise RuntimeError(msg)
+        return found[0]
 
 
 def _error(failed: messages.Failed) -> errors.DockError:
@@ -171,5 +172,3 @@ def _error(failed: messages.Failed) -> errors.DockError:
         return errors.SpoolFullError(failed.message, needed_bytes=0, free_bytes=0, hint=failed.hint)
     error: errors.DockError = kind(failed.message, hint=failed.hint)
     return error
-
-

@@ -1,0 +1,153 @@
+"""The daemon: builds every part from the site file, owns every task, and stops them all.
+
+Nothing imports this module but `dockd run` and `dockd demo`.
+"""
+
+import asyncio
+import signal
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from dockd import __version__
+from dockd.archive.limited import Limited
+from dockd.archive.protocol import Archive
+from dockd.archive.retrying import Retrying
+from dockd.archive.settings import TusSettings
+from dockd.archive.tus import TusArchive
+from dockd.attendant import Attendant
+from dockd.bays.directory import DirectoryBay
+from dockd.board import Board
+from dockd.clock import Clock
+from dockd.config.model import ArchiveSettings, Site
+from dockd.core import custody
+from dockd.core.profile import Profile
+from dockd.delivery import Delivery
+from dockd.dock import Dock
+from dockd.errors import ArchiveError, ConfigError
+from dockd.offload.spool import Ledger, Spool
+from dockd.offload.workers import Workers
+from dockd.outbox import Outbox
+from dockd.recovery import open_journal, recover
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(site: Site, profiles: Sequence[Profile], clock: Clock, workers: Workers) -> None:
+    """Run one dock until SIGTERM or SIGINT.
+
+    Raises:
+        DockError: it cannot start, or its own journal or disk failed while it ran.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with built(site, clock) as dock:
+        await recover(dock)
+        await dock.journal.record(custody.Noted("daemon.started", {"version": __version__, "dock": site.dock}))
+        try:
+            await _serve(site, profiles, dock, workers, stop)
+        finally:
+            await dock.journal.record(custody.Noted("daemon.stopped", {"version": __version__, "dock": site.dock}))
+    _log.info("stopped")
+
+
+async def _serve(site: Site, profiles: Sequence[Profile], dock: Dock, workers: Workers, stop: asyncio.Event) -> None:
+    attendants = [
+        Attendant(dock, DirectoryBay(bay.id, bay.directory, profiles), workers, stall_after_s=site.offload.stall_after_s)
+        for bay in site.bays
+    ]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
+        tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
+        tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
+        _log.info("ready", dock=site.dock, bays=len(attendants), waiting=dock.outbox.files)
+        await stop.wait()
+        _log.info("stopping")
+        for task in tasks:
+            task.cancel()
+
+
+@asynccontextmanager
+async def built(site: Site, clock: Clock) -> AsyncIterator[Dock]:
+    """Every part of one dock, given back at the end.
+
+    Raises:
+        DockError: a part cannot be built.
+    """
+    spool = Spool(site.spool.directory)
+    await asyncio.to_thread(spool.prepare)
+    board = Board(clock, tuple(bay.id for bay in site.bays))
+    journal = await open_journal(spool, clock)
+    try:
+        archive = await asyncio.to_thread(build_archive, site, clock, board)
+        try:
+            yield Dock(
+                name=site.dock,
+                journal=journal,
+                spool=spool,
+                ledger=Ledger(spool.directory, site.spool.keep_free_bytes),
+                archive=archive,
+                board=board,
+                outbox=Outbox(),
+                clock=clock,
+                may_erase=site.erase.policy == "delete" and site.erase.directory_erase,
+                pinned_keys=(site.archive.key,),
+            )
+        finally:
+            await archive.close()
+    finally:
+        await journal.close()
+
+
+def build_archive(site: Site, clock: Clock, board: Board) -> Archive:
+    """The archive of the site file, with its limits and its retry around it. Reads files: call it in a thread.
+
+    Raises:
+        ConfigError: a file that the site file names cannot be used.
+    """
+    settings = site.archive
+    tus = TusArchive(
+        TusSettings(
+            url=settings.url,
+            dock=site.dock,
+            pinned_keys=(settings.key,),
+            token=_token(settings.token_file),
+            archive_id=settings.id,
+            tls=_tls(settings),
+        ),
+        clock,
+    )
+
+    def report(error: ArchiveError, next_try_s: float) -> None:
+        board.archive_failed(error.message)
+        _log.warning("archive", code=error.code, why=error.message, next_try_s=round(next_try_s, 1))
+
+    return Retrying(Limited(tus, site.uploads.parallel), clock, report)
+
+
+def _token(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text("ascii").strip()
+    except (OSError, UnicodeError) as exc:
+        msg = f"archive.token_file cannot be read: {exc}"
+        raise ConfigError(msg, file=str(path)) from exc
+
+
+def _tls(settings: ArchiveSettings) -> ssl.SSLContext | None:
+    if settings.ca_file is None and settings.client_cert is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.client_cert is not None:
+            context.load_cert_chain(settings.client_cert, settings.client_key)
+    except (OSError, ssl.SSLError) as exc:
+        msg = f"the archive's certificates cannot be used: {exc}"
+        raise ConfigError(msg, file=str(settings.ca_file or settings.client_cert)) from exc
+    return context

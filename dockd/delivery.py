@@ -1,0 +1,116 @@
+"""From the spool to the archive: every verified recording is stored, proved, and only then leaves the spool.
+
+A few couriers take what is most urgent. Each recording has one courier at a time, and a courier stays with it until the
+archive proved it or refused it for good; while the archive is away the wrappers around it wait, and nothing is given up.
+"""
+
+import asyncio
+
+import structlog
+
+from dockd.archive.protocol import Consignment
+from dockd.clock import rfc3339_from_ns
+from dockd.core import custody, life
+from dockd.core.names import shown
+from dockd.core.recording import Recording, Refusal, ResumePoint, State, recall
+from dockd.crashpoint import passing
+from dockd.dock import Dock
+from dockd.errors import DockError, UploadLostError
+
+_log = structlog.get_logger(__name__)
+
+
+class Delivery:
+    """Owner of everything between the spool and the archive."""
+
+    def __init__(self, dock: Dock, couriers: int) -> None:
+        self._dock, self._couriers = dock, couriers
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._couriers):
+                group.create_task(self._courier(), name=f"courier {number + 1}")
+
+    async def _courier(self) -> None:
+        while True:
+            recording = await self._dock.journal.recording(await self._dock.outbox.take())
+            if recording.state in {State.VERIFIED, State.UPLOADING}:
+                await self._deliver(recording)
+
+    async def _deliver(self, recording: Recording) -> None:
+        started_s = self._dock.clock.monotonic()
+        try:
+            if recording.state is State.VERIFIED:
+                recording = await self._step(recording, life.UploadStarted())
+            stored = await self._dock.archive.store(self._consign(recording), recording.resume, _Sending(self._dock, recording))
+            proof = await self._dock.archive.prove(stored, camera=recording.camera)
+        except UploadLostError as exc:
+            await self._dock.journal.record(custody.UploadDropped(recording.recording_id, exc.message))
+            self._dock.outbox.put(await self._dock.journal.recording(recording.recording_id))
+        except DockError as exc:
+            _log.error(
+                "recording refused", recording=recording.recording_id, path=shown(recording.path), code=exc.code, why=exc.message
+            )
+            await self._step(recording, life.Refused(Refusal(exc.code, exc.message, exc.hint)))
+            self._dock.outbox.done(recording.recording_id)
+        else:
+            await self._step(recording, life.UploadProved(proof, stored))
+            passing("delivery.archived")
+            self._dock.outbox.done(recording.recording_id)
+            await asyncio.to_thread(self._dock.spool.discard, recording.recording_id)
+            self._dock.board.tell()  # room was made
+            seconds = round(self._dock.clock.monotonic() - started_s, 3)
+            _log.info(
+                "recording archived",
+                recording=recording.recording_id,
+                camera=recording.camera,
+                path=shown(recording.path),
+                size_bytes=recording.size_bytes,
+                seconds=seconds,
+            )
+
+    def _consign(self, recording: Recording) -> Consignment:
+        """What the archive is given and told."""
+        return Consignment(
+            verified=recall(recording),
+            path=self._dock.spool.path_of(recording.recording_id),
+            dock=self._dock.name,
+            camera=recording.camera,
+            docking=recording.docking,
+            name=shown(recording.path),
+            recorded=rfc3339_from_ns(recording.modified_ns),
+            seen=recording.seen,
+            sidecar_of=recording.sidecar_of,
+        )
+
+    async def _step(self, recording: Recording, step: life.Step) -> Recording:
+        after = life.take(recording, step)
+        await self._dock.journal.record(custody.Stepped(recording.recording_id, step))
+        self._dock.board.stepped(after)
+        return after
+
+
+class _Sending:
+    """Told by the archive's client how one upload gets on; implements `archive.protocol.Progress`."""
+
+    def __init__(self, dock: Dock, recording: Recording) -> None:
+        self._dock, self._recording_id, self._size_bytes = dock, recording.recording_id, recording.size_bytes
+        self._offset_bytes = 0
+
+    async def placed(self, point: ResumePoint) -> None:
+        """Record where the upload is, so that a restart can resume it."""
+        await self._dock.journal.record(custody.UploadPlaced(self._recording_id, point))
+        passing("delivery.placed")
+
+    async def dropped(self, reason: str) -> None:
+        """Record that the archive forgot it."""
+        self._offset_bytes = 0
+        await self._dock.journal.record(custody.UploadDropped(self._recording_id, reason))
+
+    def sent(self, offset_bytes: int) -> None:
+        """Count bytes on their way."""
+        self._dock.board.sent.add(max(0, offset_bytes - self._offset_bytes))
+        self._offset_bytes = offset_bytes
+        self._dock.outbox.sent(self._recording_id, self._size_bytes - offset_bytes)
+        self._dock.board.archive_answers()

@@ -1,0 +1,336 @@
+"""One docking: from the moment a camera is in a bay until it leaves.
+
+identify -> scan -> recognise what is known -> copy what is not -> (the delivery uploads) -> clear what the archive proved -> rest
+
+Each round begins with a fresh scan; a change on the camera, or news that lets it go on, begins another round. A failure is
+recorded once, its first reason stays on the lamp, and the docking then waits to be ended: by taking the camera out.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import structlog
+
+from dockd.board import BayBoard, Phase, Presence
+from dockd.clearing import Clearer
+from dockd.clock import rfc3339
+from dockd.core import custody, life
+from dockd.core.clearance import CameraScan, ScannedFile
+from dockd.core.names import shown
+from dockd.core.profile import Profile
+from dockd.core.queue import copy_order
+from dockd.core.reconcile import Plan, plan, recognise
+from dockd.core.recording import Measured, Recording, Refusal, State, verify_copy
+from dockd.dock import Dock
+from dockd.errors import CameraGoneError, CameraUnknownError, DockError, SourceChangedError, SpoolFullError
+from dockd.offload import messages
+from dockd.offload.workers import BayWorker, Workers
+
+_log = structlog.get_logger(__name__)
+
+_UNSETTLED_S = 5.0
+_QUIET_S = 1.5
+_GATHER_S = 0.1
+_BATCH_FILES = 1000
+_BATCH_BYTES = 4 << 30
+_PULL_GRACE_S = 2.0
+
+
+class Docking:
+    """The journey of one camera in one bay. `run` is cancelled when the camera leaves."""
+
+    def __init__(self, dock: Dock, board: BayBoard, workers: Workers, stall_after_s: float) -> None:
+        self._dock, self._bay, self._workers, self._stall_after_s = dock, board, workers, stall_after_s
+        self._id = secrets.token_hex(16)
+        self._camera = ""
+        self._begun = False
+        self._look_again = asyncio.Event()
+
+    def look_again(self) -> None:
+        """Something on the camera, or an order of a person, changed: begin another round."""
+        self._look_again.set()
+
+    async def run(self, root: Path, profile: Profile) -> None:
+        """Until it fails or is cancelled.
+
+        Args:
+            root: of the camera.
+            profile: that recognised it.
+        """
+        try:
+            async with self._workers.worker(self._bay.bay, stall_after_s=self._stall_after_s) as worker:
+                await self._rounds(worker, root, profile)
+        except CameraGoneError as exc:
+            await self._dock.clock.sleep(_PULL_GRACE_S)  # the bay's own notice of the removal ends this task
+            await self._fail(exc)
+        except DockError as exc:
+            await self._fail(exc)
+
+    async def _rounds(self, worker: BayWorker, root: Path, profile: Profile) -> None:
+        self._worker = worker
+        clearer = Clearer(self._dock, self._bay, worker)
+        await self._identify(root, profile)
+        while True:
+            self._look_again.clear()
+            unsettled = await self._round(clearer)
+            await self._news_of_camera(_UNSETTLED_S if unsettled else None)
+
+    async def _news_of_camera(self, at_most_s: float | None) -> bool:
+        """Wait until something on the camera changed, or for so long; whether it changed."""
+        try:
+            async with asyncio.timeout(at_most_s):
+                await self._look_again.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def end(self, reason: str) -> None:
+        """Record that the camera left, with what was still on it."""
+        if self._begun:
+            await self._dock.journal.record(custody.DockingEnded(self._id, reason))
+        states = [each.recording.state for each in self._bay.present.values()]
+        uncopied = sum(state in {State.SEEN, State.COPYING} for state in states)
+        _log.info("docking ended", bay=self._bay.bay, camera=self._camera, reason=reason, files=len(states), uncopied=uncopied)
+
+    async def _fail(self, error: DockError) -> None:
+        self._bay.failure = Refusal(error.code, error.message, error.hint)
+        self._show(Phase.FAILED)
+        _log.error("docking failed", bay=self._bay.bay, camera=self._camera, code=error.code, why=error.message)
+        if self._begun:
+            await self._dock.journal.record(custody.DockingFailed(self._id, error.code, error.message, error.hint))
+
+    def _show(self, phase: Phase) -> None:
+        self._bay.phase = phase
+        self._dock.board.tell()
+
+    async def _identify(self, root: Path, profile: Profile) -> None:
+        self._show(Phase.IDENTIFYING)
+        facts = await self._worker.open(root, profile)
+        while profile.serial is not None and not facts.named:
+            # A camera whose tree is still appearing has not shown its identity file yet; one without any is quiet.
+            self._look_again.clear()
+            if not await self._news_of_camera(_QUIET_S):
+                break
+            facts = await self._worker.open(root, profile)
+        if any(other.camera == facts.serial for other in self._dock.board.bays.values()):
+            msg = f"camera {facts.serial} is already in another bay"
+            raise CameraUnknownError(msg, hint="Two cameras carry one serial: hand both to your admin.")
+        self._camera = facts.serial
+        self._bay.camera, self._bay.docking = facts.serial, self._id
+        self._bay.battery_percent, self._bay.officer = facts.battery_percent, facts.officer
+        await self._dock.journal.record(custody.CameraDocked(self._id, facts.serial, profile.name, self._bay.bay, facts.officer))
+        self._begun = True
+        _log.info("camera docked", bay=self._bay.bay, camera=facts.serial, docking=self._id, profile=profile.name)
+
+    async def _round(self, clearer: Clearer) -> bool:
+        """One round; whether another is due soon, because something on the camera was not settled."""
+        self._show(Phase.SCANNING)
+        scan = await self._worker.scan()
+        if scan.serial != self._camera:
+            msg = f"camera {self._camera} was docked, but the bay now shows {scan.serial}"
+            raise CameraUnknownError(msg)
+        bound = await self._bind(scan)
+        self._bay.scanned = True
+        unsettled = await self._copy(bound, scan)
+        if not unsettled:
+            await self._await_archive()
+        if self._dock.may_erase and not unsettled and not self._look_again.is_set():
+            unsettled = await clearer.clear(self._id)
+        self._show(Phase.RESTING)
+        return unsettled or self._look_again.is_set()
+
+    async def _bind(self, scan: CameraScan) -> dict[bytes, Recording]:
+        """Give every file on the camera its recording, and show them."""
+        known = await self._dock.journal.recordings(camera=self._camera)
+        todo = plan(scan.files, known)
+        measured = await self._measure(todo.measure)
+        met = recognise(measured, known)
+        changes: list[custody.Change] = [
+            custody.RecordingMet(recording.recording_id, self._id, path, measured[path]) for path, recording in met.items()
+        ]
+        changes += [custody.Stepped(gone.recording_id, life.FoundGone(self._id)) for gone in todo.gone]
+        changes += _superseded(todo)
+        fresh = [*todo.fresh, *(file for file in todo.measure if file.path not in met)]
+        bound = {path: recording.recording_id for path, recording in (met | dict(todo.continued)).items()}
+        for file in copy_order(fresh):
+            recording = self._new(file, bound)
+            bound[file.path] = recording.recording_id
+            changes.append(custody.RecordingSeen(recording))
+        if changes:
+            await self._dock.journal.record(*changes)
+        rows = {each.recording_id: each for each in await self._dock.journal.recordings(camera=self._camera)}
+        kinds = {file.path: file.kind for file in scan.files}
+        self._bay.present = {id_: Presence(rows[id_], kinds[path]) for path, id_ in bound.items()}
+        self._bay.problems = {file.path: file.problem for file in scan.files if file.problem}
+        return {path: rows[id_] for path, id_ in bound.items()}
+
+    def _new(self, file: ScannedFile, bound: dict[bytes, str]) -> Recording:
+        if file.identity is None:
+            msg = f"{shown(file.path)} has no identity, so it is never copied"
+            raise RuntimeError(msg)
+        return Recording(
+            recording_id=secrets.token_hex(16),
+            sequence=0,
+            camera=self._camera,
+            docking=self._id,
+            path=file.path,
+            size_bytes=file.identity.size_bytes,
+            modified_ns=file.identity.modified_ns,
+            sidecar_of=bound.get(file.sidecar_of) if file.sidecar_of is not None else None,
+            priority=file.priority,
+            seen=rfc3339(self._dock.clock.now()),
+        )
+
+    async def _measure(self, files: Sequence[ScannedFile]) -> dict[bytes, Measured]:
+        """Read and measure, without copying."""
+        if not files:
+            return {}
+        self._show(Phase.RECOGNISING)
+        measured: dict[bytes, Measured] = {}
+        listing = [(file.path, file.identity) for file in files if file.identity is not None]
+        async for report in self._worker.ask(messages.Recognise(listing)):
+            match report:
+                case messages.Known(path, found):
+                    measured[path] = found
+                case messages.Moved():
+                    self._moved(report)
+                case _:
+                    pass
+        return measured
+
+    def _moved(self, report: messages.Moved) -> None:
+        self._bay.current = report.path
+        if report.reading:
+            self._bay.moved_bytes += report.count
+            self._bay.meter.add(report.count)
+
+    async def _copy(self, bound: dict[bytes, Recording], scan: CameraScan) -> bool:
+        """Copy what is not copied yet, as the spool has room; whether something must be tried again soon."""
+        files = {file.path: file for file in scan.files}
+        waiting = [files[path] for path, each in bound.items() if each.state in {State.SEEN, State.COPYING}]
+        todo = [(file, bound[file.path]) for file in copy_order(waiting)]
+        unsettled = False
+        while todo:
+            batch = self._fitting(todo)
+            if not batch:
+                await self._wait_for_room(todo[0][1])
+                continue
+            self._bay.waiting = None
+            self._show(Phase.COPYING)
+            needed = sum(self._dock.ledger.needed_bytes(recording.size_bytes) for _, recording in batch)
+            with self._dock.ledger.reserved(needed):
+                unsettled |= await self._copy_batch(batch)
+            todo = todo[len(batch) :]
+        return unsettled
+
+    def _fitting(self, todo: Sequence[tuple[ScannedFile, Recording]]) -> list[tuple[ScannedFile, Recording]]:
+        """As many from the front as the spool has room for."""
+        batch: list[tuple[ScannedFile, Recording]] = []
+        size, free = 0, self._dock.ledger.free_bytes()
+        for file, recording in todo[:_BATCH_FILES]:
+            size += self._dock.ledger.needed_bytes(recording.size_bytes)
+            if size > free or (batch and size > _BATCH_BYTES):
+                break
+            batch.append((file, recording))
+        return batch
+
+    async def _wait_for_room(self, next_up: Recording) -> None:
+        full = SpoolFullError(
+            f"The dock's disk is full: {next_up.size_bytes} bytes are needed.",
+            needed_bytes=next_up.size_bytes,
+            free_bytes=self._dock.ledger.free_bytes(),
+        )
+        if self._bay.waiting is None:
+            _log.warning("spool full", bay=self._bay.bay, camera=self._camera, needed=full.needed_bytes, free=full.free_bytes)
+        self._bay.waiting = Refusal(full.code, full.message, full.hint)
+        self._show(Phase.WAITING)
+        await self._dock.board.news()
+
+    async def _copy_batch(self, batch: Sequence[tuple[ScannedFile, Recording]]) -> bool:
+        await self._step_all([(recording.recording_id, life.CopyStarted()) for _, recording in batch])
+        jobs = [self._job(file, recording) for file, recording in batch]
+        by_path = {file.path: recording for file, recording in batch}
+        refused: list[tuple[str, life.Step]] = []
+        unsettled = False
+        async for report in self._worker.ask(messages.Copy(str(self._dock.spool.recordings), jobs)):
+            match report:
+                case messages.Moved():
+                    self._moved(report)
+                case messages.Copied(evidence):
+                    await self._step_all([(each.recording_id, _verified(each)) for each in evidence])
+                case messages.Skipped(path, code, message, hint, transient):
+                    _log.warning("recording skipped", bay=self._bay.bay, path=shown(path), code=code, why=message)
+                    if transient:
+                        unsettled = True
+                    else:
+                        refused.append((by_path[path].recording_id, life.Refused(Refusal(code, message, hint))))
+                case _:
+                    pass
+        # Only now: had the camera been pulled, each error would have been the pull's, not the file's.
+        await self._step_all(refused)
+        return unsettled
+
+    def _job(self, file: ScannedFile, recording: Recording) -> messages.CopyJob:
+        if file.identity is None:
+            msg = f"{shown(file.path)} has no identity, so it is never copied"
+            raise RuntimeError(msg)
+        return messages.CopyJob(
+            recording_id=recording.recording_id,
+            dock=self._dock.name,
+            camera=self._camera,
+            docking=recording.docking,
+            path=file.path,
+            identity=file.identity,
+            sidecar_of=recording.sidecar_of,
+            priority=recording.priority,
+            seen=recording.seen,
+        )
+
+    async def _step_all(self, steps: Iterable[tuple[str, life.Step]]) -> None:
+        """Record steps in one transaction, then show them."""
+        listed = list(steps)
+        if not listed:
+            return
+        await self._dock.journal.record(*(custody.Stepped(id_, step) for id_, step in listed))
+        for id_, step in listed:
+            presence = self._bay.present.get(id_)
+            if presence is not None:
+                presence.recording = life.take(presence.recording, step)
+                if presence.recording.state is State.VERIFIED:
+                    self._dock.outbox.put(presence.recording)
+        self._dock.board.tell()
+
+    async def _await_archive(self) -> None:
+        """Until everything on the camera is archived, refused or gone."""
+        self._show(Phase.WAITING)
+        pending = list(self._bay.present)
+        while not self._look_again.is_set():
+            pending = [id_ for id_ in pending if self._bay.present[id_].recording.state in {State.VERIFIED, State.UPLOADING}]
+            if not pending:
+                return
+            await self._dock.board.news()
+            await self._dock.clock.sleep(_GATHER_S)  # many small recordings arrive at once
+
+
+def _verified(evidence: messages.CopyEvidence) -> life.CopyVerified:
+    return life.CopyVerified(
+        verify_copy(evidence.recording_id, from_camera=evidence.from_camera, from_medium=evidence.from_medium)
+    )
+
+
+def _superseded(todo: Plan) -> list[custody.Change]:
+    """A file that changed before its copy was finished is another recording now; the journal says what became of the first."""
+    return [
+        custody.Stepped(
+            old.recording_id,
+            life.Refused(
+                Refusal(
+                    SourceChangedError.code,
+                    f"{shown(old.path)} changed on the camera before it was copied; it is copied as it is now",
+                )
+            ),
+        )
+        for old in todo.superseded
+    ]

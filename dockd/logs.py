@@ -1,0 +1,23 @@
+"""One log line for each unit of work: for people on a terminal, JSON for everything else."""
+
+import logging
+import sys
+
+import structlog
+
+
+def speak() -> None:
+    """Set up this process's log on standard error; systemd's journal takes it from there."""
+    to_person = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if to_person else structlog.processors.JSONRenderer(sort_keys=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

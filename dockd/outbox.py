@@ -1,0 +1,42 @@
+"""The recordings that wait for the archive, most urgent first."""
+
+import asyncio
+
+from dockd.core.queue import upload_rank
+from dockd.core.recording import Recording
+
+
+class Outbox:
+    """What was verified and is not yet archived, in memory; the journal's states fill it again at start."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.PriorityQueue[tuple[tuple[int, bool, int], str]] = asyncio.PriorityQueue()
+        self._left_bytes: dict[str, int] = {}
+
+    @property
+    def files(self) -> int:
+        """How many wait or are on their way."""
+        return len(self._left_bytes)
+
+    @property
+    def left_bytes(self) -> int:
+        """What the archive has not been sent of them."""
+        return sum(self._left_bytes.values())
+
+    def put(self, recording: Recording) -> None:
+        """Add a recording, or put one back that could not be delivered this time."""
+        self._left_bytes[recording.recording_id] = recording.size_bytes
+        self._queue.put_nowait((upload_rank(recording), recording.recording_id))
+
+    async def take(self) -> str:
+        """The most urgent recording's id; waits while there is none. It counts as waiting until it is `done`."""
+        _, recording_id = await self._queue.get()
+        return recording_id
+
+    def sent(self, recording_id: str, left_bytes: int) -> None:
+        """So much of it is still to be sent."""
+        self._left_bytes[recording_id] = left_bytes
+
+    def done(self, recording_id: str) -> None:
+        """It is archived or refused."""
+        self._left_bytes.pop(recording_id, None)
