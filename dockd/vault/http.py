@@ -32,12 +32,15 @@ class RequestBody:
     def __init__(self, content: aiohttp.StreamReader) -> None:
         self._content = content
 
-    async def readany(self) -> bytes:
-        """Whatever has arrived; empty at the end."""
+    async def read(self) -> bytes:
+        """A piece that has arrived; empty at the end."""
         try:
-            return await self._content.readany()
+            piece, more = await self._content.readchunk()
+            while more and not piece:  # the end of a chunk of the transfer coding is not the end of the body
+                piece, more = await self._content.readchunk()
         except (aiohttp.ClientError, web.RequestPayloadError, HttpProcessingError, ConnectionError) as exc:
             raise BrokenBodyError from exc
+        return piece
 
     def set_exception(self, exc: BaseException) -> None:
         """Make the pending and every later read raise `exc`."""

@@ -1,12 +1,17 @@
 """Brings one request body to the medium: received, written and synced at the same time, in bounded memory.
 
-While one batch is written by a worker thread, the next is gathered: a slow link writes small batches soon, a fast one large ones.
+Bytes are gathered in one of two page-aligned buffers while a worker writes the other: a slow link writes small batches soon,
+a fast one large ones. Whole blocks are written past the page cache (open(2), O_DIRECT): an archive's disk is faster than the copy
+into a cache from which nobody will read, and the re-reading finds nothing left to flush. Only a start or an end within a block
+goes through the cache.
+
 Every `CHECKPOINT_BYTES` a worker syncs what is written and the ledger moves, without holding up the rest, so that a crash costs a
 fast upload a fraction of a second. A body with an announced checksum has no checkpoints: it is kept whole or not at all.
 """
 
 import asyncio
 import hashlib
+import mmap
 import os
 import threading
 from collections.abc import Awaitable, Callable
@@ -26,21 +31,56 @@ BATCH_LIMIT_BYTES = 4 * 1024 * 1024
 CHECKPOINT_BYTES = 64 * 1024 * 1024
 CHECKPOINT_S = 5.0
 STALL_S = 120.0
-_IOV_LIMIT = 1024
+_BLOCK_BYTES = 4096
+_NOTHING = memoryview(b"")
 
 
 class Body(Protocol):
-    """What of aiohttp's StreamReader is used."""
+    """The bytes of one request."""
 
-    async def readany(self) -> bytes:
-        """Whatever has arrived, at least one byte; empty at the end."""
+    async def read(self) -> bytes:
+        """A piece that has arrived; empty at the end."""
         ...
 
 
 class _Hash(Protocol):
-    def update(self, data: bytes, /) -> object: ...
+    def update(self, data: memoryview, /) -> object: ...
 
     def digest(self) -> bytes: ...
+
+
+class _Buffer:
+    """Bytes on their way to one place in a file, aligned in memory as they are there."""
+
+    def __init__(self) -> None:
+        self._view = memoryview(mmap.mmap(-1, BATCH_LIMIT_BYTES + _BLOCK_BYTES))
+        self._start = self._end = 0
+
+    def begin(self, position_bytes: int) -> None:
+        """Be empty; the next byte belongs at `position_bytes` of the file."""
+        self._start = self._end = position_bytes % _BLOCK_BYTES
+
+    @property
+    def size_bytes(self) -> int:
+        """How much is in it."""
+        return self._end - self._start
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more fits."""
+        return self._end == len(self._view)
+
+    def add(self, data: memoryview) -> memoryview:
+        """Take what fits of `data` and return the rest."""
+        taken = min(len(data), len(self._view) - self._end)
+        self._view[self._end : self._end + taken] = data[:taken]
+        self._end += taken
+        return data[taken:]
+
+    def split(self, *, everything: bool) -> tuple[memoryview, memoryview]:
+        """What is to be written now, and what is kept back so that the next write begins with a block."""
+        end = self._end if everything else max(self._end - self._end % _BLOCK_BYTES, self._start)
+        return self._view[self._start : end], self._view[end : self._end]
 
 
 class Landing:
@@ -48,6 +88,11 @@ class Landing:
 
     def __init__(self, path: Path, offset_bytes: int, length_bytes: int, checksum: BodyChecksum | None) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            self._direct = os.open(path, os.O_WRONLY | os.O_DIRECT | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
         self._lock = threading.Lock()
         self._closed = False
         self._start_bytes = offset_bytes
@@ -66,18 +111,18 @@ class Landing:
         """How much of the upload is still missing."""
         return self._length_bytes - self.position_bytes
 
-    def write(self, batch: list[bytes]) -> None:
-        """Append `batch`."""
+    def write(self, data: memoryview) -> None:
+        """Append `data`, which is aligned in memory as it will be in the file."""
         with self._lock:
             if self._closed:
                 return  # the request was cancelled; nothing that it wrote later would be counted
             if self._hash is not None:
-                for piece in batch:
-                    self._hash.update(piece)
-            while batch:
-                written = os.pwritev(self._descriptor, batch[:_IOV_LIMIT], self.position_bytes)
-                self.position_bytes += written
-                batch = _after(batch, written)
+                self._hash.update(data)
+            head = min(-self.position_bytes % _BLOCK_BYTES, len(data))
+            tail = len(data) - (len(data) - head) % _BLOCK_BYTES
+            self._write(self._descriptor, data[:head])
+            self._write(self._direct, data[head:tail])
+            self._write(self._descriptor, data[tail:])
             crashpoint.passing("vault.batch-written")
 
     def sync(self) -> int:
@@ -106,12 +151,59 @@ class Landing:
         with self._lock:
             self._closed = True
             os.close(self._descriptor)
+            os.close(self._direct)
+
+    def _write(self, descriptor: int, data: memoryview) -> None:
+        while data:
+            written = os.pwrite(descriptor, data, self.position_bytes)
+            self.position_bytes += written
+            data = data[written:]
+
+
+class _Pipe:
+    """Two buffers: one is filled while the other is written."""
+
+    def __init__(self, landing: Landing, executor: Executor) -> None:
+        self._landing, self._executor = landing, executor
+        self.filling, self._other = _Buffer(), _Buffer()
+        self.filling.begin(landing.position_bytes)
+        self._writing: asyncio.Future[None] | None = None
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether waiting for more is better than writing now."""
+        busy = self._writing is not None and not self._writing.done()
+        return not self.filling.full and (busy or self.filling.size_bytes < BATCH_BYTES)
+
+    async def write(self, *, everything: bool) -> None:
+        """Begin to write what was gathered, and go on with the other buffer.
+
+        Raises:
+            RefusedError: 413, it is more than the upload misses; none of it is written.
+            OSError: the batch before could not be written.
+        """
+        await self.finish()
+        if self.filling.size_bytes > self._landing.room_bytes:
+            msg = "The body goes beyond the end of the upload."
+            raise RefusedError(413, msg)
+        data, rest = self.filling.split(everything=everything)
+        self._other.begin(self._landing.position_bytes + len(data))
+        self._other.add(rest)
+        self.filling, self._other = self._other, self.filling
+        if data:
+            self._writing = asyncio.get_running_loop().run_in_executor(self._executor, self._landing.write, data)
+
+    async def finish(self) -> None:
+        """Wait until the batch that is under way is written."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
 
 
 async def receive(body: Body, landing: Landing, *, executor: Executor, durable: Callable[[int], Awaitable[None]]) -> None:
     """Write `body` into `landing` to its end; `durable` is told, and awaited, how far the medium has it, now and then.
 
-    When it raises, all batches that were gathered have been written; the caller syncs and counts them.
+    When it raises, all that was gathered has been written; the caller syncs and counts it.
 
     Raises:
         RefusedError: 413, the body is longer than what is missing; 408, nothing came for STALL_S.
@@ -119,71 +211,47 @@ async def receive(body: Body, landing: Landing, *, executor: Executor, durable: 
         anything that `body` raises.
     """
     loop = asyncio.get_running_loop()
-    writing: asyncio.Future[None] | None = None
+    pipe = _Pipe(landing, executor)
     syncing: asyncio.Future[int] | None = None
     synced_bytes, synced_s = landing.position_bytes, loop.time()
-    room_bytes = landing.room_bytes
-    ended = False
+    rest: memoryview | None = _NOTHING
     try:
-        while not ended:
-            batch: list[bytes] = []
+        while rest is not None:
             try:
-                ended = await _gather(body, batch, writing)
-            finally:
-                room_bytes -= sum(map(len, batch))
-                if writing is not None:
-                    await writing
-                    writing = None
-                if batch and room_bytes >= 0:
-                    writing = loop.run_in_executor(executor, landing.write, batch)
-            if room_bytes < 0:
-                msg = "The body goes beyond the end of the upload."
-                raise RefusedError(413, msg)
+                rest = await _gather(body, pipe, rest)
+            except BaseException:
+                await pipe.write(everything=True)
+                raise
+            await pipe.write(everything=rest is None)
             if syncing is not None and syncing.done():
-                await durable(syncing.result())
-                synced_bytes, synced_s, syncing = syncing.result(), loop.time(), None
+                synced_bytes, synced_s = syncing.result(), loop.time()
+                syncing = None
+                await durable(synced_bytes)
             due = landing.position_bytes - synced_bytes >= CHECKPOINT_BYTES or loop.time() - synced_s >= CHECKPOINT_S
-            if due and syncing is None and not ended and not landing.whole_or_nothing:
+            if due and syncing is None and rest is not None and not landing.whole_or_nothing:
                 syncing = loop.run_in_executor(executor, landing.sync)
     finally:
-        await _settle(writing, syncing)
+        if syncing is not None:
+            await asyncio.wait({syncing})  # its failure is the final sync's too
+            syncing.exception()
+        await pipe.finish()
 
 
-async def _gather(body: Body, batch: list[bytes], writing: "asyncio.Future[None] | None") -> bool:
-    """Append what arrives to `batch` until it is worth a write; True at the end of the body."""
-    size_bytes = 0
-    while size_bytes < BATCH_BYTES or (writing is not None and not writing.done() and size_bytes < BATCH_LIMIT_BYTES):
+async def _gather(body: Body, pipe: _Pipe, rest: memoryview) -> memoryview | None:
+    """Fill the pipe with `rest` and what arrives until it is worth a write; what did not fit, None at the body's end."""
+    rest = pipe.filling.add(rest)
+    while pipe.wants_more:
         try:
             async with asyncio.timeout(STALL_S):
-                data = await body.readany()
+                piece = await body.read()
         except TimeoutError as exc:
             msg = f"Nothing came for {STALL_S:.0f} s; what came before is kept."
             raise RefusedError(408, msg) from exc
-        if not data:
-            return True
-        batch.append(data)
-        size_bytes += len(data)
-    return False
-
-
-async def _settle(writing: "asyncio.Future[None] | None", syncing: "asyncio.Future[int] | None") -> None:
-    """Wait for the workers; a failed write is raised, a failed checkpoint only if nothing else is (the final sync fails too)."""
-    if syncing is not None:
-        await asyncio.wait({syncing})
-    if writing is not None:
-        await writing
-    if syncing is not None:
-        syncing.result()
+        if not piece:
+            return None
+        rest = pipe.filling.add(memoryview(piece))
+    return rest
 
 
 def _hash(algorithm: str) -> _Hash:
     return blake3() if algorithm == "blake3" else hashlib.new(algorithm, usedforsecurity=False)
-
-
-def _after(batch: list[bytes], written: int) -> list[bytes]:
-    """What is left of `batch` when `written` bytes of it are on their way."""
-    for index, piece in enumerate(batch):
-        if written < len(piece):
-            return [piece[written:], *batch[index + 1 :]]
-        written -= len(piece)
-    return []

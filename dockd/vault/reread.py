@@ -8,6 +8,8 @@ import hashlib
 import mmap
 import os
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from blake3 import blake3
@@ -29,29 +31,43 @@ def measure(path: Path, stopping: threading.Event) -> Measured:
         OSError: it cannot be read, or not past the page cache (EINVAL on open).
         InterruptedReadingError: `stopping` was set.
     """
+    fast, strong, size_bytes = blake3(), hashlib.sha256(), 0
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        with mmap.mmap(-1, _BUFFER_BYTES) as buffer, memoryview(buffer) as view:
-            return _measure(descriptor, view, stopping)
+        for piece in _pieces(descriptor):
+            if stopping.is_set():
+                raise InterruptedReadingError
+            fast.update(piece)
+            strong.update(piece)
+            size_bytes += len(piece)
     finally:
         os.close(descriptor)
+    return Measured(size_bytes, Digests(fast.digest(), strong.digest()))
 
 
-def _measure(descriptor: int, view: memoryview, stopping: threading.Event) -> Measured:
-    fast, strong = blake3(), hashlib.sha256()
+def _pieces(descriptor: int) -> Iterator[memoryview]:
+    """The file's bytes in order; each piece is valid until the next is asked for, which is read meanwhile."""
+    now, then = (memoryview(mmap.mmap(-1, _BUFFER_BYTES)) for _ in range(2))
     position = 0
-    while count := os.preadv(descriptor, [view], position):
-        if stopping.is_set():
-            raise InterruptedReadingError
-        if count < len(view) and count % _ALIGNMENT_BYTES and position + count < os.fstat(descriptor).st_size:
-            count -= count % _ALIGNMENT_BYTES  # a short read within the file: go on from an aligned place
-            if not count:
-                msg = "the file system gave an unaligned part of a block"
-                raise OSError(msg)
-        with view[:count] as chunk:
-            fast.update(chunk)
-            strong.update(chunk)
-        position += count
-        if count % _ALIGNMENT_BYTES:
-            break
-    return Measured(position, Digests(fast.digest(), strong.digest()))
+    count = _read(descriptor, now, position)
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+        while count:
+            position += count
+            if count % _ALIGNMENT_BYTES:
+                yield now[:count]
+                return
+            ahead = reader.submit(_read, descriptor, then, position)
+            yield now[:count]
+            now, then, count = then, now, ahead.result()
+
+
+def _read(descriptor: int, buffer: memoryview, position: int) -> int:
+    """Fill `buffer` from an aligned position; an uneven count means the end of the file, 0 that there is nothing more."""
+    count = os.preadv(descriptor, [buffer], position)
+    uneven = count % _ALIGNMENT_BYTES
+    if uneven and position + count < os.fstat(descriptor).st_size:
+        count -= uneven  # a short read within the file: the next one begins at an aligned place
+        if not count:
+            msg = "the file system gave only a part of a block"
+            raise OSError(msg)
+    return count
