@@ -19,6 +19,7 @@ REMOVERS = {
     "dockd/offload/spool.py": "recordings in the spool that the archive has proved",
     "dockd/offload/verifying.py": "copies in the spool that differ from the camera",
     "dockd/vault/store.py": "the vault's own temporary names",
+    "dockd/web/control.py": "the control socket that a dead daemon left, and its own at the end",
 }
 """Every module that removes or renames a file, and whose."""
 
