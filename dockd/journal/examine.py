@@ -13,6 +13,37 @@ from dockd.journal.rows import CustodyEntry
 
 _STEPS_BETWEEN_LOOKS = 10_000
 
+# The last step that the custody log tells of each recording, beside the state that its row is in. In C and on SQLite's temporary
+# disk, since neither the interpreter nor memory has room for a log of every recording that ever was.
+_CONTRADICTIONS = """
+WITH line AS (SELECT seq, CAST(entry AS TEXT) AS text FROM custody),
+told AS (
+    SELECT json_extract(text, '$.recording') AS recording, json_extract(text, '$.event') AS event, max(seq)
+    FROM line
+    WHERE json_extract(text, '$.event') GLOB 'recording.*' AND json_extract(text, '$.event') <> 'recording.met'
+    GROUP BY 1
+)
+SELECT recording, state, event FROM told LEFT JOIN recording USING (recording)
+WHERE NOT coalesce(
+    CASE event
+        WHEN 'recording.recognised' THEN state = 'archived'
+        WHEN 'recording.proof-lost' THEN state = 'seen'
+        WHEN 'recording.found-gone' THEN state = 'erased'
+        WHEN 'recording.retried' THEN state IN ('seen', 'verified')
+        ELSE event = 'recording.' || state
+    END,
+    FALSE
+)
+LIMIT 1
+"""
+_UNTOLD = """
+SELECT recording FROM recording WHERE recording NOT IN (
+    SELECT json_extract(text, '$.recording') FROM (SELECT CAST(entry AS TEXT) AS text FROM custody)
+    WHERE json_extract(text, '$.event') = 'recording.seen'
+)
+LIMIT 1
+"""
+
 
 class Examination:
     """One look through the journal in `path`, which may be stopped from another thread."""
@@ -42,6 +73,7 @@ class Examination:
                 connection.set_progress_handler(self._stopped.is_set, _STEPS_BETWEEN_LOOKS)
                 self._structure(connection)
                 self._custody(connection)
+                self._states(connection)
         except sqlite3.DatabaseError as exc:
             if not self._stopped.is_set():
                 raise file.as_journal_error(exc, self._path) from exc
@@ -66,3 +98,13 @@ class Examination:
             for entry in entries:
                 check_entry(entry, expected, self._path)
                 expected += 1
+
+    def _states(self, connection: sqlite3.Connection) -> None:
+        """Every recording is in the state to which the custody log says that it came."""
+        if (found := connection.execute(_CONTRADICTIONS).fetchone()) is not None:
+            recording, state, event = found
+            msg = f"{self._path}: recording {recording} is {state or 'missing'}, but the custody log last says {event}"
+            raise JournalCorruptError(msg)
+        if (found := connection.execute(_UNTOLD).fetchone()) is not None:
+            msg = f"{self._path}: the custody log never tells of recording {found[0]}"
+            raise JournalCorruptError(msg)

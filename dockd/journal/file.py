@@ -7,10 +7,7 @@ looked at before SQLite is let near.
 import fcntl
 import os
 import sqlite3
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 
 from dockd.errors import JournalBusyError, JournalCorruptError, JournalError, JournalForeignError
 from dockd.journal import schema
@@ -94,13 +91,12 @@ def make(path: Path) -> None:
     Raises:
         JournalError: something is there already, or the disk refuses.
     """
-    if present := [each.name for each in (path, *_companions(path)) if os.path.lexists(each)]:
-        msg = f"{path}: {', '.join(present)} exists; a new journal never takes the place of an old one"
+    if in_the_way := present(path):
+        msg = f"{path}: {', '.join(each.name for each in in_the_way)} exists; a new journal never takes the place of an old one"
         raise JournalError(msg)
     temporary = path.with_name(f".{path.name}.new")
     try:
-        for leftover in (temporary, *_companions(temporary)):
-            leftover.unlink(missing_ok=True)
+        discard(temporary)
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(temporary, isolation_level=None)
         try:
@@ -118,6 +114,16 @@ def make(path: Path) -> None:
         raise as_journal_error(exc, path) from exc
 
 
+def discard(temporary: Path) -> None:
+    """Delete what an earlier attempt left of a journal that never got its name.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    for each in present(temporary):
+        each.unlink()
+
+
 def put_in_place(temporary: Path, path: Path) -> None:
     """Give a closed journal its final name, durably.
 
@@ -130,26 +136,22 @@ def put_in_place(temporary: Path, path: Path) -> None:
     _sync_folder(path.parent)
 
 
-def move_aside(path: Path) -> Path | None:
-    """Give whatever there is of a journal in `path` a name that nothing else has; never delete it.
+def present(path: Path) -> tuple[Path, ...]:
+    """What there is of a journal in `path`: the file and what SQLite keeps beside it."""
+    return tuple(each for each in (path, *_companions(path)) if os.path.lexists(each))
+
+
+def move_aside(path: Path, name: str) -> None:
+    """Call whatever there is of a journal in `path` `name` from now on; nothing is deleted.
 
     The main file goes first: as long as a -wal without its journal lies in the way, `make` refuses.
 
     Raises:
-        JournalError: it cannot be renamed.
+        OSError: it cannot be renamed.
     """
-    aside = path.with_name(f"{path.name}.aside-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{token_hex(4)}")
-    moved = False
-    try:
-        for old, new in zip((path, *_companions(path)), (aside, *_companions(aside)), strict=True):
-            with suppress(FileNotFoundError):
-                old.rename(new)
-                moved = True
-        _sync_folder(path.parent)
-    except OSError as exc:
-        msg = f"{path}: {exc.strerror}"
-        raise JournalError(msg) from exc
-    return aside if moved else None
+    for each in present(path):
+        each.rename(path.with_name(name + each.name.removeprefix(path.name)))
+    _sync_folder(path.parent)
 
 
 def _companions(path: Path) -> tuple[Path, ...]:
