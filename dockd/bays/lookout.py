@@ -8,37 +8,19 @@ import errno
 import os
 import stat
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from queue import SimpleQueue
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver, ObservedWatch
+from watchdog.observers.inotify_c import InotifyFD
 
+from dockd.bays.watching import FolderWatch, Happened
 from dockd.core.profile import Profile
 
-MOST_WATCHED_FOLDERS = 512
-_MOST_ENTRIES = 100_000
+_MOST_NAMES = 100_000
 _NOT_A_CAMERA = frozenset({"lost+found"})
-
-# Not opening and reading, which the dock itself does; not each write either, for the end of writing is told as well.
-_TOLD: list[type[FileSystemEvent]] = [
-    DirCreatedEvent, DirDeletedEvent, DirMovedEvent, FileClosedEvent, FileCreatedEvent, FileDeletedEvent, FileMovedEvent,
-]  # fmt: skip
 
 
 class Touch(Enum):
@@ -46,7 +28,7 @@ class Touch(Enum):
 
     CONTENT: something in the tree changed.
     LOOK: whether there is a camera, or which, may have changed.
-    GONE: the camera's root or what it is recognised by was deleted, so that even an equal inode number is another camera.
+    GONE: the camera's root or what it is recognised by went, so that even an equal inode number is another camera.
     """
 
     CONTENT = auto()
@@ -90,7 +72,7 @@ class Lookout:
         self._touched, self._seen, self._ended = touched, seen, ended
         self._orders: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"bay {directory.name}", daemon=True)
-        self._armed: dict[str, _Armed] = {}
+        self._armed: dict[str, tuple[tuple[Path, int, int], FolderWatch]] = {}
 
     def start(self) -> None:
         """Start the thread; it does nothing until told to look."""
@@ -106,8 +88,8 @@ class Lookout:
 
     def _run(self) -> None:
         try:
-            observer = Observer()
-            observer.start()
+            instance = InotifyFD()
+            instance.start()
         except OSError as exc:
             while self._orders.get():
                 self._seen(_failed(self._directory, exc))
@@ -115,22 +97,22 @@ class Lookout:
             return
         try:
             while self._orders.get():
-                self._seen(self._look(observer))
+                self._seen(self._look(instance))
         finally:
-            observer.stop()
-            observer.join()
+            instance.stop()
+            instance.join()
             self._ended()
 
-    def _look(self, observer: BaseObserver) -> Sight:
+    def _look(self, instance: InotifyFD) -> Sight:
         """Arm the watches first and look then, so that whatever changes after the look is told."""
         try:
-            self._watch_surroundings(observer)
+            self._watch_surroundings(instance)
             root = Path(os.path.realpath(self._directory, strict=True))
             status = root.stat()
             if not stat.S_ISDIR(status.st_mode):
-                self._disarm(observer, "root")
+                self._disarm("root")
                 return Sight(message=f"{self._directory} is not a folder.")
-            self._watch_root(observer, root, (status.st_dev, status.st_ino))
+            self._watch_root(instance, root, (status.st_dev, status.st_ino))
             for profile in self._profiles:
                 marker = find_marker(root, profile.present)
                 if marker is not None:
@@ -141,107 +123,62 @@ class Lookout:
             return _failed(self._directory, exc)
         return Sight()
 
-    def _watch_surroundings(self, observer: BaseObserver) -> None:
+    def _watch_surroundings(self, instance: InotifyFD) -> None:
         """Watch the folder in which the bay's folder appears, or the nearest one above it that is there."""
         place = self._directory
         while not place.parent.is_dir():
             place = place.parent
         above = Path(os.path.realpath(place.parent))
-        self._arm(observer, "above", above, _Name(above / place.name, self._touched))
+        self._watch_name(instance, "above", above / place.name)
         if place.is_symlink():
             target = Path(os.path.realpath(place))
             if target.parent != above and target.parent.is_dir():
-                self._arm(observer, "target", target.parent, _Name(target, self._touched))
+                self._watch_name(instance, "target", target)
                 return
-        self._disarm(observer, "target")
+        self._disarm("target")
 
-    def _watch_root(self, observer: BaseObserver, root: Path, identity: tuple[int, int]) -> None:
-        armed = self._armed.get("root")
-        if armed is not None and not armed.handler.dead and (armed.path, armed.identity) == (root, identity):
-            return
-        markers = {Path(*Path(profile.present).parts[:count]) for profile in self._profiles for count in (1, 2, 3)}
-        handler = _Tree(root, frozenset(os.fspath(root / marker).lower() for marker in markers), self._touched)
-        self._schedule(observer, "root", _Armed(root, identity, handler), recursive=_is_small(root))
+    def _watch_name(self, instance: InotifyFD, what: str, name: Path) -> None:
+        status = name.parent.stat()
+        meaning = (name, status.st_dev, status.st_ino)
 
-    def _arm(self, observer: BaseObserver, what: str, path: Path, handler: "_Name") -> None:
-        status = path.stat()
-        wanted, armed = _Armed(path, (status.st_dev, status.st_ino), handler), self._armed.get(what)
-        if armed is None or armed.handler.dead or armed.meaning != wanted.meaning:
-            self._schedule(observer, what, wanted, recursive=False)
+        def heard(path: str, happened: Happened) -> None:
+            if path == os.fspath(name) or happened & (Happened.SELF | Happened.LOST):
+                self._touched(Touch.LOOK)
 
-    def _schedule(self, observer: BaseObserver, what: str, wanted: "_Armed", *, recursive: bool) -> None:
-        self._disarm(observer, what)
-        wanted.watch = observer.schedule(wanted.handler, os.fspath(wanted.path), recursive=recursive, event_filter=_TOLD)
-        self._armed[what] = wanted
+        if not self._is_armed(what, meaning):
+            self._disarm(what)
+            self._armed[what] = (meaning, FolderWatch(instance, name.parent, heard, deep=False))
 
-    def _disarm(self, observer: BaseObserver, what: str) -> None:
+    def _watch_root(self, instance: InotifyFD, root: Path, identity: tuple[int, int]) -> None:
+        markers = {
+            os.fspath(root.joinpath(*parts[:length])).lower()
+            for parts in (Path(profile.present).parts for profile in self._profiles)
+            for length in range(1, len(parts) + 1)
+        }
+
+        def heard(path: str, happened: Happened) -> None:
+            if happened & Happened.SELF:
+                self._touched(Touch.GONE)
+                return
+            self._touched(Touch.CONTENT)
+            if happened & Happened.WENT and path.lower() in markers:
+                self._touched(Touch.GONE)
+            elif happened & Happened.LOST or path.lower() in markers or Path(path).parent == root or path == os.fspath(root):
+                self._touched(Touch.LOOK)
+
+        meaning = (root, *identity)
+        if not self._is_armed("root", meaning):
+            self._disarm("root")
+            self._armed["root"] = (meaning, FolderWatch(instance, root, heard, deep=True))
+
+    def _is_armed(self, what: str, meaning: tuple[Path, int, int]) -> bool:
+        armed = self._armed.get(what)
+        return armed is not None and armed[0] == meaning and not armed[1].dead
+
+    def _disarm(self, what: str) -> None:
         armed = self._armed.pop(what, None)
-        if armed is not None and armed.watch is not None:
-            observer.unschedule(armed.watch)
-
-
-class _Handler(FileSystemEventHandler):
-    """Hears one watch; `dead` once the watched folder was deleted, for then nothing more comes from it."""
-
-    def __init__(self, folder: Path, touched: Callable[[Touch], None]) -> None:
-        self._folder, self._touched, self.dead = os.fspath(folder), touched, False
-        self.name = self._folder
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        """Tell what the event may mean."""
-        source, target = os.fsdecode(event.src_path), os.fsdecode(event.dest_path)
-        deleted = isinstance(event, DirDeletedEvent | FileDeletedEvent)
-        if deleted and source == self._folder:
-            self.dead = True
-            self._touched(Touch.GONE)
-        else:
-            self._heard(source, target, deleted=deleted)
-
-    def _heard(self, source: str, target: str, *, deleted: bool) -> None:
-        raise NotImplementedError
-
-
-class _Name(_Handler):
-    """Hears only of one name in a folder."""
-
-    def __init__(self, path: Path, touched: Callable[[Touch], None]) -> None:
-        super().__init__(path.parent, touched)
-        self.name = os.fspath(path)
-
-    def _heard(self, source: str, target: str, *, deleted: bool) -> None:
-        del deleted
-        if self.name in {source, target}:
-            self._touched(Touch.LOOK)
-
-
-class _Tree(_Handler):
-    """Hears of everything in the camera's tree; `markers` are what a camera is recognised by, in lower case."""
-
-    def __init__(self, root: Path, markers: frozenset[str], touched: Callable[[Touch], None]) -> None:
-        super().__init__(root, touched)
-        self._markers = markers
-
-    def _heard(self, source: str, target: str, *, deleted: bool) -> None:
-        self._touched(Touch.CONTENT)
-        if deleted and source.lower() in self._markers:
-            self._touched(Touch.GONE)
-        elif any(Path(path).parent == Path(self._folder) or path.lower() in self._markers for path in (source, target) if path):
-            self._touched(Touch.LOOK)
-
-
-@dataclass(slots=True)
-class _Armed:
-    """One watch, and on which folder it truly is."""
-
-    path: Path
-    identity: tuple[int, int]
-    handler: _Handler
-    watch: ObservedWatch | None = None
-
-    @property
-    def meaning(self) -> tuple[Path, tuple[int, int], str]:
-        """Two watches with the same are one."""
-        return self.path, self.identity, self.handler.name
+        if armed is not None:
+            armed[1].end()
 
 
 def _has_something(root: Path) -> bool:
@@ -274,7 +211,7 @@ def _child(folder: Path, name: str) -> Path | None:
     try:
         with os.scandir(folder) as entries:
             matching = sorted(
-                entry.name for entry, _ in zip(entries, range(_MOST_ENTRIES), strict=False) if _same(entry.name, name)
+                entry.name for entry, _ in zip(entries, range(_MOST_NAMES), strict=False) if _same(entry.name, name)
             )
     except NotADirectoryError:
         return None
@@ -283,24 +220,6 @@ def _child(folder: Path, name: str) -> Path | None:
 
 def _same(one: str, other: str) -> bool:
     return one.isascii() and one.lower() == other.lower()
-
-
-def _is_small(root: Path) -> bool:
-    """Whether the tree has few enough folders to watch each; a hostile one could use up the machine's watches."""
-    pending, folders, entries = deque([root]), 0, 0
-    while pending:
-        folders += 1
-        try:
-            with os.scandir(pending.popleft()) as listing:
-                for entry in listing:
-                    entries += 1
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(Path(entry.path))
-                    if folders + len(pending) > MOST_WATCHED_FOLDERS or entries > _MOST_ENTRIES:
-                        return False
-        except OSError:
-            continue
-    return True
 
 
 def _failed(directory: Path, exc: OSError) -> Sight:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dockd.bays import lookout
+from dockd.bays import lookout, watching
 from dockd.bays.directory import DirectoryBay, Patience
 from dockd.bays.protocol import Bay, BayEvent, Changed, Inserted, Removed, Stalled, Unrecognised
 from dockd.core.profile import Profile, Source
@@ -29,8 +29,6 @@ DCF = Profile(
 OTHER = Profile(name="other", present="PRIVATE/OTHER", folders=("PRIVATE",), recordings=("*.mts",))
 PATIENCE = Patience(settle_s=0.2, latest_s=2.0, stalled_s=30.0)
 
-# watchdog 7.1 says so when a folder is made while its parent is being walked; it means no harm.
-pytestmark = pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")
 needs_fuse = pytest.mark.skipif(bool(fuse_missing()), reason=fuse_missing())
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may bind-mount")
 
@@ -270,7 +268,7 @@ async def test_tree_with_too_many_folders_is_docked_and_its_removal_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A camera with more folders than may be watched is docked all the same; its top level is watched."""
-    monkeypatch.setattr(lookout, "MOST_WATCHED_FOLDERS", 10)
+    monkeypatch.setattr(watching, "MOST_FOLDERS", 10)
     make_camera(tmp_path / "bay", "X1", recordings=0)
     for number in range(30):
         (tmp_path / f"bay/DCIM/{number}").mkdir()
@@ -402,7 +400,7 @@ async def test_machine_without_inotify_instances_says_so(tmp_path: Path, monkeyp
     def used_up() -> None:
         raise OSError(24, "inotify instance limit reached")
 
-    monkeypatch.setattr(lookout, "Observer", used_up)
+    monkeypatch.setattr(lookout, "InotifyFD", used_up)
     async with telling(bay_at(tmp_path / "bay")) as told:
         event = await told.next()
     assert isinstance(event, Unrecognised)
