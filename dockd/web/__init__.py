@@ -1,0 +1,1 @@
+"""What the dock shows and what may be asked of it: the control API on a Unix socket."""

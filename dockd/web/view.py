@@ -1,0 +1,256 @@
+"""The status document: what the dock says of itself, as `dockd status --json` prints it.
+
+Field names are a published interface, described one by one in docs/status.md; units are in the names. Fields are added, never
+renamed, so readers skip what they do not know; what people send is checked to the letter. Bytes and counts are whole numbers,
+times are RFC 3339 in UTC, names of files are `core.names.shown`.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from dockd.core.readiness import Lamp
+from dockd.core.recording import State
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One file that needs a person.
+
+    Attributes:
+        path: its name on the camera.
+        reason: why, as one sentence.
+    """
+
+    path: str
+    reason: str
+
+
+class BayView(msgspec.Struct, frozen=True):
+    """One bay.
+
+    Attributes:
+        bay: its id in the site file.
+        camera: serial of the camera in it, null if none was identified.
+        officer: whom the camera names, null if nobody.
+        battery_percent: as the camera reported it, null if it did not.
+        lamp: what the light says, null for an empty bay.
+        reason: why the light says so, as one sentence.
+        next_step: what a person should do now.
+        phase: what the dock is doing with it, one word.
+        files_total: recordings and sidecars found on the camera in this docking.
+        files_copied: of these, those whose copy is verified, or that needed no copy.
+        files_archived: of these, those that the archive proved.
+        files_erased: of these, those that were erased from the camera.
+        bytes_total: size of all that is to be copied in this docking.
+        bytes_done: of these, copied.
+        rate_bytes_s: of copying now.
+        remaining_s: until everything is copied, null if not known.
+        current: the file that is being copied, null if none.
+        problems: files that need a person.
+    """
+
+    bay: str
+    camera: str | None = None
+    officer: str | None = None
+    battery_percent: int | None = None
+    lamp: Lamp | None = None
+    reason: str = ""
+    next_step: str = ""
+    phase: str = "empty"
+    files_total: int = 0
+    files_copied: int = 0
+    files_archived: int = 0
+    files_erased: int = 0
+    bytes_total: int = 0
+    bytes_done: int = 0
+    rate_bytes_s: int = 0
+    remaining_s: int | None = None
+    current: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+class ArchiveView(msgspec.Struct, frozen=True):
+    """The way to the archive.
+
+    Attributes:
+        reachable: whether the last attempt got an answer.
+        message: why not, as one sentence; empty if reachable.
+        since: when that began, null before the first attempt.
+    """
+
+    reachable: bool
+    message: str = ""
+    since: str | None = None
+
+
+class SpoolView(msgspec.Struct, frozen=True):
+    """The dock's own store.
+
+    Attributes:
+        free_bytes: room on its disk.
+        used_bytes: what the recordings in it occupy.
+        reserved_bytes: room promised to copies that are under way.
+    """
+
+    free_bytes: int
+    used_bytes: int
+    reserved_bytes: int
+
+
+class QueueView(msgspec.Struct, frozen=True):
+    """What waits for the archive.
+
+    Attributes:
+        files: recordings and sidecars that are verified and not yet proved.
+        bytes: their size together.
+        rate_bytes_s: of uploading now.
+        drain_s: until the queue is empty at that rate, null if not known.
+    """
+
+    files: int
+    bytes: int
+    rate_bytes_s: int
+    drain_s: int | None = None
+
+
+class RecordingCounts(msgspec.Struct, frozen=True):
+    """Every recording and sidecar in the journal, by state.
+
+    Attributes:
+        seen: found on a camera, not yet copied.
+        copying: being copied, or a copy was interrupted.
+        verified: in the spool, proved to be what the camera held.
+        uploading: on the way to the archive.
+        archived: the archive proved that it holds it.
+        erased: archived, and erased from its camera.
+        refused: needs a person.
+    """
+
+    seen: int = 0
+    copying: int = 0
+    verified: int = 0
+    uploading: int = 0
+    archived: int = 0
+    erased: int = 0
+    refused: int = 0
+
+
+class DaemonView(msgspec.Struct, frozen=True):
+    """The running daemon.
+
+    Attributes:
+        version: of dockd.
+        pid: its process id.
+        started: when.
+        rss_bytes: its resident memory.
+    """
+
+    version: str
+    pid: int
+    started: str
+    rss_bytes: int
+
+
+class StatusView(msgspec.Struct, frozen=True):
+    """The whole document.
+
+    Attributes:
+        dock: its id in the site file.
+        time: when the document was made.
+        archive: the way to the archive.
+        spool: the dock's own store.
+        queue: what waits for the archive.
+        bays: in the order of the site file.
+        recordings: counts by state.
+        daemon: the running daemon.
+    """
+
+    dock: str
+    time: str
+    archive: ArchiveView
+    spool: SpoolView
+    queue: QueueView
+    bays: tuple[BayView, ...]
+    recordings: RecordingCounts
+    daemon: DaemonView
+
+
+class RecordingView(msgspec.Struct, frozen=True):
+    """One recording.
+
+    Attributes:
+        recording: its id.
+        camera: serial.
+        docking: that first saw it.
+        path: its name on the camera.
+        size_bytes: its length.
+        state: where it is on its way.
+        seen: when the dock first saw it.
+        sidecar_of: the recording that it belongs to, null for a recording itself.
+        blake3: hexadecimal, null before it was read.
+        sha256: hexadecimal, null before it was read.
+        object_id: the archive's name for it, null before it was stored.
+        reason: why it was refused, empty otherwise.
+        next_step: what a person should do about that.
+    """
+
+    recording: str
+    camera: str
+    docking: str
+    path: str
+    size_bytes: int
+    state: State
+    seen: str
+    sidecar_of: str | None = None
+    blake3: str | None = None
+    sha256: str | None = None
+    object_id: str | None = None
+    reason: str = ""
+    next_step: str = ""
+
+
+class RecordingsView(msgspec.Struct, frozen=True):
+    """One page of recordings.
+
+    Attributes:
+        recordings: in the order in which they were seen.
+        next_after: ask for what comes after this, null on the last page.
+    """
+
+    recordings: tuple[RecordingView, ...]
+    next_after: int | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which recordings are asked for; the query of `/api/v1/recordings`.
+
+    Attributes:
+        state: only these.
+        camera: only of this camera.
+        after: only what was seen after this place in the order.
+        limit: at most so many.
+    """
+
+    state: State | None = None
+    camera: str | None = None
+    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class HoldOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Place or lift a hold; exactly one of camera and recording is named.
+
+    Attributes:
+        reason: why, for the custody log.
+        camera: serial.
+        recording: id.
+    """
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    camera: str | None = None
+    recording: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.camera is None) == (self.recording is None):
+            msg = "expected either a camera or a recording"
+            raise ValueError(msg)
