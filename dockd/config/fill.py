@@ -1,5 +1,7 @@
 """Fills a model's structs from nodes, noting every problem with its place, and what was expected."""
 
+import json
+import re
 import types
 from collections.abc import Iterable
 from enum import StrEnum
@@ -50,9 +52,11 @@ def _struct(model: type[S], node: Node, path: str, problems: Problems) -> S:
         raise _noted(problems, node.place, msg)
     fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
     sound = True
+    meant: set[str | None] = set()
     for name, place in node.keys.items():
         if name not in fields:
             problems.add(place, _label(path) + _unknown_key(name, fields))
+            meant.add(nearest(name, list(fields)))
             sound = False
     values: dict[str, object] = {}
     for name, field in fields.items():
@@ -60,7 +64,7 @@ def _struct(model: type[S], node: Node, path: str, problems: Problems) -> S:
         try:
             if name in node.values:
                 values[field.name] = _value(field.type, node.values[name], below, problems)
-            elif field.required:
+            elif field.required and name not in meant:
                 msg = f"{_label(path)}key {name!r} is missing, expected {_expectation(field.type)}"
                 raise _noted(problems, node.place, msg)
         except _BadValueError:
@@ -81,12 +85,13 @@ def _value(annotation: object, node: Node, path: str, problems: Problems) -> obj
         found = "is empty" if isinstance(node, Scalar) else _found(node)
         msg = f"{_label(path)}{found}, expected {_expectation(annotation)}"
         raise _noted(problems, node.place, msg)
-    if rule is not None or kind is str:
+    if rule is not None:
         return _text(annotation, rule, node, path, problems)
     try:
         return msgspec.convert(node.value, annotation)
     except msgspec.ValidationError as exc:
-        msg = f"{_label(path)}{_found(node)}, expected {_expectation(annotation)}{_hint(kind, node)}"
+        found = f"{node.text} is out of range" if kind is int and type(node.value) is int else _found(node)
+        msg = f"{_label(path)}{found}, expected {_expectation(annotation)}{_hint(kind, node)}"
         raise _noted(problems, node.place, msg) from exc
 
 
@@ -111,16 +116,16 @@ def _items(annotation: object, node: Node, path: str, problems: Problems) -> tup
     return tuple(values)
 
 
-def _text(annotation: object, rule: Rule | None, node: Scalar, path: str, problems: Problems) -> object:
+def _text(annotation: object, rule: Rule, node: Scalar, path: str, problems: Problems) -> object:
     if not isinstance(node.value, str):
-        quoted = "" if rule is not None and rule.secret else f': "{node.text}"'
-        msg = f"{_label(path)}{_found(node)}, expected text; put it in quotes{quoted}"
         kind, _ = _unwrapped(annotation)
-        if kind is not str:
+        if rule.secret:
+            msg = f"{_label(path)}not text, expected {_expectation(annotation)}"
+        elif kind is str:
+            msg = f'{_label(path)}{_found(node)}, expected text; put it in quotes: "{node.text}"'
+        else:
             msg = f"{_label(path)}{_found(node)}, expected {_expectation(annotation)}"
         raise _noted(problems, node.place, msg)
-    if rule is None:
-        return node.value
     try:
         return rule.read(node.value)
     except ValueError as exc:
@@ -194,7 +199,7 @@ def _expectation(annotation: object) -> str:
     example = next((f", for example {_written(meta.examples[0])}" for meta in metas if meta.examples), "")
     words = _words_of(kind)
     if words is not None:
-        return "one of " + _listed(words)
+        return " or ".join(words)
     if kind is bool:
         return "true or false"
     if kind is int and not any(isinstance(extra, Rule) for extra in extras):
@@ -216,10 +221,11 @@ def _words_of(kind: object) -> list[str] | None:
 
 
 def _hint(kind: object, node: Scalar) -> str:
-    words = _words_of(kind)
-    near = nearest(node.text, words) if words else None
+    if kind is int and isinstance(node.value, str) and re.fullmatch(r"[0-9]{1,9}", node.text):
+        return "; write it without quotes or leading zeros"
+    near = nearest(node.text, _words_of(kind) or [])
     return f"; was {near} meant?" if near else ""
 
 
 def _written(example: object) -> str:
-    return ("true" if example else "false") if isinstance(example, bool) else str(example)
+    return example if isinstance(example, str) else json.dumps(example)

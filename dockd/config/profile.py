@@ -35,7 +35,9 @@ class Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of camera."""
 
-    name: Annotated[str, Meta(description="What screens and logs call this kind of camera.", examples=["dcf"]), rules.DOCK_ID]
+    name: Annotated[
+        str, Meta(description="What screens and logs call this kind of camera.", examples=["dcf"]), rules.PROFILE_NAME
+    ]
     present: Annotated[
         str, Meta(description="A path that every such camera has and nothing else.", examples=["DCIM"]), rules.RELATIVE_PATH
     ]

@@ -10,6 +10,7 @@ import warnings
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ _UNITS: dict[str, int] = {"": 1}
 for _power, _prefix in enumerate("KMGTP", 1):
     _UNITS |= {_prefix: 1000**_power, f"{_prefix}i": 1024**_power}
 _SIZE_LIMIT_BYTES = 1 << 60
-_DOCK_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_LOWER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _BAY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
 _EXPRESSION_LIMIT = 200
 _ROOT = "."
@@ -50,9 +51,9 @@ def _name(text: str) -> str:
     return text.strip()
 
 
-def _dock_id(text: str) -> str:
-    if not _DOCK_ID.fullmatch(text):
-        msg = f"{shown(text)} is not an id, expected 1 to 63 of a-z, 0-9 and -, not beginning with -, such as balt-ero-01"
+def _lower_id(text: str, example: str) -> str:
+    if not _LOWER_ID.fullmatch(text):
+        msg = f"{shown(text)} is not an id, expected 1 to 63 of a-z, 0-9 and -, not beginning with -, such as {example}"
         raise ValueError(msg)
     return text
 
@@ -206,7 +207,8 @@ def nearest(word: str, known: "set[str] | list[str]") -> str | None:
 _ABSOLUTE = {"type": "string", "pattern": "^/"}
 _RELATIVE = {"type": "string", "minLength": 1, "pattern": "^[^/]"}
 NAME = Rule(_name, {"minLength": 1, "maxLength": _NAME_LIMIT})
-DOCK_ID = Rule(_dock_id, {"pattern": f"^{_DOCK_ID.pattern}$"})
+DOCK_ID = Rule(partial(_lower_id, example="balt-ero-01"), {"pattern": f"^{_LOWER_ID.pattern}$"})
+PROFILE_NAME = Rule(partial(_lower_id, example="acme-mk2"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 BAY_ID = Rule(_bay_id, {"pattern": f"^{_BAY_ID.pattern}$"})
 TIME_ZONE = Rule(_time_zone, {"minLength": 1})
 ABSOLUTE_PATH = Rule(_absolute_path, _ABSOLUTE)

@@ -68,6 +68,9 @@ class Mapping:
     keys: dict[str, Place]
 
 
+# What PyYAML was doing when a pattern such as *.MP4 stood without quotes, and the character that led it there.
+_UNQUOTED = {"while scanning an alias": "*", "while scanning an anchor": "&"}
+
 Node = Scalar | Sequence | Mapping
 
 
@@ -126,8 +129,7 @@ class _Reader:
         self._next(yaml.StreamStartEvent)
         start = self._next(yaml.DocumentStartEvent, yaml.StreamEndEvent)
         if not isinstance(start, yaml.DocumentStartEvent):
-            msg = "the file is empty, expected keys with values"
-            raise ConfigError(msg, file=self._file)
+            self._refuse("the file is empty, expected keys with values")
         if start.version or start.tags:
             self._refuse("a % directive is not supported, expected the file to begin with its first key")
         node = self._node(next(self._events), 0)
@@ -139,22 +141,24 @@ class _Reader:
     def _guarded(self) -> Iterator[yaml.Event]:
         """PyYAML's events; whatever it raises becomes a ConfigError at the place where reading stopped."""
         try:
-            for event in yaml.parse(self._text, Loader=yaml.SafeLoader):
-                if event.start_mark is not None:
-                    self._last = Place(event.start_mark.line + 1, event.start_mark.column + 1)
-                yield event
-        except yaml.MarkedYAMLError as exc:
-            mark = exc.problem_mark or exc.context_mark
-            place = self._last if mark is None else Place(mark.line + 1, mark.column + 1)
-            context = f" {exc.context}" if exc.context else ""
-            msg = f"not YAML{context}: {exc.problem}"
-            raise _at(place, msg, self._file) from exc
+            loader = yaml.SafeLoader(self._text)
         except yaml.reader.ReaderError as exc:
             msg = f"character U+{ord(self._text[exc.position]):04X} is not allowed, expected printable text"
             raise _at(_place_after(self._text[: exc.position]), msg, self._file) from exc
+        try:
+            while loader.check_event():
+                event = loader.get_event()  # type: ignore[no-untyped-call]  # the stubs leave it bare
+                self._last = _place_of(event.start_mark)
+                yield event
+        except yaml.MarkedYAMLError as exc:
+            context = f" {exc.context}" if exc.context else ""
+            msg = f"not YAML{context}: {exc.problem}"
+            if exc.context in _UNQUOTED:
+                msg = f"{_UNQUOTED[exc.context]} begins a text without quotes, expected it in quotes"
+            raise _at(_place_of(exc.problem_mark or exc.context_mark or loader.get_mark()), msg, self._file) from exc
         except (ValueError, OverflowError) as exc:  # PyYAML lets chr() and int() speak for themselves
-            msg = f"not YAML, somewhere after this place: {exc}"
-            raise _at(self._last, msg, self._file) from exc
+            msg = f"not YAML: {exc}"
+            raise _at(_place_of(loader.get_mark()), msg, self._file) from exc
 
     def _next(self, *wanted: type[yaml.Event]) -> yaml.Event:
         event = next(self._events)
@@ -236,6 +240,10 @@ def _resolve(text: str) -> str | int | float | bool | None:
 def _unprintable(text: str) -> str | None:
     """The first character that no person would see: controls, lone surrogates, direction marks. Line ends of block text pass."""
     return next((character for character in text if not character.isprintable() and character != "\n"), None)
+
+
+def _place_of(mark: yaml.Mark) -> Place:
+    return Place(mark.line + 1, mark.column + 1)
 
 
 def _place_after(before: str) -> Place:
