@@ -15,7 +15,7 @@ from rich.console import Console
 
 from dockd.cli import status
 from dockd.core.readiness import Lamp
-from dockd.errors import ControlError
+from dockd.errors import ConfigError, ControlError
 from dockd.web.view import (
     ArchiveView,
     BayView,
@@ -114,6 +114,18 @@ def test_table_shows_each_lamp_as_shape_and_word(tmp_path: Path) -> None:
     ):
         assert words in ran.output
     assert "\x1b[2J" not in ran.output
+
+
+def test_site_file_names_the_socket(tmp_path: Path) -> None:
+    """--config asks the daemon of that site file; a wrong site file is its own error."""
+    example = (Path(__file__).parents[3] / "config" / "site.example.yaml").read_text(encoding="utf-8")
+    assert example.count(str(status.DEFAULT_SOCKET)) == 1
+    (tmp_path / "site.yaml").write_text(example.replace(str(status.DEFAULT_SOCKET), f"{tmp_path}/s"), encoding="utf-8")
+    with answering(tmp_path / "s", GOOD):
+        ran = CliRunner().invoke(status.command, ["--config", str(tmp_path / "site.yaml"), "--json"])
+    assert (ran.exit_code, json.loads(ran.output)["dock"]) == (0, "balt-ero-01")
+    (tmp_path / "site.yaml").write_text("nonsense: 1\n", encoding="utf-8")
+    assert isinstance(CliRunner().invoke(status.command, ["--config", str(tmp_path / "site.yaml")]).exception, ConfigError)
 
 
 def test_table_of_a_newer_daemon(tmp_path: Path) -> None:
