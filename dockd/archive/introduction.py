@@ -44,21 +44,23 @@ def metadata_header(values: Mapping[str, str]) -> str:
 
 
 def created_at(answer: Answer, endpoint: URL) -> URL:
-    """Where the archive put a new upload.
+    """Where the archive put a new upload: always under our own endpoint, whatever host the archive believes that it has.
+
+    Behind a proxy an archive often names its inner address; only the name of the upload is taken from it, so that neither
+    evidence nor the token ever goes elsewhere.
 
     Raises:
-        ArchiveUnreachableError: nowhere, or at another place, where neither evidence nor the token may go.
+        ArchiveUnreachableError: it names no place under the endpoint's path.
     """
     location = answer.headers.get("Location", "")
     try:
         url = endpoint.join(URL(location))
-        name = url.name
     except ValueError:
-        url, name = endpoint, ""
-    if not name or url.origin() != endpoint.origin() or url.parent / "" != endpoint:
+        url = endpoint
+    if not url.name or url.parent.path.rstrip("/") != endpoint.path.rstrip("/"):
         msg = f"the archive made an upload at {location!r}, which is not under {endpoint}"
         raise ArchiveUnreachableError(msg)
-    return url
+    return endpoint / url.name
 
 
 async def identify(wire: Wire, settings: TusSettings, clock: Clock) -> Identity:

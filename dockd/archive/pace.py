@@ -10,7 +10,7 @@ goes in several has each piece hashed ahead, in a thread, while the piece before
 
 from dataclasses import dataclass
 
-AT_RISK_S = 5.0
+AT_RISK_S = 10.0
 """How much sending a break may cost."""
 
 VERIFIED = ("blake3", "sha256")

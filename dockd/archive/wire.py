@@ -18,8 +18,12 @@ from dockd.errors import ArchiveUnreachableError, DockError
 
 _ANSWER_LIMIT_BYTES = 64 * 1024
 
-_WRITE_BYTES = 256 * 1024
-"""Handed to the socket at once: what it does not take is copied by asyncio, so this bounds both copies and lost progress."""
+_LEAST_WRITE_BYTES = 16 * 1024
+_MOST_WRITE_BYTES = 512 * 1024
+"""Handed to the socket at once. What it does not take is copied by asyncio, and progress is seen only between two writes: large
+writes spare the processor on a fast way, small ones show that a slow way is alive."""
+
+_QUICK_S, _SLOW_S = 0.1, 1.0
 
 SLOWEST_STORE_BYTES_S = 10_000_000
 """An archive's disk at its slowest: what must be synced or read again before the answer is given that much more time."""
@@ -43,6 +47,7 @@ class PieceBody(payload.Payload):
         self.moved = moved
         self.failure: DockError | None = None
         self.handed_bytes = 0
+        self._write_bytes = 4 * _LEAST_WRITE_BYTES
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's signature
         """Never asked for: evidence is not text."""
@@ -57,15 +62,28 @@ class PieceBody(payload.Payload):
         try:
             async with contextlib.aclosing(self._pieces) as pieces:
                 async for piece in pieces:
-                    for start in range(0, len(piece), _WRITE_BYTES):
-                        part = piece[start : start + _WRITE_BYTES]
-                        await writer.write(part)
-                        await writer.drain()
-                        self.handed_bytes += len(part)
-                        self.moved(self.handed_bytes)
+                    await self._hand_over(piece, writer)
         except DockError as exc:
             self.failure = exc
             raise
+
+    async def _hand_over(self, piece: memoryview, writer: AbstractStreamWriter) -> None:
+        """Write one piece in steps that are seen to move."""
+        loop = asyncio.get_running_loop()
+        start = 0
+        while start < len(piece):
+            part = piece[start : start + self._write_bytes]
+            began_s = loop.time()
+            await writer.write(part)
+            await writer.drain()
+            took_s = loop.time() - began_s
+            start += len(part)
+            self.handed_bytes += len(part)
+            self.moved(self.handed_bytes)
+            if took_s < _QUICK_S:
+                self._write_bytes = min(self._write_bytes * 2, _MOST_WRITE_BYTES)
+            elif took_s > _SLOW_S:
+                self._write_bytes = max(self._write_bytes // 2, _LEAST_WRITE_BYTES)
 
 
 class Wire:

@@ -64,7 +64,7 @@ class Misbehaviour:
         offset_lie: added to the offset that a PATCH answers.
         head_offset, head_length: what HEAD says instead of the truth.
         captive: everything is answered 200 with a page, as by a hotel's login.
-        location: where POST says that the upload is, instead of the truth.
+        origin: what POST puts before the path of an upload.
         stall_after_bytes: no more of a body is read, and nothing answered, after so many.
         keep_partial: whether a checksummed body that broke off is kept.
         lie: what statements are wrong about.
@@ -79,7 +79,7 @@ class Misbehaviour:
     head_offset: int | None = None
     head_length: int | None = None
     captive: bool = False
-    location: str | None = None
+    origin: str = ""
     stall_after_bytes: int | None = None
     keep_partial: bool = True
     lie: Lie = Lie.NONE
@@ -203,7 +203,7 @@ class TusServer:
         pairs = [pair.split(" ") for pair in request.headers["Upload-Metadata"].split(",")]
         metadata = {key: base64.b64decode(value).decode() for key, value in pairs}
         self.uploads[name] = Kept(int(request.headers["Upload-Length"]), metadata)
-        return web.Response(status=201, headers={"Location": self.wrong.location or f"/files/{name}"})
+        return web.Response(status=201, headers={"Location": f"{self.wrong.origin}/files/{name}"})
 
     async def _head(self, request: web.Request) -> web.Response:
         kept = self.uploads.get(request.path.removeprefix("/files/"))

@@ -421,7 +421,7 @@ async def test_a_captive_portal_is_never_a_success(archive: TusArchive, server: 
     assert "dropped" not in watched.story
 
 
-@pytest.mark.parametrize("location", ["http://other.example/files/1", "/elsewhere/1", "/files/", "", "//[", "/files/a/b"])
+@pytest.mark.parametrize("location", ["http://other.example/1", "/elsewhere/1", "/files/", "", "//[", "/files/a/b"])
 async def test_an_upload_is_never_followed_to_another_place(
     archive: TusArchive, server: TusServer, tmp_path: Path, location: str
 ) -> None:
@@ -432,6 +432,15 @@ async def test_an_upload_is_never_followed_to_another_place(
     with pytest.raises(ArchiveUnreachableError, match="not under"):
         await archive.store(consign(tmp_path, noise(SIZE)), None, Watched())
     assert len(server.patches()) == patches
+
+
+async def test_an_archive_behind_a_proxy_may_name_its_inner_host(archive: TusArchive, server: TusServer, tmp_path: Path) -> None:
+    """Only the upload's name is taken from its Location; everything goes to the configured endpoint."""
+    server.wrong.origin = "http://inner.example:1080"
+    content = noise(SIZE)
+    stored = await archive.store(consign(tmp_path, content), None, Watched())
+    assert stored.url.startswith(server.url)
+    assert content_of(server) == content
 
 
 async def test_a_body_that_stops_moving_is_given_up(settings: TusSettings, server: TusServer, tmp_path: Path) -> None:
