@@ -25,12 +25,13 @@ from dockd.clock import SystemClock
 from dockd.core.clearance import CameraScan, Identity
 from dockd.core.profile import Profile, classify
 from dockd.dsse import PinnedKeys
-from dockd.medium import buffer, measure
+from dockd.medium import Lanes, measure
 from dockd.offload import durable, messages
 from dockd.offload.copying import Copier
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _REPORT_EVERY_S = 0.1
+_READS_AHEAD = 3
 
 
 class Worker:
@@ -116,12 +117,12 @@ class Worker:
         return CameraScan(serial, classify(self._profile, walk(self._root, self._alive)))
 
     def _recognise(self, files: list[tuple[bytes, Identity]]) -> None:
-        memory = buffer()
+        lanes = Lanes(_READS_AHEAD, _READS_AHEAD + 1)
         try:
             for path, identity in files:
                 try:
                     with opened_file(self._root, path, identity, direct=True) as source:
-                        self._emit(messages.Known(path, measure(source, memory, partial(self._read, path))))
+                        self._emit(messages.Known(path, measure(source, lanes, partial(self._read, path))))
                 except OSError as exc:
                     raise unreadable(self._root, path, exc) from exc
                 except errors.CameraGoneError:
@@ -129,7 +130,7 @@ class Worker:
                 except errors.CameraError as exc:
                     self._emit(messages.Skipped(path, exc.code, exc.message, exc.hint, exc.transient))
         finally:
-            memory.close()
+            lanes.close()
 
     def _read(self, path: bytes, count: int) -> None:
         self._emit(messages.Moved(path, count, reading=True))

@@ -19,7 +19,9 @@ from dockd.core.proof import SignatureVerifier, StatementError, StatementKind, a
 from dockd.core.recording import StoredObject
 from dockd.crashpoint import passing
 from dockd.errors import CameraError, CameraGoneError, ClearanceRefusedError, EraseFailedError, ProofRefusedError
-from dockd.medium import buffer, measure
+from dockd.medium import Lanes, measure
+
+_READS_AHEAD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def examine(root: int, scan: CameraScan, paths: Iterable[bytes], moved: Callable
     """
     files = {file.path: file for file in scan.files}
     rehashes: dict[bytes, Rehash] = {}
-    memory = buffer()
+    lanes = Lanes(_READS_AHEAD, _READS_AHEAD + 1)
     try:
         for path in paths:
             identity = files[path].identity if path in files and not files[path].problem else None
@@ -69,7 +71,7 @@ def examine(root: int, scan: CameraScan, paths: Iterable[bytes], moved: Callable
                 continue
             try:
                 with opened_file(root, path, identity, direct=True) as source:
-                    measured = measure(source, memory, partial(moved, path))
+                    measured = measure(source, lanes, partial(moved, path))
                     if identity_of(os.fstat(source)) == identity:
                         rehashes[path] = Rehash(measured, identity)
             except OSError as exc:
@@ -81,7 +83,7 @@ def examine(root: int, scan: CameraScan, paths: Iterable[bytes], moved: Callable
             except CameraError:
                 continue  # no re-hash, so the file is left and named by the permit
     finally:
-        memory.close()
+        lanes.close()
     return Examination(scan, rehashes)
 
 

@@ -54,7 +54,8 @@ def main() -> None:
     try:
         _dockd()
     except DockError as error:
-        click.echo(f"dockd: {error.message}", err=True)
+        # An error in a file begins with file:line:column, so that editors and people find the place.
+        click.echo(error.message if isinstance(error, ConfigError) else f"dockd: {error.message}", err=True)
         if error.hint:
             click.echo(f"  {error.hint}", err=True)
         sys.exit(exit_code(error))

@@ -12,17 +12,20 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 
 from dockd.camera.tree import identity_of, opened_file, opened_folder, still_there, unreadable
 from dockd.core.names import basename, parent, shown
 from dockd.crashpoint import passing
-from dockd.errors import CameraError, CameraGoneError, SourceChangedError
-from dockd.medium import ALIGNMENT_BYTES, PIECE_BYTES, buffer, open_direct, pieces
+from dockd.errors import CameraError, CameraGoneError, NoDirectReadError, SourceChangedError
+from dockd.medium import ALIGNMENT_BYTES, PIECE_BYTES, Hashes, Lanes, open_direct
 from dockd.offload.messages import CopyJob, Moved, Report, Skipped
-from dockd.offload.pipeline import Hashes, Ring, SourceError, stream, write_aligned
+from dockd.offload.pipeline import STEP_BYTES, WRITES_BEHIND, SourceError, stream
 from dockd.offload.spool import disk_error, part_name, steps_name
 from dockd.offload.verifying import Verifier, Written
+
+_AHEAD = 4
 
 
 class Copier:
@@ -36,7 +39,8 @@ class Copier:
 
     def __init__(self, root: int, folder: int, emit: Callable[[Report], None]) -> None:
         self._root, self._folder, self._emit = root, folder, emit
-        self._ring = Ring()
+        self._lanes = Lanes(_AHEAD, _AHEAD + WRITES_BEHIND + 1)
+        self._direct = True
         self._verifier = Verifier(folder, emit)
 
     def run(self, jobs: list[CopyJob]) -> None:
@@ -51,6 +55,7 @@ class Copier:
                 if self._verifier.failed:
                     break
                 self._copy_or_skip(job)
+        self._lanes.close()
 
     def _copy_or_skip(self, job: CopyJob) -> None:
         try:
@@ -62,17 +67,13 @@ class Copier:
 
     def _copy(self, job: CopyJob) -> Written:
         size = job.identity.size_bytes
-        with opened_file(self._root, job.path, job.identity, direct=False) as source, self._part(job) as part:
+        with self._source(job) as source, self._part(job) as part:
             hashes = self._resume(job, source, part)
             try:
                 if size:
                     os.posix_fallocate(part, 0, size)
                 passing("offload.preallocated")
-                os.posix_fadvise(source, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-                if size <= PIECE_BYTES:
-                    self._copy_small(job, source, part, hashes)
-                else:
-                    self._copy_large(job, source, part, hashes)
+                self._stream(job, source, part, hashes)
                 passing("offload.copied")
                 os.ftruncate(part, size)
             except OSError as exc:
@@ -80,40 +81,46 @@ class Copier:
             self._same_source(job, source, hashes)
             return Written(job, os.dup(part), hashes.measured())
 
-    def _copy_small(self, job: CopyJob, source: int, part: int, hashes: Hashes) -> None:
-        """One read, one write, no threads."""
-        memory = self._ring.free.get()
+    @contextmanager
+    def _source(self, job: CopyJob) -> Iterator[int]:
+        """The camera's file, read past the page cache where that can be done: a tenth of the CPU time, and no memory grows."""
+        with ExitStack() as stack:
+            try:
+                source = stack.enter_context(opened_file(self._root, job.path, job.identity, direct=self._direct))
+            except NoDirectReadError:
+                self._direct = False  # good enough to copy from; a clearance will refuse it
+                source = stack.enter_context(opened_file(self._root, job.path, job.identity, direct=False))
+            yield source
+
+    def _stream(self, job: CopyJob, source: int, part: int, hashes: Hashes) -> None:
+        """The bytes themselves; a large recording's steps are written down on the way, and where it broke off."""
+        moved = partial(self._moved, job.path)
         try:
-            with memoryview(memory) as view:
+            if job.identity.size_bytes < STEP_BYTES:
+                stream(source, part, hashes, self._lanes, moved=moved, step=lambda _size, _digest: None)
+                return
+            with self._steps_file(job) as steps:
+                step = partial(_write_step, steps)
                 try:
-                    count = os.preadv(source, [view], 0)
-                except OSError as exc:
-                    raise unreadable(self._root, job.path, exc) from exc
-                if count:
-                    hashes.update(view[:count])
-                    write_aligned(part, view, count, 0)
-        finally:
-            self._ring.free.put(memory)
-        self._emit(Moved(job.path, count, reading=True))
-
-    def _copy_large(self, job: CopyJob, source: int, part: int, hashes: Hashes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        steps = os.open(steps_name(job.recording_id), flags, 0o600, dir_fd=self._folder)
-
-        def step(size_bytes: int, blake3: bytes) -> None:
-            os.write(steps, f"{size_bytes} {blake3.hex()}\n".encode())
-
-        try:
-            stream(
-                source, part, hashes, self._ring, moved=lambda count: self._emit(Moved(job.path, count, reading=True)), step=step
-            )
+                    stream(source, part, hashes, self._lanes, moved=moved, step=step)
+                finally:
+                    if hashes.size_bytes % ALIGNMENT_BYTES == 0:
+                        step(hashes.size_bytes, hashes.fast.digest())
         except SourceError as exc:
             if not isinstance(exc.__cause__, OSError):
                 raise
             raise unreadable(self._root, job.path, exc.__cause__) from exc
+
+    def _moved(self, path: bytes, count: int) -> None:
+        self._emit(Moved(path, count, reading=True))
+
+    @contextmanager
+    def _steps_file(self, job: CopyJob) -> Iterator[int]:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        steps = os.open(steps_name(job.recording_id), flags, 0o600, dir_fd=self._folder)
+        try:
+            yield steps
         finally:
-            if hashes.size_bytes % ALIGNMENT_BYTES == 0:
-                step(hashes.size_bytes, hashes.fast.digest())
             os.close(steps)
 
     @contextmanager
@@ -140,17 +147,15 @@ class Copier:
         if not steps:
             return best
         running = Hashes()
-        memory = buffer()
         try:
-            for piece in pieces(part, memory):
-                running.update(piece)
+            for piece in self._lanes.pieces(part):
+                running.update(piece.content)
+                self._lanes.release(piece)
                 self._emit(Moved(job.path, 0, reading=False))
                 if steps.get(running.size_bytes) == running.fast.digest():
                     best = running.copy()
         except OSError:
             best = Hashes()  # the medium cannot give the prefix back: begin again
-        finally:
-            memory.close()
         if best.size_bytes > job.identity.size_bytes or not self._fits(job, source, part, best.size_bytes):
             return Hashes()
         if best.size_bytes:
@@ -172,20 +177,25 @@ class Copier:
 
     def _fits(self, job: CopyJob, source: int, part: int, size_bytes: int) -> bool:
         """Whether the first and the last piece of the prefix are still what the camera holds there."""
-        for offset in {0, max(0, size_bytes - PIECE_BYTES)}:
-            length = min(PIECE_BYTES, size_bytes - offset)
-            memory = buffer()
-            try:
-                try:
-                    theirs = os.pread(source, length, offset)
-                except OSError as exc:
-                    raise unreadable(self._root, job.path, exc) from exc
-                with memoryview(memory) as view:
-                    if os.preadv(part, [view], offset) < length or view[:length] != theirs:
-                        return False
-            finally:
-                memory.close()
+        for offset in {0, max(0, size_bytes - PIECE_BYTES)} if size_bytes else set():
+            theirs = self._piece(source, offset, job)
+            ours = self._piece(part, offset, job)
+            wanted = min(PIECE_BYTES, size_bytes - offset)
+            if len(theirs) < wanted or theirs[:wanted] != ours[:wanted]:
+                return False
         return True
+
+    def _piece(self, descriptor: int, offset: int, job: CopyJob) -> bytes:
+        with closing(self._lanes.pieces(descriptor, offset)) as pieces:
+            try:
+                piece = next(pieces, None)
+            except OSError as exc:
+                raise unreadable(self._root, job.path, exc) from exc
+            if piece is None:
+                return b""
+            content = bytes(piece.content)
+            self._lanes.release(piece)
+            return content
 
     def _same_source(self, job: CopyJob, source: int, hashes: Hashes) -> None:
         """Fresh stats, through the descriptor and through the name, and the length that was read, are what the scan saw."""
@@ -200,3 +210,7 @@ class Copier:
         if not identity_of(held) == identity_of(named) == job.identity or hashes.size_bytes != job.identity.size_bytes:
             msg = f"{shown(job.path)} changed while it was being copied"
             raise SourceChangedError(msg)
+
+
+def _write_step(steps: int, size_bytes: int, blake3: bytes) -> None:
+    os.write(steps, f"{size_bytes} {blake3.hex()}\n".encode())

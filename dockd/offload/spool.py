@@ -22,7 +22,7 @@ from pathlib import Path
 from dockd.core.manifest import Manifest, ManifestError
 from dockd.core.recording import MediumReading
 from dockd.errors import SpoolBrokenError, SpoolFullError
-from dockd.medium import NotDirectError, buffer, open_direct, read_back
+from dockd.medium import Lanes, NotDirectError, open_direct, read_back
 from dockd.offload import durable
 
 JOURNAL_NAME = "journal.sqlite"
@@ -151,17 +151,17 @@ class Spool:
 
     def examine(self, recording_id: str) -> MediumReading | None:
         """What the medium gives back for a finished copy now, None if it gives an error. Blocks; call it in a thread."""
-        memory = buffer()
+        lanes = Lanes(2, 3)
         try:
             descriptor = open_direct(os.fspath(self.path_of(recording_id)), os.O_RDONLY)
             try:
-                return read_back(descriptor, memory, lambda _: None)
+                return read_back(descriptor, lanes, lambda _: None)
             finally:
                 os.close(descriptor)
         except OSError:
             return None
         finally:
-            memory.close()
+            lanes.close()
 
     def discard(self, recording_id: str) -> None:
         """Remove a recording that the archive has proved: bytes first, so that no manifest-less bytes are ever left.

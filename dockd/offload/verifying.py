@@ -5,7 +5,6 @@ files share one fsync of the folder; each is durable before it is reported.
 """
 
 import contextlib
-import mmap
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from dockd.core.names import shown
 from dockd.core.recording import Measured, MediumReading
 from dockd.crashpoint import passing
 from dockd.errors import SpoolError, SpoolMismatchError
-from dockd.medium import buffer, read_back
+from dockd.medium import Lanes, read_back
 from dockd.offload import durable
 from dockd.offload.messages import Copied, CopyEvidence, CopyJob, Moved, Report, Skipped
 from dockd.offload.spool import disk_error, manifest_name, part_name, steps_name
@@ -27,6 +26,7 @@ _BATCH_FILES = 64
 _BATCH_BYTES = 64 << 20
 _IDLE_S = 0.1
 _AHEAD = 16
+_READS_AHEAD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Verifier:
         self._inbox.put(written)
 
     def _run(self) -> None:
-        memory = buffer()
+        lanes = Lanes(_READS_AHEAD, _READS_AHEAD + 1)
         batch: list[tuple[Written, MediumReading]] = []
         more = True
         while more:
@@ -83,19 +83,19 @@ class Verifier:
                 continue
             more = item is not None
             if item is not None:
-                self._verify(item, memory, batch)
+                self._verify(item, lanes, batch)
             size = sum(written.measured.size_bytes for written, _ in batch)
             if not more or len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
                 self._publish(batch)
-        memory.close()
+        lanes.close()
 
-    def _verify(self, written: Written, memory: mmap.mmap, batch: list[tuple[Written, MediumReading]]) -> None:
+    def _verify(self, written: Written, lanes: Lanes, batch: list[tuple[Written, MediumReading]]) -> None:
         """fdatasync, read back, compare, and write the manifest; a copy that differs is thrown away."""
         job, measured = written.job, written.measured
         try:
             os.fdatasync(written.descriptor)
             passing("offload.synced")
-            reading = read_back(written.descriptor, memory, lambda count: self._emit(Moved(job.path, count, reading=False)))
+            reading = read_back(written.descriptor, lanes, lambda count: self._emit(Moved(job.path, count, reading=False)))
             if (reading.size_bytes, reading.blake3) != (measured.size_bytes, measured.digests.blake3):
                 self._throw_away(written)
                 return
