@@ -25,13 +25,16 @@ from dockd.clock import Clock
 from dockd.config.model import ArchiveSettings, Site
 from dockd.core import custody
 from dockd.core.profile import Profile
+from dockd.core.readiness import Needs
 from dockd.delivery import Delivery
 from dockd.dock import Dock
 from dockd.errors import ArchiveError, ConfigError
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import Workers
 from dockd.outbox import Outbox
+from dockd.overview import Overview
 from dockd.recovery import open_journal, recover
+from dockd.web.control import control_api
 
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +64,13 @@ async def _serve(site: Site, profiles: Sequence[Profile], dock: Dock, workers: W
         Attendant(dock, DirectoryBay(bay.id, bay.directory, profiles), workers, stall_after_s=site.offload.stall_after_s)
         for bay in site.bays
     ]
-    async with asyncio.TaskGroup() as group:
+
+    def look_again() -> None:
+        for each in attendants:
+            each.look_again()
+
+    overview = Overview(dock, Needs(site.ready.needs), look_again)
+    async with control_api(site.control.socket, overview), asyncio.TaskGroup() as group:
         tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
         tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
         tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))

@@ -80,7 +80,7 @@ class BayBoard:
     Attributes:
         present: by recording id, everything on the camera that goes to the archive.
         problems: by path, what will never be read, and why.
-        moved_bytes: read from the camera in this docking.
+        reading: by path, bytes read of a recording that is not copied yet.
     """
 
     bay: str
@@ -98,7 +98,7 @@ class BayBoard:
     kept: str | None = None
     held: bool = False
     current: bytes = b""
-    moved_bytes: int = 0
+    reading: dict[bytes, int] = field(default_factory=dict)
 
     def clear(self) -> None:
         """The bay is empty."""

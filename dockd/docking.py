@@ -162,7 +162,8 @@ class Docking:
             await self._dock.journal.record(*changes)
         rows = {each.recording_id: each for each in await self._dock.journal.recordings(camera=self._camera)}
         kinds = {file.path: file.kind for file in scan.files}
-        self._bay.present = {id_: Presence(rows[id_], kinds[path]) for path, id_ in bound.items()}
+        erased = {id_: each for id_, each in self._bay.present.items() if each.recording.state is State.ERASED}
+        self._bay.present = erased | {id_: Presence(rows[id_], kinds[path]) for path, id_ in bound.items()}
         self._bay.problems = {file.path: file.problem for file in scan.files if file.problem}
         return {path: rows[id_] for path, id_ in bound.items()}
 
@@ -188,6 +189,7 @@ class Docking:
         if not files:
             return {}
         self._show(Phase.RECOGNISING)
+        self._bay.reading.clear()
         measured: dict[bytes, Measured] = {}
         listing = [(file.path, file.identity) for file in files if file.identity is not None]
         async for report in self._worker.ask(messages.Recognise(listing)):
@@ -203,7 +205,7 @@ class Docking:
     def _moved(self, report: messages.Moved) -> None:
         self._bay.current = report.path
         if report.reading:
-            self._bay.moved_bytes += report.count
+            self._bay.reading[report.path] = self._bay.reading.get(report.path, 0) + report.count
             self._bay.meter.add(report.count)
 
     async def _copy(self, bound: dict[bytes, Recording], scan: CameraScan) -> bool:
@@ -249,6 +251,7 @@ class Docking:
         await self._dock.board.news()
 
     async def _copy_batch(self, batch: Sequence[tuple[ScannedFile, Recording]]) -> bool:
+        self._bay.reading.clear()
         await self._step_all([(recording.recording_id, life.CopyStarted()) for _, recording in batch])
         jobs = [self._job(file, recording) for file, recording in batch]
         by_path = {file.path: recording for file, recording in batch}
@@ -299,6 +302,7 @@ class Docking:
             if presence is not None:
                 presence.recording = life.take(presence.recording, step)
                 if presence.recording.state is State.VERIFIED:
+                    self._bay.reading.pop(presence.recording.path, None)
                     self._dock.outbox.put(presence.recording)
         self._dock.board.tell()
 

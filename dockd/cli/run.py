@@ -6,19 +6,12 @@ from pathlib import Path
 import click
 
 from dockd.app import run
+from dockd.cli.options import CONFIG
 from dockd.clock import SystemClock
 from dockd.config.profile import load_profiles
 from dockd.config.site import load_site
 from dockd.logs import speak
 from dockd.offload.workers import Workers
-
-CONFIG = click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("/etc/dockd/site.yaml"),
-    show_default=True,
-    help="The site file.",
-)
 
 
 @click.command(

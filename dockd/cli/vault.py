@@ -1,14 +1,12 @@
 """`dockd vault`: serve the archive that ships with dockd, and make its docks' tokens."""
 
 import asyncio
-import logging
-import sys
 from pathlib import Path
 
 import click
-import structlog
 
 from dockd.clock import SystemClock
+from dockd.logs import speak
 from dockd.vault.serve import Listening, serve
 from dockd.vault.service import VaultSettings, load_key, open_ledger
 
@@ -64,7 +62,7 @@ def command(  # noqa: PLR0917 - click passes them by name
         raise click.UsageError(msg)
     host, port = _address(listen)
     settings = VaultSettings(root, archive_id, retain_days, expire_hours, max_size)
-    _speak()
+    speak()
     asyncio.run(serve(settings, Listening(host, port, tls_cert, tls_key, client_ca), SystemClock()))
 
 
@@ -109,18 +107,3 @@ def _address(text: str) -> tuple[str, int]:
         msg = f"--listen: {text!r} is not HOST:PORT"
         raise click.UsageError(msg)
     return host.strip("[]"), int(port)
-
-
-def _speak() -> None:
-    """One line for each unit of work: for people on a terminal, JSON for everything else."""
-    to_person = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer() if to_person else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )

@@ -134,6 +134,11 @@ class Spool:
         with os.scandir(self.recordings) as listing:
             return {entry.name for entry in listing if "." not in entry.name}
 
+    def used_bytes(self) -> int:
+        """What the recordings occupy, finished or not."""
+        with os.scandir(self.recordings) as listing:
+            return sum(_occupied_bytes(entry) for entry in listing)
+
     def manifests(self) -> Iterator[tuple[Path, Manifest | None]]:
         """Every manifest in the spool; None for one that cannot be read."""
         for path in sorted(self.recordings.glob("*.json")):
@@ -180,6 +185,13 @@ class Spool:
             raise SpoolBrokenError(msg) from exc
         finally:
             os.close(folder)
+
+
+def _occupied_bytes(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_blocks * 512
+    except FileNotFoundError:
+        return 0  # discarded in this instant
 
 
 def disk_error(error: OSError, needed_bytes: int) -> SpoolFullError | SpoolBrokenError:

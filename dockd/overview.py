@@ -1,0 +1,176 @@
+"""What people see and may order: the status document, lists of recordings, retry, hold and release."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from dockd import __version__
+from dockd.board import BayBoard
+from dockd.clock import rfc3339
+from dockd.core import custody, life
+from dockd.core.names import shown
+from dockd.core.queue import drain_time_s
+from dockd.core.readiness import Needs
+from dockd.core.recording import Recording, State
+from dockd.dock import Dock
+from dockd.errors import ControlError
+from dockd.web.view import (
+    ArchiveView,
+    BayView,
+    DaemonView,
+    HoldOrder,
+    Problem,
+    QueueView,
+    RecordingCounts,
+    RecordingsView,
+    RecordingView,
+    SpoolView,
+    StatusView,
+    Wanted,
+)
+
+_COPIED = frozenset({State.VERIFIED, State.UPLOADING, State.ARCHIVED, State.ERASED})
+_ARCHIVED = frozenset({State.ARCHIVED, State.ERASED})
+
+
+class Overview:
+    """Answers the control API; implements `web.control.Backend`.
+
+    Args:
+        dock: whose state it shows.
+        needs: what the site asks before a camera may be taken.
+        look_again: makes every bay begin another round, after an order that may let it go on.
+    """
+
+    def __init__(self, dock: Dock, needs: Needs, look_again: Callable[[], None]) -> None:
+        self._dock, self._needs, self._look_again = dock, needs, look_again
+        self._started = rfc3339(dock.clock.now())
+
+    async def status(self) -> StatusView:
+        """The state of the dock now."""
+        dock, link = self._dock, self._dock.board.archive
+        counts = await dock.journal.counts()
+        used = await asyncio.to_thread(dock.spool.used_bytes)
+        rate = dock.board.sent.rate_bytes_s()
+        drain = drain_time_s([dock.outbox.left_bytes], rate) if dock.outbox.files else None
+        return StatusView(
+            dock=dock.name,
+            time=rfc3339(dock.clock.now()),
+            archive=ArchiveView(link.reachable is not False, link.message, link.since or None),
+            spool=SpoolView(dock.ledger.free_bytes(), used, dock.ledger.promised_bytes),
+            queue=QueueView(dock.outbox.files, dock.outbox.left_bytes, round(rate), None if drain is None else round(drain)),
+            bays=tuple(self._bay(each) for each in dock.board.bays.values()),
+            recordings=RecordingCounts(**{state.value: count for state, count in counts.items()}),
+            daemon=DaemonView(__version__, os.getpid(), self._started, await asyncio.to_thread(_resident_bytes)),
+        )
+
+    def _bay(self, bay: BayBoard) -> BayView:
+        light = bay.lamp(self._needs)
+        recordings = [each.recording for each in bay.present.values()]
+        states = Counter(each.state for each in recordings)
+        total = sum(each.size_bytes for each in recordings)
+        done = sum(each.size_bytes for each in recordings if each.state in _COPIED) + sum(bay.reading.values())
+        rate = bay.meter.rate_bytes_s()
+        left = drain_time_s([total - done], rate) if done < total else None
+        problems = [Problem(shown(path), reason) for path, reason in bay.problems.items()]
+        problems += [Problem(shown(each.path), each.refusal.message) for each in recordings if each.refusal is not None]
+        return BayView(
+            bay=bay.bay,
+            camera=bay.camera,
+            officer=bay.officer,
+            battery_percent=bay.battery_percent,
+            lamp=light.lamp if light else None,
+            reason=light.reason if light else "",
+            next_step=light.next_step if light else "",
+            phase=bay.phase.value,
+            files_total=len(recordings),
+            files_copied=sum(states[state] for state in _COPIED),
+            files_archived=sum(states[state] for state in _ARCHIVED),
+            files_erased=states[State.ERASED],
+            bytes_total=total,
+            bytes_done=min(done, total),
+            rate_bytes_s=round(rate),
+            remaining_s=None if left is None else round(left),
+            current=shown(bay.current) if bay.current and rate else None,
+            problems=tuple(problems),
+        )
+
+    async def recordings(self, wanted: Wanted) -> RecordingsView:
+        """One page of recordings."""
+        states = None if wanted.state is None else [wanted.state]
+        found = [
+            each
+            for each in await self._dock.journal.recordings(camera=wanted.camera, states=states)
+            if each.sequence > wanted.after
+        ]
+        page = found[: wanted.limit]
+        return RecordingsView(tuple(_view(each) for each in page), page[-1].sequence if len(found) > len(page) else None)
+
+    async def retry(self, recording: str, by: str) -> RecordingView:
+        """Let a refused recording go on: to the archive if the spool has its bytes, else from its camera."""
+        known = await self._known(recording)
+        if known.state is not State.REFUSED:
+            msg = f"recording {recording} is {known.state}, not refused"
+            raise ControlError(msg, hint="Nothing to do.")
+        spooled = recording in await asyncio.to_thread(self._dock.spool.recording_ids)
+        step = life.Retried(by, spooled)
+        after = life.take(known, step)
+        await self._dock.journal.record(custody.Stepped(recording, step))
+        self._dock.board.stepped(after)
+        if after.state is State.VERIFIED:
+            self._dock.outbox.put(after)
+        self._look_again()
+        return _view(after)
+
+    async def hold(self, order: HoldOrder, by: str) -> None:
+        """From now on nothing of it may be erased."""
+        scope, subject = await self._subject(order)
+        await self._dock.journal.record(custody.HoldPlaced(scope, subject, by, order.reason))
+        self._look_again()
+
+    async def release(self, order: HoldOrder, by: str) -> None:
+        """Lift a hold."""
+        scope, subject = await self._subject(order)
+        holds = await self._dock.journal.holds()
+        if subject not in (holds.cameras if scope == "camera" else holds.recordings):
+            msg = f"{scope} {subject} is not on hold"
+            raise ControlError(msg, hint="Nothing to do.")
+        await self._dock.journal.record(custody.HoldLifted(scope, subject, by, order.reason))
+        self._look_again()
+
+    async def _subject(self, order: HoldOrder) -> tuple[str, str]:
+        if order.recording is not None:
+            return "recording", (await self._known(order.recording)).recording_id
+        return "camera", order.camera or ""
+
+    async def _known(self, recording: str) -> Recording:
+        try:
+            return await self._dock.journal.recording(recording)
+        except KeyError:
+            msg = f"no recording {recording} is known here"
+            raise ControlError(msg, hint="Look it up with: dockd status --json, or in the archive.") from None
+
+
+def _view(recording: Recording) -> RecordingView:
+    digests = recording.measured.digests if recording.measured else None
+    return RecordingView(
+        recording=recording.recording_id,
+        camera=recording.camera,
+        docking=recording.docking,
+        path=shown(recording.path),
+        size_bytes=recording.size_bytes,
+        state=recording.state,
+        seen=recording.seen,
+        sidecar_of=recording.sidecar_of,
+        blake3=digests.blake3.hex() if digests else None,
+        sha256=digests.sha256.hex() if digests else None,
+        object_id=recording.stored.object_id if recording.stored else None,
+        reason=recording.refusal.message if recording.refusal else "",
+        next_step=recording.refusal.hint if recording.refusal else "",
+    )
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
