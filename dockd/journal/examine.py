@@ -8,8 +8,7 @@ from pathlib import Path
 
 from dockd.errors import JournalCorruptError
 from dockd.journal import file
-from dockd.journal.ledger import check_entry
-from dockd.journal.rows import CustodyEntry
+from dockd.journal.rows import to_custody
 
 _STEPS_BETWEEN_LOOKS = 10_000
 
@@ -44,6 +43,18 @@ SELECT recording FROM recording WHERE recording NOT IN (
 LIMIT 1
 """
 
+_HOLDS_TOLD = """
+WITH line AS (SELECT seq, CAST(entry AS TEXT) AS text FROM custody),
+told AS (
+    SELECT json_extract(text, '$.scope') AS scope, json_extract(text, '$.subject') AS subject,
+        json_extract(text, '$.event') = 'hold.placed' AS placed, max(seq)
+    FROM line
+    WHERE json_extract(text, '$.event') GLOB 'hold.*'
+    GROUP BY 1, 2
+)
+SELECT scope, subject FROM told WHERE placed ORDER BY 1, 2
+"""
+
 
 class Examination:
     """One look through the journal in `path`, which may be stopped from another thread."""
@@ -74,7 +85,8 @@ class Examination:
                 self._structure(connection)
                 self._custody(connection)
                 self._states(connection)
-        except sqlite3.DatabaseError as exc:
+                self._holds(connection)
+        except file.FOREIGN_ERRORS as exc:
             if not self._stopped.is_set():
                 raise file.as_journal_error(exc, self._path) from exc
 
@@ -93,11 +105,10 @@ class Examination:
         expected = 1
         while not self._stopped.is_set():
             rows = connection.execute("SELECT seq, entry, leaf FROM custody WHERE seq >= ? ORDER BY seq LIMIT 1000", (expected,))
-            if not (entries := [CustodyEntry(*row) for row in rows]):
+            checked = [to_custody(row, number, self._path) for number, row in enumerate(rows, expected)]
+            if not checked:
                 return
-            for entry in entries:
-                check_entry(entry, expected, self._path)
-                expected += 1
+            expected += len(checked)
 
     def _states(self, connection: sqlite3.Connection) -> None:
         """Every recording is in the state to which the custody log says that it came."""
@@ -107,4 +118,16 @@ class Examination:
             raise JournalCorruptError(msg)
         if (found := connection.execute(_UNTOLD).fetchone()) is not None:
             msg = f"{self._path}: the custody log never tells of recording {found[0]}"
+            raise JournalCorruptError(msg)
+
+    def _holds(self, connection: sqlite3.Connection) -> None:
+        """The holds that stand are those that the custody log says were placed and not lifted."""
+        connection.execute("BEGIN")  # both looks at the same instant, though the daemon goes on writing
+        told = set(connection.execute(_HOLDS_TOLD).fetchall())
+        standing = set(connection.execute("SELECT scope, subject FROM hold").fetchall())
+        connection.execute("COMMIT")
+        if differing := told ^ standing:
+            scope, subject = min(differing, key=str)
+            verdict = "stands, but the custody log does not say so" if (scope, subject) in standing else "was lost from its table"
+            msg = f"{self._path}: the hold on {scope} {subject} {verdict}"
             raise JournalCorruptError(msg)

@@ -21,7 +21,11 @@ _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
-def as_journal_error(error: sqlite3.DatabaseError, path: Path) -> JournalError:
+FOREIGN_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What the binding raises when SQLite, or what it reads, is in trouble: even its error messages quote damaged text."""
+
+
+def as_journal_error(error: sqlite3.DatabaseError | UnicodeDecodeError, path: Path) -> JournalError:
     """What SQLite's `error` means for the journal in `path`."""
     # An error without a code comes from the binding itself, which could not make sense of what the file holds.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
@@ -103,7 +107,7 @@ def make(path: Path) -> None:
             connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
             connection.execute("PRAGMA synchronous = FULL")
-            schema.migrate(connection)
+            schema.migrate(connection, schema.MIGRATIONS)
         finally:
             connection.close()
         put_in_place(temporary, path)

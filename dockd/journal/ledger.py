@@ -22,7 +22,7 @@ from dockd.core.custody import Change
 from dockd.core.recording import Measured, Recording, State
 from dockd.errors import JournalCorruptError, JournalForeignError
 from dockd.journal import file, schema
-from dockd.journal.rows import CustodyEntry, Docking, of_recording, to_docking, to_recording
+from dockd.journal.rows import CustodyEntry, Docking, of_recording, to_custody, to_docking, to_recording
 
 _CHECKED_ON_OPEN = 1000
 
@@ -172,10 +172,11 @@ class Ledger:
         return dict(self._counts)
 
     def custody(self, first: int, limit: int) -> list[CustodyEntry]:
-        """At most `limit` entries from number `first` on."""
+        """At most `limit` entries from number `first` on, each checked against its leaf hash."""
         query = "SELECT seq, entry, leaf FROM custody WHERE seq >= ? ORDER BY seq LIMIT ?"
         with self._wrapping():
-            return [CustodyEntry(*row) for row in self._connection.execute(query, (first, limit))]
+            rows = self._connection.execute(query, (first, limit)).fetchall()
+        return [to_custody(row, expected, self._path) for expected, row in enumerate(rows, first)]
 
     def proof(self, recording_id: str) -> bytes | None:
         """The envelope that was last accepted for a recording; KeyError if there is no such recording."""
@@ -277,7 +278,7 @@ class Ledger:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError) as exc:
             msg = f"the journal was asked for something impossible: {exc}"
             raise RuntimeError(msg) from exc
-        except sqlite3.DatabaseError as exc:
+        except file.FOREIGN_ERRORS as exc:
             raise file.as_journal_error(exc, self._path) from exc
 
 
@@ -299,15 +300,13 @@ def _connect(path: Path) -> sqlite3.Connection:
         if (mode := connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]) != "wal":
             msg = f"{path}: the file system under the journal allows no write-ahead log, only {mode}"
             raise file.as_journal_error(sqlite3.OperationalError(msg), path)
-        schema.migrate(connection)
+        schema.migrate(connection, schema.MIGRATIONS)
         _check_custody(connection, path)
-    except sqlite3.DatabaseError as exc:
+    except BaseException as exc:
         if connection is not None:
             connection.close()
-        raise file.as_journal_error(exc, path) from exc
-    except BaseException:
-        if connection is not None:
-            connection.close()
+        if isinstance(exc, file.FOREIGN_ERRORS):
+            raise file.as_journal_error(exc, path) from exc
         raise
     return connection
 
@@ -317,7 +316,7 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if version > len(schema.MIGRATIONS):
         msg = f"{path}: a journal of version {version}; this dockd knows versions up to {len(schema.MIGRATIONS)}"
         raise JournalForeignError(msg)
-    if not schema.is_of_version(connection, version):
+    if not schema.is_of_version(connection, version, schema.MIGRATIONS):
         msg = f"{path}: its tables are not those of a journal of version {version}"
         raise JournalCorruptError(msg)
 
@@ -325,24 +324,8 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
 def _check_custody(connection: sqlite3.Connection, path: Path) -> None:
     """The newest entries must be numbered without gaps and hash to what stands beside them."""
     newest = connection.execute("SELECT seq, entry, leaf FROM custody ORDER BY seq DESC LIMIT ?", (_CHECKED_ON_OPEN,)).fetchall()
-    expected = newest[0]["seq"] if newest else 0
-    for seq, entry, leaf in newest:
-        check_entry(CustodyEntry(seq, entry, leaf), expected, path)
-        expected -= 1
-
-
-def check_entry(entry: CustodyEntry, expected_seq: int, path: Path) -> None:
-    """Refuse a custody entry that is not the one with number `expected_seq`, as it was written.
-
-    Raises:
-        JournalCorruptError: it is missing, or not what was written.
-    """
-    if entry.seq != expected_seq:
-        msg = f"{path}: custody entry {expected_seq} is missing"
-        raise JournalCorruptError(msg)
-    if leaf_hash(entry.entry) != entry.leaf:
-        msg = f"{path}: custody entry {entry.seq} is not what was written"
-        raise JournalCorruptError(msg)
+    for age, row in enumerate(newest):
+        to_custody(row, newest[0]["seq"] - age, path)
 
 
 def _one(cursor: sqlite3.Cursor, otherwise: str) -> None:

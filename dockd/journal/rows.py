@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from dockd.core.canonical import leaf_hash
 from dockd.core.recording import Digests, Measured, Recording, Refusal, ResumePoint, State, StoredObject
 from dockd.errors import JournalCorruptError
 
@@ -121,6 +122,22 @@ def of_recording(recording: Recording) -> dict[str, str | int | bytes | None]:
         "refusal_message": refusal.message if refusal else None,
         "refusal_hint": refusal.hint if refusal else None,
     }
+
+
+def to_custody(row: sqlite3.Row, expected_seq: int, path: Path) -> CustodyEntry:
+    """The custody entry in a row of table `custody`, which must be the one with number `expected_seq`.
+
+    Raises:
+        JournalCorruptError: it is missing, or not what was written.
+    """
+    seq, entry, leaf = row
+    if seq != expected_seq:
+        msg = f"{path}: custody entry {expected_seq} is missing"
+        raise JournalCorruptError(msg)
+    if not isinstance(entry, bytes) or leaf_hash(entry) != leaf:
+        msg = f"{path}: custody entry {seq} is not what was written"
+        raise JournalCorruptError(msg)
+    return CustodyEntry(seq, entry, leaf)
 
 
 def to_docking(row: sqlite3.Row) -> Docking:

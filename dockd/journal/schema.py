@@ -7,10 +7,13 @@ an archived recording that nothing proved.
 """
 
 import sqlite3
+from typing import TypeAlias
 
 APPLICATION_ID = 0x646F636B  # "dock"
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+Migrations: TypeAlias = tuple[tuple[str, ...], ...]
+
+MIGRATIONS: Migrations = (
     (
         """
         CREATE TABLE docking (
@@ -129,7 +132,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def migrate(connection: sqlite3.Connection, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> None:
+def migrate(connection: sqlite3.Connection, migrations: Migrations) -> None:
     """Bring the schema to the newest version, each step in a transaction of its own.
 
     Raises:
@@ -152,7 +155,7 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def is_of_version(connection: sqlite3.Connection, version: int, migrations: tuple[tuple[str, ...], ...] = MIGRATIONS) -> bool:
+def is_of_version(connection: sqlite3.Connection, version: int, migrations: Migrations) -> bool:
     """Whether the file has exactly the tables, indices and triggers that `version` made."""
     with sqlite3.connect(":memory:", isolation_level=None) as model:
         migrate(model, migrations[:version])
