@@ -120,17 +120,18 @@ def build_archive(site: Site, clock: Clock, board: Board) -> Archive:
         ConfigError: a file that the site file names cannot be used.
     """
     settings = site.archive
-    tus = TusArchive(
-        TusSettings(
+    try:
+        tus_settings = TusSettings(
             url=settings.url,
             dock=site.dock,
             pinned_keys=(settings.key,),
             token=_token(settings.token_file),
             archive_id=settings.id,
             tls=_tls(settings),
-        ),
-        clock,
-    )
+        )
+    except ValueError as exc:
+        raise ConfigError(str(exc), file=str(settings.token_file or settings.url)) from exc
+    tus = TusArchive(tus_settings, clock)
 
     def report(error: ArchiveError, next_try_s: float) -> None:
         board.archive_failed(error.message)

@@ -5,6 +5,7 @@ mints the same one from the same evidence, because only a permit lets the journa
 recording is erased.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -23,6 +24,7 @@ from dockd.offload.workers import BayWorker
 _log = structlog.get_logger(__name__)
 
 _METHOD = "delete"
+_ASKING = 4
 
 
 class Clearer:
@@ -81,23 +83,37 @@ class Clearer:
     ) -> tuple[dict[bytes, tuple[ArchiveProof, StoredObject]], bool]:
         """A fresh holding statement for each file that could be read again; and whether the archive lost any."""
         proofs: dict[bytes, tuple[ArchiveProof, StoredObject]] = {}
-        lost = False
-        for path, rehash in seen.rehashes:
-            recording = wanted[path]
-            if recording.stored is None or rehash.measured != recording.measured:
-                continue  # the permit will name it: the camera's bytes are not those that the archive holds
-            try:
-                proof = await self._dock.archive.prove_again(recording.stored, seen.nonce, camera=recording.camera)
-            except (UploadLostError, ArchiveRefusedError) as exc:
-                _log.error("proof lost", recording=recording.recording_id, why=exc.message)
-                await self._dock.journal.record(custody.Stepped(recording.recording_id, life.ProofLost(exc.message)))
-                self._dock.board.stepped(life.take(recording, life.ProofLost(exc.message)))
-                again = recording.recording_id not in self._lost
-                self._lost.add(recording.recording_id)
-                lost |= again
-            else:
-                proofs[path] = (proof, recording.stored)
-        return proofs, lost
+        lost: list[Recording] = []
+        # What the camera no longer holds as the archive does is not asked for: the permit will name it.
+        waiting = iter([wanted[path] for path, rehash in seen.rehashes if rehash.measured == wanted[path].measured])
+
+        async def ask() -> None:
+            for recording in waiting:
+                if recording.stored is None:
+                    continue
+                try:
+                    proof = await self._dock.archive.prove_again(recording.stored, seen.nonce, camera=recording.camera)
+                except (UploadLostError, ArchiveRefusedError) as exc:
+                    await self._lose(recording, exc.message)
+                    lost.append(recording)
+                else:
+                    proofs[recording.path] = (proof, recording.stored)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(_ASKING):
+                    group.create_task(ask())
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from several
+        again = any(recording.recording_id not in self._lost for recording in lost)
+        self._lost |= {recording.recording_id for recording in lost}
+        return proofs, again
+
+    async def _lose(self, recording: Recording, why: str) -> None:
+        """The archive no longer holds it: it is copied again from the camera, which still does."""
+        _log.error("proof lost", recording=recording.recording_id, why=why)
+        await self._dock.journal.record(custody.Stepped(recording.recording_id, life.ProofLost(why)))
+        self._dock.board.stepped(life.take(recording, life.ProofLost(why)))
 
     async def _mint(
         self,

@@ -24,7 +24,7 @@ from dockd.core.queue import copy_order
 from dockd.core.reconcile import Plan, plan, recognise
 from dockd.core.recording import Measured, Recording, Refusal, State, verify_copy
 from dockd.dock import Dock
-from dockd.errors import CameraGoneError, CameraUnknownError, DockError, SourceChangedError, SpoolFullError
+from dockd.errors import CameraGoneError, CameraUnknownError, DockError, SourceChangedError, SpoolFullError, SpoolMismatchError
 from dockd.offload import messages
 from dockd.offload.workers import BayWorker, Workers
 
@@ -33,6 +33,7 @@ _log = structlog.get_logger(__name__)
 _UNSETTLED_S = 5.0
 _QUIET_S = 1.5
 _GATHER_S = 0.1
+_MISMATCHES = 3
 _BATCH_FILES = 1000
 _BATCH_BYTES = 4 << 30
 _PULL_GRACE_S = 2.0
@@ -46,6 +47,7 @@ class Docking:
         self._id = secrets.token_hex(16)
         self._camera = ""
         self._begun = False
+        self._mismatches = 0
         self._look_again = asyncio.Event()
 
     def look_again(self) -> None:
@@ -88,10 +90,14 @@ class Docking:
 
     async def end(self, reason: str) -> None:
         """Record that the camera left, with what was still on it."""
-        if self._begun:
-            await self._dock.journal.record(custody.DockingEnded(self._id, reason))
         states = [each.recording.state for each in self._bay.present.values()]
         uncopied = sum(state in {State.SEEN, State.COPYING} for state in states)
+        if uncopied or not self._bay.scanned:
+            reason += (
+                f"; {uncopied} of its {len(states)} files were not copied yet" if states else " before it was looked through"
+            )
+        if self._begun:
+            await self._dock.journal.record(custody.DockingEnded(self._id, reason))
         _log.info("docking ended", bay=self._bay.bay, camera=self._camera, reason=reason, files=len(states), uncopied=uncopied)
 
     async def _fail(self, error: DockError) -> None:
@@ -114,15 +120,27 @@ class Docking:
             if not await self._news_of_camera(_QUIET_S):
                 break
             facts = await self._worker.open(root, profile)
-        if any(other.camera == facts.serial for other in self._dock.board.bays.values()):
-            msg = f"camera {facts.serial} is already in another bay"
-            raise CameraUnknownError(msg, hint="Two cameras carry one serial: hand both to your admin.")
+        await self._alone(facts.serial)
         self._camera = facts.serial
         self._bay.camera, self._bay.docking = facts.serial, self._id
         self._bay.battery_percent, self._bay.officer = facts.battery_percent, facts.officer
         await self._dock.journal.record(custody.CameraDocked(self._id, facts.serial, profile.name, self._bay.bay, facts.officer))
         self._begun = True
         _log.info("camera docked", bay=self._bay.bay, camera=facts.serial, docking=self._id, profile=profile.name)
+
+    async def _alone(self, serial: str) -> None:
+        """Refuse a serial that is in another bay too; a camera that changed bays has a moment to be missed there.
+
+        Raises:
+            CameraUnknownError: two cameras carry one serial.
+        """
+        try:
+            async with asyncio.timeout(_PULL_GRACE_S):
+                while any(other.camera == serial for other in self._dock.board.bays.values()):
+                    await self._dock.board.news()
+        except TimeoutError:
+            msg = f"camera {serial} is already in another bay"
+            raise CameraUnknownError(msg, hint="Two cameras carry one serial: hand both to your admin.") from None
 
     async def _round(self, clearer: Clearer) -> bool:
         """One round; whether another is due soon, because something on the camera was not settled."""
@@ -133,6 +151,7 @@ class Docking:
             raise CameraUnknownError(msg)
         bound = await self._bind(scan)
         self._bay.scanned = True
+        self._bay.waiting = None
         unsettled = await self._copy(bound, scan)
         if not unsettled:
             await self._await_archive()
@@ -265,8 +284,13 @@ class Docking:
                     await self._step_all([(each.recording_id, _verified(each)) for each in evidence])
                 case messages.Skipped(path, code, message, hint, transient):
                     _log.warning("recording skipped", bay=self._bay.bay, path=shown(path), code=code, why=message)
+                    if code == SpoolMismatchError.code:
+                        self._mismatches += 1
+                        if self._mismatches == _MISMATCHES:
+                            raise SpoolMismatchError(message)
                     if transient:
                         unsettled = True
+                        self._bay.waiting = Refusal(code, f"{message}.", hint)
                     else:
                         refused.append((by_path[path].recording_id, life.Refused(Refusal(code, message, hint))))
                 case _:
