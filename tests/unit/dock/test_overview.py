@@ -1,0 +1,161 @@
+"""What people see of the dock, and what they may order."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from dockd.board import Phase, Presence
+from dockd.core import custody, life
+from dockd.core.clearance import FileKind
+from dockd.core.readiness import Lamp, Needs
+from dockd.core.recording import Refusal, State
+from dockd.dock import Dock
+from dockd.errors import ControlError
+from dockd.overview import Overview
+from dockd.web.view import HoldOrder, Wanted
+from tests.sim.dock_of import dock_in, docked, spooled
+from tests.sim.evidence import seen
+
+
+@pytest.fixture
+async def dock(tmp_path: Path) -> AsyncIterator[Dock]:
+    """A dock that knows camera C1."""
+    async with dock_in(tmp_path) as built:
+        await docked(built)
+        yield built
+
+
+class _Rounds:
+    """Counts how often the bays were told to look again."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def look_again(self) -> None:
+        self.count += 1
+
+
+def _overview(dock: Dock) -> tuple[Overview, _Rounds]:
+    rounds = _Rounds()
+    return Overview(dock, Needs.ARCHIVED, rounds.look_again), rounds
+
+
+async def test_an_idle_dock_says_so(dock: Dock) -> None:
+    """Empty bays have no lamp, an empty queue takes no time, and the archive is not called unreachable before it was asked."""
+    status = await _overview(dock)[0].status()
+    assert [(bay.bay, bay.lamp, bay.phase) for bay in status.bays] == [("1", None, "empty"), ("2", None, "empty")]
+    assert (status.queue.files, status.queue.bytes, status.queue.drain_s) == (0, 0, None)
+    assert status.archive.reachable
+    assert status.archive.since is None
+    assert status.daemon.rss_bytes > 0
+
+
+async def test_a_bay_shows_how_far_its_camera_is(dock: Dock) -> None:
+    """Counts and bytes come from the recordings on the camera; what was read of an unfinished one counts too."""
+    one = await spooled(dock, "a" * 32, b"x" * 1000)
+    await dock.journal.record(custody.RecordingSeen(seen("b" * 32, size_bytes=3000)))
+    other = await dock.journal.recording("b" * 32)
+    bay = dock.board.bays["1"]
+    bay.camera, bay.scanned, bay.phase = "C1", True, Phase.COPYING
+    bay.present = {each.recording_id: Presence(each, FileKind.RECORDING) for each in (one, other)}
+    bay.reading = {other.path: 500}
+    view = (await _overview(dock)[0].status()).bays[0]
+    assert (view.files_total, view.files_copied, view.files_archived) == (2, 1, 0)
+    assert (view.bytes_total, view.bytes_done) == (4000, 1500)
+    assert view.lamp is Lamp.LEAVE
+    assert view.remaining_s is None  # nothing moves, so nobody knows
+
+
+async def test_the_archive_link_keeps_its_first_reason_until_it_answers(dock: Dock) -> None:
+    """A second failure does not hide the first, and an answer clears it."""
+    overview, _ = _overview(dock)
+    dock.board.archive_failed("no route")
+    dock.board.archive_failed("still no route")
+    link = (await overview.status()).archive
+    assert (link.reachable, link.message) == (False, "no route")
+    dock.board.archive_answers()
+    assert (await overview.status()).archive.reachable
+
+
+async def test_recordings_come_in_pages(dock: Dock) -> None:
+    """A page says where the next one begins, and the last one says that it is the last."""
+    for digit in "123":
+        await spooled(dock, digit * 32, digit.encode())
+    overview, _ = _overview(dock)
+    first = await overview.recordings(Wanted(limit=2))
+    assert [each.recording for each in first.recordings] == ["1" * 32, "2" * 32]
+    assert first.next_after is not None
+    second = await overview.recordings(Wanted(after=first.next_after))
+    assert [each.recording for each in second.recordings] == ["3" * 32]
+    assert second.next_after is None
+    assert (await overview.recordings(Wanted(state=State.ERASED))).recordings == ()
+
+
+async def test_a_refused_recording_in_the_spool_goes_to_the_archive_again(dock: Dock) -> None:
+    """A person's retry puts it back into the outbox, and the custody log says who."""
+    await spooled(dock, "a" * 32, b"x")
+    await dock.journal.record(custody.Stepped("a" * 32, life.Refused(Refusal("archive-refused", "too large"))))
+    overview, rounds = _overview(dock)
+    view = await overview.retry("a" * 32, "anna")
+    assert view.state is State.VERIFIED
+    assert await dock.outbox.take() == "a" * 32
+    assert rounds.count == 1
+    assert b'"by":"anna"' in (await dock.journal.custody())[-1].entry
+
+
+async def test_a_refused_recording_that_was_never_copied_is_read_again(dock: Dock) -> None:
+    """Without bytes in the spool the retry begins at the camera."""
+    await dock.journal.record(
+        custody.RecordingSeen(seen("a" * 32)), custody.Stepped("a" * 32, life.Refused(Refusal("source-unreadable", "bad sector")))
+    )
+    overview, rounds = _overview(dock)
+    assert (await overview.retry("a" * 32, "anna")).state is State.SEEN
+    assert dock.outbox.files == 0
+    assert rounds.count == 1
+
+
+@pytest.mark.parametrize("recording", ["a" * 32, "f" * 32])
+async def test_only_what_is_refused_can_be_retried(dock: Dock, recording: str) -> None:
+    """A good recording and an unknown one are answered with a sentence, and nothing changes."""
+    await spooled(dock, "a" * 32, b"x")
+    before = await dock.journal.custody()
+    with pytest.raises(ControlError, match=recording):
+        await _overview(dock)[0].retry(recording, "anna")
+    assert await dock.journal.custody() == before
+
+
+async def test_holds_are_placed_and_lifted(dock: Dock) -> None:
+    """A hold on a camera or a recording stands until it is released; a second release is refused."""
+    await spooled(dock, "a" * 32, b"x")
+    overview, rounds = _overview(dock)
+    of_camera, of_recording = HoldOrder(reason="case 7", camera="C1"), HoldOrder(reason="case 7", recording="a" * 32)
+    await overview.hold(of_camera, "anna")
+    await overview.hold(of_recording, "anna")
+    holds = await dock.journal.holds()
+    assert (holds.cameras, holds.recordings) == (frozenset({"C1"}), frozenset({"a" * 32}))
+    await overview.release(of_camera, "bert")
+    await overview.release(of_recording, "bert")
+    holds = await dock.journal.holds()
+    assert not holds.cameras
+    assert not holds.recordings
+    assert rounds.count == 4
+    with pytest.raises(ControlError, match="not on hold"):
+        await overview.release(of_camera, "bert")
+
+
+async def test_a_refused_recording_shows_its_reason_on_the_bay(dock: Dock) -> None:
+    """The officer's admin sees which file it is, why, and that the camera must be kept."""
+    await dock.journal.record(
+        custody.RecordingSeen(seen("a" * 32)), custody.Stepped("a" * 32, life.Refused(Refusal("source-unreadable", "bad sector")))
+    )
+    bay = dock.board.bays["1"]
+    bay.camera, bay.scanned, bay.phase = "C1", True, Phase.RESTING
+    bay.present = {"a" * 32: Presence(await dock.journal.recording("a" * 32), FileKind.RECORDING)}
+    bay.problems = {b"DCIM/link": "a symbolic link, which is never read"}
+    view = (await _overview(dock)[0].status()).bays[0]
+    assert view.lamp is Lamp.HELP
+    assert {(each.path, each.reason) for each in view.problems} == {
+        ("DCIM/link", "a symbolic link, which is never read"),
+        ("DCIM/1.MP4", "bad sector"),
+    }
