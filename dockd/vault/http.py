@@ -1,13 +1,14 @@
 """The vault's HTTP interface: docs/protocol.md, request by request. Decides nothing about bytes; `service` does."""
 
 import base64
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import format_datetime
 
 import aiohttp
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from dockd import __version__
@@ -205,6 +206,9 @@ def _method(request: web.Request) -> str:
 
 def _check_body(request: web.Request, length_bytes: int) -> None:
     """Refuse a body that cannot be part of an upload before any of it is received."""
+    if request.headers.get(hdrs.EXPECT, "100-continue").lower() != "100-continue":
+        msg = "Only Expect: 100-continue is understood."
+        raise RefusedError(417, msg)
     if request.headers.get(hdrs.CONTENT_TYPE, "").lower() != tus.BODY_TYPE:
         msg = f"The body's Content-Type is not {tus.BODY_TYPE}."
         raise RefusedError(415, msg)
@@ -227,14 +231,12 @@ def _wrong_method(allowed: str) -> RefusedError:
     return RefusedError(405, f"Use one of {allowed}.", {hdrs.ALLOW: allowed})
 
 
-async def _continue_later(request: web.Request) -> None:
+async def _continue_later(_request: web.Request) -> None:
     """Expect: 100-continue is answered once the request is accepted, so that a refused dock does not send its body."""
-    if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
-        raise web.HTTPExpectationFailed(text="Only Expect: 100-continue is understood.")
 
 
 async def _continue_now(request: web.Request) -> None:
-    if request.headers.get(hdrs.EXPECT):
+    if hdrs.EXPECT in request.headers and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the interim answer is no part of the final one, as aiohttp's own handler has it
 
@@ -266,8 +268,9 @@ async def _refuse(request: web.Request, status: int, message: str, headers: Mapp
         # Its sender is slow, gone or superseded: say so to whoever listens, and do not wait for the rest of the body.
         _sign_off(response)
         response.force_close()
-        await response.prepare(request)
-        await response.write_eof()
+        with contextlib.suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write_eof()
         request.protocol.force_close()
     return response
 

@@ -96,8 +96,9 @@ async def serve(settings: VaultSettings, listening: Listening, clock: Clock) -> 
     _log.info("vault stopped")
 
 
-async def _answer(vault: Vault, listening: Listening, tls: ssl.SSLContext | None, stop: asyncio.Event) -> None:
-    runner = web.AppRunner(
+def server(vault: Vault) -> web.AppRunner:
+    """Aiohttp's server over `vault`, with the limits that belong to it."""
+    return web.AppRunner(
         Door(vault).application(),
         access_log=None,
         auto_decompress=False,
@@ -106,6 +107,10 @@ async def _answer(vault: Vault, listening: Listening, tls: ssl.SSLContext | None
         max_field_size=_HEADER_LIMIT_BYTES,
         shutdown_timeout=_GRACE_S,
     )
+
+
+async def _answer(vault: Vault, listening: Listening, tls: ssl.SSLContext | None, stop: asyncio.Event) -> None:
+    runner = server(vault)
     await runner.setup()
     try:
         try:
