@@ -241,8 +241,12 @@ class Docking:
             self._bay.waiting = None
             self._show(Phase.COPYING)
             needed = sum(self._dock.ledger.needed_bytes(recording.size_bytes) for _, recording in batch)
-            with self._dock.ledger.reserved(needed):
-                unsettled |= await self._copy_batch(batch)
+            try:
+                with self._dock.ledger.reserved(needed):
+                    unsettled |= await self._copy_batch(batch)
+            except SpoolFullError as exc:  # something else than recordings filled the disk meanwhile
+                self._bay.waiting = Refusal(exc.code, f"{exc.message}.", exc.hint)
+                return True
             todo = todo[len(batch) :]
         return unsettled
 
