@@ -57,8 +57,10 @@ class PieceBody(payload.Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send every piece."""
         if isinstance(writer, StreamWriter) and writer.transport is not None:
-            # draining then means that the kernel has it all: the piece's buffer can be filled again
-            writer.transport.set_write_buffer_limits(0)
+            # Draining then means that nothing of the piece waits here any more, and its buffer can be filled again. asyncio's TLS
+            # pauses at its limit, not beyond it, so that a limit of 0 would pause for ever.
+            encrypted = writer.transport.get_extra_info("sslcontext") is not None
+            writer.transport.set_write_buffer_limits(high=1 if encrypted else 0, low=0)
         try:
             async with contextlib.aclosing(self._pieces) as pieces:
                 async for piece in pieces:

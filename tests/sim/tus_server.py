@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import secrets
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -114,10 +115,11 @@ class TusServer:
 
     Args:
         key: with it, the server introduces itself and signs as dockd's protocol says; without, it is plain tus.
+        tls: with it, https is spoken.
     """
 
-    def __init__(self, key: SigningKey | None = None) -> None:
-        self.key = key
+    def __init__(self, key: SigningKey | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self.key, self._tls = key, tls
         self.wrong = Misbehaviour()
         self.uploads: dict[str, Kept] = {}
         self.seen: list[Seen] = []
@@ -129,7 +131,7 @@ class TusServer:
     @property
     def url(self) -> str:
         """Of the tus endpoint."""
-        return f"http://127.0.0.1:{self.port}/files/"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/files/"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -145,7 +147,7 @@ class TusServer:
         self._release.clear()
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self._tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from dockd.archive.reading import PIECE_BYTES
 from dockd.archive.settings import TusSettings
 from dockd.archive.tus import TusArchive
 from dockd.core.recording import ResumePoint
@@ -145,6 +146,23 @@ async def test_a_recording_that_goes_in_one_patch_carries_its_verified_digest(
     digest = digests.blake3 if algorithm == "blake3" else digests.sha256
     assert patch.headers["Upload-Checksum"] == f"{algorithm} {base64.b64encode(digest).decode()}"
     assert content_of(server) == content
+
+
+@pytest.mark.parametrize("checksums", [Checksums.CHECKED, Checksums.ABSENT])
+@pytest.mark.parametrize("patch_bytes", [5 * 1024 * 1024 + 1, 2**40])
+async def test_many_pieces_arrive_in_order(
+    settings: TusSettings, server: TusServer, tmp_path: Path, patch_bytes: int, checksums: Checksums
+) -> None:
+    """Buffers that are filled again while the network is busy mix nothing up."""
+    server.wrong.checksums = checksums
+    content = noise(3 * PIECE_BYTES + 12_345)
+    whole_limit_bytes = patch_bytes if patch_bytes > len(content) else 0
+    archive = TusArchive(replace(settings, patch_size_bytes=patch_bytes, whole_limit_bytes=whole_limit_bytes), HurriedClock())
+    try:
+        await archive.store(consign(tmp_path, content), None, Watched())
+    finally:
+        await archive.close()
+    assert blake3(content_of(server)).digest() == blake3(content).digest()
 
 
 async def test_an_empty_recording_is_complete_once_created(archive: TusArchive, server: TusServer, tmp_path: Path) -> None:
