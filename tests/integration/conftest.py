@@ -1,0 +1,37 @@
+"""A real vault, and docks that deliver to it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.sim.dock_process import DockProcess, Site
+from tests.sim.vault_process import VaultProcess
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[VaultProcess]:
+    """A running vault."""
+    with VaultProcess(tmp_path / "vault") as running:
+        yield running
+
+
+MakeDock = Callable[[Site], DockProcess]
+
+
+@pytest.fixture
+def make_dock(tmp_path: Path, vault: VaultProcess) -> Iterator[MakeDock]:
+    """Makes running docks, each ended with the test."""
+    with ExitStack() as stack:
+
+        def make(site: Site) -> DockProcess:
+            return stack.enter_context(DockProcess(tmp_path / site.dock, vault, site))
+
+        yield make
+
+
+@pytest.fixture
+def dock(make_dock: MakeDock) -> DockProcess:
+    """A running dock as docks usually are: two bays, and cameras are erased."""
+    return make_dock(Site())
