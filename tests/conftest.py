@@ -1,0 +1,20 @@
+"""What a whole run of the tests tells at its end."""
+
+import os
+import secrets
+
+import pytest
+
+from tests.crash import tally
+
+
+def pytest_configure() -> None:
+    """Name this run, for itself and for the processes that it spreads over."""
+    os.environ.setdefault(tally.RUN, secrets.token_hex(8))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the crash tests of this run counted."""
+    words = tally.told()
+    if words:
+        terminalreporter.write_line(words)
