@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockd.core.clearance import FileKind, Identity, ScannedFile
-from dockd.core.recording import Recording, Refusal, State
 from dockd.core.reconcile import plan, recognise
+from dockd.core.recording import Recording, Refusal, State
 from tests.sim.evidence import measure
 
 _MODIFIED = 1_700_000_000_000_000_000
