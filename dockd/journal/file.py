@@ -9,6 +9,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from dockd import crashpoint
 from dockd.errors import JournalBusyError, JournalCorruptError, JournalError, JournalForeignError
 from dockd.journal import schema
 
@@ -136,8 +137,10 @@ def put_in_place(temporary: Path, path: Path) -> None:
     """
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
+    crashpoint.passing("journal.placing")
     temporary.rename(path)
     _sync_folder(path.parent)
+    crashpoint.passing("journal.placed")
 
 
 def present(path: Path) -> tuple[Path, ...]:
@@ -154,8 +157,10 @@ def move_aside(path: Path, name: str) -> None:
         OSError: it cannot be renamed.
     """
     for each in present(path):
+        crashpoint.passing("journal.setting-aside")
         each.rename(path.with_name(name + each.name.removeprefix(path.name)))
     _sync_folder(path.parent)
+    crashpoint.passing("journal.set-aside")
 
 
 def _companions(path: Path) -> tuple[Path, ...]:
