@@ -18,7 +18,10 @@ def recover(store: Store, ledger: Ledger) -> list[str]:
         upload = ledger.upload(name) if is_id(name) else None
         if upload is None:
             _log.error("a file that the ledger does not know", file=f"uploads/{name}")
-        elif upload.state in {UploadState.OBJECT, UploadState.REJECTED, UploadState.GONE}:
+        elif upload.state in {UploadState.OBJECT, UploadState.GONE}:
+            store.discard(name)
+        elif upload.state is UploadState.REJECTED:
+            store.quarantine(name)
             store.discard(name)
     queued = []
     for upload in ledger.unsettled():
@@ -41,6 +44,9 @@ def _bytes_are_there(store: Store, ledger: Ledger, upload: Upload) -> bool:
     _log.error("upload lost", upload=upload.upload_id, dock=upload.dock, reason=reason)
     if upload.state is UploadState.RECEIVING:
         ledger.drop(upload.upload_id, reason)
-        return False
-    ledger.reject(upload.upload_id, reason)
+    else:
+        if found_bytes >= 0:
+            store.quarantine(upload.upload_id)
+        ledger.reject(upload.upload_id, reason)
+    store.discard(upload.upload_id)
     return False

@@ -18,7 +18,7 @@ from dockd.core.recording import Digests, Measured, StoredObject
 from dockd.dsse import PinnedKeys
 from dockd.vault import http
 from dockd.vault.http import RequestBody
-from dockd.vault.service import VaultSettings
+from dockd.vault.service import VaultSettings, open_ledger
 from tests.sim.vault_here import BODY_TYPE, Served, announce, vault_here
 
 DATA = bytes(range(256)) * 40
@@ -455,6 +455,23 @@ async def test_a_half_dead_connection_does_not_keep_its_upload(served: Served, a
     assert (await served.patch(path, DATA[1000:], 1000)).status == 204
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_stop_keeps_what_came(served: Served, arrival: Callable[[int], asyncio.Event], tmp_path: Path) -> None:
+    """When the vault stops in the middle of a body, what came is durable and the dock is told to come back."""
+    path = await served.place(DATA)
+    arrived = arrival(1000)
+    reader, writer = await send_raw(served, path, len(DATA), DATA[:1000])
+    await arrived.wait()
+    served.vault.stop()
+    assert b" 503 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    _place, ledger = open_ledger(tmp_path / "store")
+    upload = ledger.upload(path.rpartition("/")[2])
+    ledger.close()
+    assert upload is not None
+    assert upload.offset_bytes == 1000
 
 
 async def test_a_refused_body_is_not_asked_for(served: Served) -> None:
