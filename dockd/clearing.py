@@ -84,8 +84,8 @@ class Clearer:
         """A fresh holding statement for each file that could be read again; and whether the archive lost any."""
         proofs: dict[bytes, tuple[ArchiveProof, StoredObject]] = {}
         lost: list[Recording] = []
-        # What the camera no longer holds as the archive does is not asked for: the permit will name it.
-        waiting = iter([wanted[path] for path, rehash in seen.rehashes if rehash.measured == wanted[path].measured])
+        # Also for bytes that are no longer those which were archived: it is the permit's to compare, and to name what differs.
+        waiting = iter([wanted[path] for path, _ in seen.rehashes])
 
         async def ask() -> None:
             for recording in waiting:
@@ -134,7 +134,8 @@ class Clearer:
                 holds=await self._dock.journal.holds(),
             )
         except NoClearanceError as exc:
-            self._bay.kept = f"The camera is kept: {exc}."
+            reasons = [f"{shown(left.path)}: {left.reason}" for left in exc.left if left.path in wanted]
+            self._bay.kept = f"The camera is kept: {'; '.join([str(exc), *reasons[:1]])}."
             _log.warning(
                 "camera kept",
                 camera=self._bay.camera,

@@ -8,7 +8,7 @@ recorded once, its first reason stays on the lamp, and the docking then waits to
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -169,7 +169,7 @@ class Docking:
         changes: list[custody.Change] = [
             custody.RecordingMet(recording.recording_id, self._id, path, measured[path]) for path, recording in met.items()
         ]
-        changes += [custody.Stepped(gone.recording_id, life.FoundGone(self._id)) for gone in todo.gone]
+        changes += [custody.Stepped(gone, life.FoundGone(self._id)) for gone in _gone_for_certain(todo, scan, met)]
         changes += _superseded(todo)
         fresh = [*todo.fresh, *(file for file in todo.measure if file.path not in met)]
         bound = {path: recording.recording_id for path, recording in (met | dict(todo.continued)).items()}
@@ -350,6 +350,15 @@ def _verified(evidence: messages.CopyEvidence) -> life.CopyVerified:
     return life.CopyVerified(
         verify_copy(evidence.recording_id, from_camera=evidence.from_camera, from_medium=evidence.from_medium)
     )
+
+
+def _gone_for_certain(todo: Plan, scan: CameraScan, met: Mapping[bytes, Recording]) -> list[str]:
+    """Ids of what an interrupted erasing did remove: not under another name now, nor where the scan could not look."""
+    if any(file.identity is None for file in scan.files):
+        return []
+    elsewhere = {recording.recording_id for recording in met.values()}
+    unseen = tuple(file.path + b"/" for file in scan.files if file.problem)
+    return [each.recording_id for each in todo.gone if each.recording_id not in elsewhere and not each.path.startswith(unseen)]
 
 
 def _superseded(todo: Plan) -> list[custody.Change]:
