@@ -10,6 +10,7 @@ import pytest
 from dockd.core.recording import Measured
 from dockd.errors import VaultError
 from dockd.vault import reread, store
+from dockd.vault.ledger import Ledger
 from dockd.vault.service import Vault, VaultSettings, open_ledger
 from tests.sim.vault_here import HeldClock, Served, vault_here
 
@@ -21,6 +22,32 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """A vault."""
     async with vault_here(tmp_path / "store") as vault:
         yield vault
+
+
+async def test_file_folder_ledger_is_the_order_of_every_step(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger moves only after what it says is on the medium; a power cut cannot find it ahead of the files."""
+    steps: list[str] = []
+
+    def watch(place: object, name: str, said: str) -> None:
+        real = getattr(place, name)
+
+        def watched(*arguments: object, **more: object) -> object:
+            steps.append(said)
+            return real(*arguments, **more)
+
+        monkeypatch.setattr(place, name, watched)
+
+    watch(os, "fsync", "sync file or folder")
+    watch(os, "fdatasync", "sync bytes")
+    watch(os, "link", "link")
+    watch(Path, "unlink", "unlink")
+    for name in ("create", "advance", "accept"):
+        watch(Ledger, name, f"ledger: {name}")
+    await served.store(DATA)
+    creation = ["ledger: create", "sync file or folder", "sync file or folder"]
+    arrival = ["sync bytes", "ledger: advance"]
+    placing = ["sync file or folder", "link", "sync file or folder", "ledger: accept"]
+    assert steps[:9] == creation + arrival + placing
 
 
 async def test_a_full_store_says_so_before_a_byte_is_sent(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
