@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -368,6 +369,22 @@ async def test_a_spool_file_of_another_size_is_not_sent(
     assert server.patches() == []
 
 
+async def test_a_spool_file_that_shrinks_while_it_is_sent_stops_the_upload(
+    archive: TusArchive, server: TusServer, tmp_path: Path
+) -> None:
+    """What was there when the file was opened may be gone when it is read."""
+    consignment = consign(tmp_path, noise(3 * PIECE_BYTES))
+
+    class Shrinking(Watched):
+        def sent(self, offset_bytes: int) -> None:
+            if 0 < offset_bytes < PIECE_BYTES:
+                os.truncate(consignment.path, 2 * PIECE_BYTES)
+
+    with pytest.raises(SpoolMismatchError, match="it ends at byte"):
+        await archive.store(consignment, None, Shrinking())
+    assert len(content_of(server)) < 3 * PIECE_BYTES
+
+
 async def test_a_missing_spool_file_is_the_disks_failure(archive: TusArchive, tmp_path: Path) -> None:
     """Not the archive's, and not an OSError."""
     consignment = consign(tmp_path, noise(SIZE))
@@ -436,6 +453,41 @@ async def test_a_captive_portal_is_never_a_success(archive: TusArchive, server: 
         await archive.prove(stored, camera="C1")
     with pytest.raises(ArchiveUnreachableError):
         await archive.prove_again(stored, "ab" * 16, camera="C1")
+    assert "dropped" not in watched.story
+
+
+@pytest.mark.parametrize(
+    ("canned", "error"),
+    [
+        (Canned("OPTIONS", 200, text="<html>"), ArchiveUnreachableError),
+        (Canned("OPTIONS", 503, {"Retry-After": "4"}), ArchiveBusyError),
+        (Canned("OPTIONS", 403), ArchiveDeniedError),
+        (Canned("POST", 507), ArchiveBusyError),
+        (Canned("HEAD", 502, tus=False), None),
+        (Canned("DELETE", 500), None),
+    ],
+)
+async def test_a_trial_that_fails_is_made_again_with_the_next_recording(
+    archive: TusArchive, server: TusServer, tmp_path: Path, canned: Canned, error: type[ArchiveError] | None
+) -> None:
+    """Nothing of a recording is sent before the archive was sounded out; a trial without a clear outcome means no checksums."""
+    server.wrong.canned = [canned]
+    if error is not None:
+        with pytest.raises(error):
+            await archive.store(consign(tmp_path, noise(SIZE)), None, Watched())
+        assert "PATCH" not in server.methods()
+    content = noise(SIZE)
+    stored = await archive.store(consign(tmp_path, content), None, Watched())
+    assert server.uploads[stored.object_id].body == content
+
+
+async def test_a_head_without_an_offset_says_nothing(archive: TusArchive, server: TusServer, tmp_path: Path) -> None:
+    """It is not taken for zero."""
+    consignment, watched = consign(tmp_path, noise(SIZE)), Watched()
+    await archive.store(consignment, None, watched)
+    server.wrong.canned = [Canned("HEAD", 200, {"Upload-Length": str(SIZE)})]
+    with pytest.raises(ArchiveUnreachableError, match="how far"):
+        await archive.store(consignment, watched.point, watched)
     assert "dropped" not in watched.story
 
 
