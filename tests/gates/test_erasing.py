@@ -12,6 +12,8 @@ ERASER = "dockd/clearance/eraser.py"
 
 REMOVERS = {
     ERASER: "a camera's recordings, under a permit",
+    "dockd/demo/folder.py": "what an earlier demo left in the folder that it made itself",
+    "dockd/demo/stage.py": "moves the demo's own cameras in and out of its bays",
     "dockd/dsse.py": "the temporary name of a new private key",
     "dockd/journal/file.py": "lock and probe files beside the journal",
     "dockd/journal/rebuild.py": "the temporary journal that was rebuilt",
