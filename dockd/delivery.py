@@ -20,6 +20,9 @@ from dockd.errors import DockError, UploadLostError
 _log = structlog.get_logger(__name__)
 
 
+_LOST_PAUSE_S = 5.0
+
+
 class Delivery:
     """Owner of everything between the spool and the archive."""
 
@@ -47,6 +50,7 @@ class Delivery:
             proof = await self._dock.archive.prove(stored, camera=recording.camera)
         except UploadLostError as exc:
             await self._dock.journal.record(custody.UploadDropped(recording.recording_id, exc.message))
+            await self._dock.clock.sleep(_LOST_PAUSE_S)  # an archive that forgets at once is not sent everything for ever at full speed
             self._dock.outbox.put(await self._dock.journal.recording(recording.recording_id))
         except DockError as exc:
             _log.error(

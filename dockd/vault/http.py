@@ -37,7 +37,8 @@ class RequestBody:
         """A piece that has arrived; empty at the end."""
         try:
             piece, more = await self._content.readchunk()
-            while more and not piece:  # the end of a chunk of the transfer coding is not the end of the body
+            # The end of a chunk of the transfer coding is not the end of the body; an empty body's reader says so for ever.
+            while more and not piece and not self._content.at_eof():
                 piece, more = await self._content.readchunk()
         except (aiohttp.ClientError, web.RequestPayloadError, HttpProcessingError, ConnectionError) as exc:
             raise BrokenBodyError from exc

@@ -224,6 +224,16 @@ async def test_an_empty_recording_is_complete_when_created(served: Served) -> No
     assert (await served.ask("GET", path)).body == b""
 
 
+async def test_empty_bodies_move_nothing_and_hold_nobody_up(served: Served) -> None:
+    """A client may send nothing, again and again; the vault answers each time and serves on."""
+    path = await served.place(DATA)
+    async with asyncio.timeout(20):
+        for _ in range(3):
+            assert (await served.patch(path, b"", 0)).status == 204
+            assert await served.offset(path) == 0
+        assert (await served.patch(path, DATA, 0)).status == 204
+
+
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1", "blake3"])
 async def test_a_body_with_a_checksum_is_kept_whole_or_not_at_all(served: Served, algorithm: str) -> None:
     """A matching checksum is accepted; a wrong one takes the body back and leaves what came before it."""
