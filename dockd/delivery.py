@@ -50,7 +50,7 @@ class Delivery:
             proof = await self._dock.archive.prove(stored, camera=recording.camera)
         except UploadLostError as exc:
             await self._dock.journal.record(custody.UploadDropped(recording.recording_id, exc.message))
-            await self._dock.clock.sleep(_LOST_PAUSE_S)  # an archive that forgets at once is not sent everything for ever at full speed
+            await self._dock.clock.sleep(_LOST_PAUSE_S)  # an archive that forgets at once is not flooded
             self._dock.outbox.put(await self._dock.journal.recording(recording.recording_id))
         except DockError as exc:
             _log.error(
