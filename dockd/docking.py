@@ -17,7 +17,7 @@ from dockd.board import BayBoard, Phase, Presence
 from dockd.clearing import Clearer
 from dockd.clock import rfc3339
 from dockd.core import custody, life
-from dockd.core.clearance import CameraScan, ScannedFile
+from dockd.core.clearance import CameraScan, Identity, ScannedFile
 from dockd.core.names import shown
 from dockd.core.profile import Profile
 from dockd.core.queue import copy_order
@@ -33,6 +33,7 @@ _log = structlog.get_logger(__name__)
 _UNSETTLED_S = 5.0
 _QUIET_S = 1.5
 _GATHER_S = 0.1
+_ROOM_S = 5.0
 _MISMATCHES = 3
 _BATCH_FILES = 1000
 _BATCH_BYTES = 4 << 30
@@ -48,6 +49,7 @@ class Docking:
         self._camera = ""
         self._begun = False
         self._mismatches = 0
+        self._measured: dict[bytes, tuple[Identity, Measured]] = {}
         self._look_again = asyncio.Event()
 
     def look_again(self) -> None:
@@ -167,7 +169,9 @@ class Docking:
         measured = await self._measure(todo.measure)
         met = recognise(measured, known)
         changes: list[custody.Change] = [
-            custody.RecordingMet(recording.recording_id, self._id, path, measured[path]) for path, recording in met.items()
+            custody.RecordingMet(recording.recording_id, self._id, path, measured[path])
+            for path, recording in met.items()
+            if recording.recording_id not in self._bay.present or recording.path != path
         ]
         changes += [custody.Stepped(gone, life.FoundGone(self._id)) for gone in _gone_for_certain(todo, scan, met)]
         changes += _superseded(todo)
@@ -179,6 +183,8 @@ class Docking:
             changes.append(custody.RecordingSeen(recording))
         if changes:
             await self._dock.journal.record(*changes)
+        for old in todo.superseded:
+            await asyncio.to_thread(self._dock.spool.discard, old.recording_id)
         rows = {each.recording_id: each for each in await self._dock.journal.recordings(camera=self._camera)}
         kinds = {file.path: file.kind for file in scan.files}
         erased = {id_: each for id_, each in self._bay.present.items() if each.recording.state is State.ERASED}
@@ -204,22 +210,27 @@ class Docking:
         )
 
     async def _measure(self, files: Sequence[ScannedFile]) -> dict[bytes, Measured]:
-        """Read and measure, without copying."""
-        if not files:
-            return {}
-        self._show(Phase.RECOGNISING)
-        self._bay.reading.clear()
-        measured: dict[bytes, Measured] = {}
-        listing = [(file.path, file.identity) for file in files if file.identity is not None]
-        async for report in self._worker.ask(messages.Recognise(listing)):
-            match report:
-                case messages.Known(path, found):
-                    measured[path] = found
-                case messages.Moved():
-                    self._moved(report)
-                case _:
-                    pass
-        return measured
+        """Read and measure, without copying; what this docking itself has read, and has not changed since, is not read again."""
+        wanted = {file.path: file.identity for file in files if file.identity is not None}
+        unread = [(path, identity) for path, identity in wanted.items() if self._read_before(path, identity) is None]
+        if unread:
+            self._show(Phase.RECOGNISING)
+            self._bay.reading.clear()
+            async for report in self._worker.ask(messages.Recognise(unread)):
+                match report:
+                    case messages.Known(path, found):
+                        self._measured[path] = (wanted[path], found)
+                    case messages.Moved():
+                        self._moved(report)
+                    case _:
+                        pass
+        read = {path: self._read_before(path, identity) for path, identity in wanted.items()}
+        return {path: measured for path, measured in read.items() if measured is not None}
+
+    def _read_before(self, path: bytes, identity: Identity) -> Measured | None:
+        """What this docking read of exactly this file; another docking always reads anew."""
+        before = self._measured.get(path)
+        return before[1] if before is not None and before[0] == identity else None
 
     def _moved(self, report: messages.Moved) -> None:
         self._bay.current = report.path
@@ -240,7 +251,7 @@ class Docking:
                 continue
             self._bay.waiting = None
             self._show(Phase.COPYING)
-            needed = sum(self._dock.ledger.needed_bytes(recording.size_bytes) for _, recording in batch)
+            needed = sum(self._room_bytes(recording) for _, recording in batch)
             try:
                 with self._dock.ledger.reserved(needed):
                     unsettled |= await self._copy_batch(batch)
@@ -255,11 +266,16 @@ class Docking:
         batch: list[tuple[ScannedFile, Recording]] = []
         size, free = 0, self._dock.ledger.free_bytes()
         for file, recording in todo[:_BATCH_FILES]:
-            size += self._dock.ledger.needed_bytes(recording.size_bytes)
+            size += self._room_bytes(recording)
             if size > free or (batch and size > _BATCH_BYTES):
                 break
             batch.append((file, recording))
         return batch
+
+    def _room_bytes(self, recording: Recording) -> int:
+        """Room that a copy still needs: a broken-off one was preallocated and has most of it."""
+        needed = self._dock.ledger.needed_bytes(recording.size_bytes)
+        return max(0, needed - self._dock.spool.begun_bytes(recording.recording_id))
 
     async def _wait_for_room(self, next_up: Recording) -> None:
         full = SpoolFullError(
@@ -267,17 +283,22 @@ class Docking:
             needed_bytes=next_up.size_bytes,
             free_bytes=self._dock.ledger.free_bytes(),
         )
-        if self._bay.waiting is None:
+        if self._bay.waiting is None or self._bay.waiting.code != full.code:
             _log.warning("spool full", bay=self._bay.bay, camera=self._camera, needed=full.needed_bytes, free=full.free_bytes)
-        self._bay.waiting = Refusal(full.code, full.message, full.hint)
-        self._show(Phase.WAITING)
-        await self._dock.board.news()
+            self._bay.waiting = Refusal(full.code, full.message, full.hint)
+            self._show(Phase.WAITING)  # once: two bays that wait would wake each other for ever
+        try:
+            async with asyncio.timeout(_ROOM_S):  # room that others make is nobody's news
+                await self._dock.board.news()
+        except TimeoutError:
+            return
 
     async def _copy_batch(self, batch: Sequence[tuple[ScannedFile, Recording]]) -> bool:
         self._bay.reading.clear()
         await self._step_all([(recording.recording_id, life.CopyStarted()) for _, recording in batch])
         jobs = [self._job(file, recording) for file, recording in batch]
         by_path = {file.path: recording for file, recording in batch}
+        files = {recording.recording_id: file for file, recording in batch}
         refused: list[tuple[str, life.Step]] = []
         unsettled = False
         async for report in self._worker.ask(messages.Copy(str(self._dock.spool.recordings), jobs)):
@@ -285,6 +306,11 @@ class Docking:
                 case messages.Moved():
                     self._moved(report)
                 case messages.Copied(evidence):
+                    self._measured |= {
+                        files[each.recording_id].path: (identity, each.from_camera)
+                        for each in evidence
+                        if (identity := files[each.recording_id].identity) is not None
+                    }
                     await self._step_all([(each.recording_id, _verified(each)) for each in evidence])
                 case messages.Skipped(path, code, message, hint, transient):
                     _log.warning("recording skipped", bay=self._bay.bay, path=shown(path), code=code, why=message)

@@ -13,7 +13,7 @@ from dockd.clock import Clock
 from dockd.core import custody, life
 from dockd.core.recording import CopyDiffersError, Recording, Refusal, State, verify_copy
 from dockd.dock import Dock
-from dockd.errors import JournalError, SpoolMismatchError
+from dockd.errors import JournalError, SourceChangedError, SpoolMismatchError
 from dockd.journal import Journal
 from dockd.offload.spool import Spool
 
@@ -50,6 +50,7 @@ async def recover(dock: Dock) -> None:
         else:
             await _report_missing(dock, recording)
     discarded = await _discard_proved(dock, spooled - {each.recording_id for each in [*waiting, *copying]})
+    await _discard_superseded(dock)
     _log.info(
         "recovered", dockings_interrupted=len(left_open), copies_accepted=len(copying), waiting=len(waiting), discarded=discarded
     )
@@ -91,3 +92,12 @@ async def _discard_proved(dock: Dock, spooled: set[str]) -> int:
             await asyncio.to_thread(dock.spool.discard, recording_id)
             discarded += 1
     return discarded
+
+
+async def _discard_superseded(dock: Dock) -> None:
+    """Remove what was begun of files that changed on their camera: they are other recordings now, and nobody continues these."""
+    unfinished = await asyncio.to_thread(dock.spool.unfinished_ids)
+    for recording in await dock.journal.recordings(states=[State.REFUSED]) if unfinished else []:
+        superseded = recording.refusal is not None and recording.refusal.code == SourceChangedError.code
+        if superseded and recording.measured is None and recording.recording_id in unfinished:
+            await asyncio.to_thread(dock.spool.discard, recording.recording_id)

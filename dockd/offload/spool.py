@@ -134,6 +134,18 @@ class Spool:
         with os.scandir(self.recordings) as listing:
             return {entry.name for entry in listing if "." not in entry.name}
 
+    def unfinished_ids(self) -> set[str]:
+        """Every copy that was begun and not finished."""
+        with os.scandir(self.recordings) as listing:
+            return {entry.name.removesuffix(".part") for entry in listing if entry.name.endswith(".part")}
+
+    def begun_bytes(self, recording_id: str) -> int:
+        """What an unfinished copy occupies, preallocated or written; 0 for one that was never begun."""
+        try:
+            return (self.recordings / part_name(recording_id)).stat(follow_symlinks=False).st_blocks * 512
+        except FileNotFoundError:
+            return 0
+
     def used_bytes(self) -> int:
         """What the recordings occupy, finished or not."""
         with os.scandir(self.recordings) as listing:
