@@ -26,6 +26,7 @@ from dockd.core.recording import Recording, State
 from dockd.delivery import Delivery
 from dockd.dock import Dock
 from dockd.errors import ArchiveError
+from dockd.offload import messages
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import BayWorker, Workers
 from dockd.outbox import Outbox
@@ -62,10 +63,17 @@ class ThreadWorkers(Workers):
             await asyncio.shield(asyncio.to_thread(thread.join, DEADLINE_S))
 
 
+class _ThreadWorker(Worker):
+    """Its process would have been killed in the middle; a thread goes on to its end, and nobody listens."""
+
+    def _emit(self, report: messages.Report) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            super()._emit(report)
+
+
 def _serve(conversation: socket.socket) -> None:
-    """A worker that was in the middle of something finds nobody listening; its process would have been killed."""
-    with conversation, suppress(BrokenPipeError, ConnectionResetError):
-        Worker(conversation).serve()
+    with conversation, suppress(ConnectionResetError):
+        _ThreadWorker(conversation).serve()
 
 
 class ScriptedBay:
