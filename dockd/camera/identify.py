@@ -2,12 +2,13 @@
 
 import os
 import re
+import stat
 from dataclasses import dataclass
 
 from dockd.camera.tree import opened_folder, unreadable
-from dockd.core.names import basename, parent
+from dockd.core.names import basename, parent, shown
 from dockd.core.profile import Profile, Source
-from dockd.errors import CameraUnknownError
+from dockd.errors import CameraUnknownError, SourceUnreadableError
 
 _LARGEST_FACTS_BYTES = 64 * 1024
 _SERIAL = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -66,6 +67,9 @@ def _fact(root: int, source: Source | None) -> str | None:
     path = source.file.encode()
     try:
         with opened_folder(root, parent(path)) as folder:
+            if not stat.S_ISREG(os.stat(basename(path), dir_fd=folder, follow_symlinks=False).st_mode):
+                msg = f"{shown(path)} is not a plain file"
+                raise SourceUnreadableError(msg)  # opening a device would already do something to it
             descriptor = os.open(
                 basename(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder
             )

@@ -15,6 +15,7 @@ from dockd.medium import NotDirectError, open_direct
 
 DEEPEST = 32
 MOST_ENTRIES = 1_000_000
+MOST_NAME_BYTES = 64 << 20
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESHUTDOWN, errno.ESTALE, errno.ENOMEDIUM})
@@ -42,7 +43,14 @@ def open_root(path: Path) -> int:
 
 def identity_of(status: os.stat_result) -> Identity:
     """What must stay the same of a file while it is examined."""
-    return Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return Identity(
+        status.st_dev, status.st_ino, status.st_size, _within_64_bits(status.st_mtime_ns), _within_64_bits(status.st_ctime_ns)
+    )
+
+
+def _within_64_bits(epoch_ns: int) -> int:
+    """A hostile file system names times beyond the year 2262, which no message and no catalogue holds."""
+    return max(-(1 << 63), min((1 << 63) - 1, epoch_ns))
 
 
 def walk(root: int, moved: Callable[[int], None]) -> Iterator[Found]:
@@ -53,45 +61,57 @@ def walk(root: int, moved: Callable[[int], None]) -> Iterator[Found]:
         moved: told after each folder how many entries it had, as a sign of life.
 
     Raises:
-        CameraGoneError: the root itself cannot be listed.
+        CameraGoneError: the root cannot be listed, or can no longer be.
     """
     device = os.fstat(root).st_dev
-    pending, entries = [b""], 0
+    pending, entries, name_bytes = [b""], 0, 0
     while pending:
         folder = pending.pop()
+        found: list[Found] = []
         try:
             with opened_folder(root, folder) as descriptor, os.scandir(descriptor) as listing:
                 names = sorted(os.fsencode(entry.name) for entry in listing)
                 for name in names:
                     path = folder + b"/" + name if folder else name
-                    found = _look(descriptor, name, path, device)
-                    if found is None:
+                    seen = _look(descriptor, name, path, device)
+                    if seen is None:
+                        continue
+                    name_bytes += len(path)
+                    if seen.identity is None and not seen.problem:
                         pending.append(path)
                     else:
-                        yield found
+                        found.append(seen)
         except OSError as exc:
-            if not folder or exc.errno in _GONE:
+            if not folder or exc.errno in _GONE or not _answers(root):
                 msg = f"the camera stopped answering: {exc.strerror}"
                 raise CameraGoneError(msg) from exc
             yield Found(folder, None, f"this folder cannot be listed: {exc.strerror}")
             continue
+        yield from found
         entries += len(names)
         moved(len(names))
-        if entries > MOST_ENTRIES:
-            yield Found(folder, None, f"more than {MOST_ENTRIES} entries: the rest was not looked at")
+        if entries > MOST_ENTRIES or name_bytes > MOST_NAME_BYTES:
+            yield Found(folder, None, f"more than {MOST_ENTRIES} entries, or names too long: the rest was not looked at")
             return
 
 
 def _look(descriptor: int, name: bytes, path: bytes, device: int) -> Found | None:
-    """One entry; None for a folder that is to be walked."""
-    status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+    """One entry; None for what vanished meanwhile, without identity and problem for a folder that is to be walked.
+
+    Raises:
+        OSError: the device, rather than this entry, gives an error.
+    """
+    try:
+        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
     kind = stat.S_IFMT(status.st_mode)
     if status.st_dev != device:
         return Found(path, None, "another file system is mounted here")
     if kind == stat.S_IFDIR:
         if path.count(b"/") + 1 >= DEEPEST:
             return Found(path, None, f"folders deeper than {DEEPEST} are not entered")
-        return None
+        return Found(path, None)
     if kind != stat.S_IFREG:
         return Found(path, identity_of(status), f"{_KINDS.get(kind, 'no plain file')}, which is never read")
     return Found(path, identity_of(status))
