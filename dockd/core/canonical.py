@@ -19,6 +19,7 @@ def canonical(value: Json) -> bytes:
 
     Raises:
         RuntimeError: a value that has no exact spelling; a bug of the caller.
+        UnicodeEncodeError: a string with half of a surrogate pair.
     """
     _check(value)
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
@@ -33,8 +34,7 @@ def _check(value: Json) -> None:
                 msg = f"{value} does not fit a double; write it as a string"
                 raise RuntimeError(msg)
         case str():
-            if not value.isascii():
-                value.encode()  # a lone surrogate has no UTF-8: UnicodeEncodeError, a ValueError
+            value.encode()  # half of a surrogate pair has no UTF-8
         case Mapping():
             for key, member in value.items():
                 if not isinstance(key, str) or not key.isascii():

@@ -4,14 +4,15 @@
 
     CopyStarted     seen, copying            -> copying     a pull or crash leaves it copying, and the copy starts or continues
     CopyVerified    copying                  -> verified    takes a VerifiedRecording
-    Recognised      seen, copying            -> archived    its digests are those of an object that the archive proved again
-    just now UploadStarted   verified, uploading      -> uploading
+    Recognised      seen, copying            -> archived    its digests are those of an object that the archive proved again now
+    UploadStarted   verified, uploading      -> uploading
     UploadProved    uploading                -> archived    takes the ArchiveProof of its own object
     ProofLost       archived                 -> seen        the archive no longer proves it: it is copied again from the camera
     Erased          archived                 -> erased      takes the ClearancePermit that covers it
     FoundGone       archived                 -> erased      only if an erasing had begun under a permit, and a new scan misses it
     Refused         any but archived, erased -> refused     keeps its first reason
-    Retried         refused                  -> seen, or verified if the spool has its bytes; a person's decision
+    Retried         refused                  -> seen, or verified if the spool has its bytes; a person's decision, so a refused
+                                                            upload is not resumed but begun again
 
 Invariants: whatever is verified or later has digests; whatever is archived has a stored object and was proved; erased is final.
 A step that is not in this table is a programming error: RuntimeError.
@@ -147,7 +148,7 @@ def take(recording: Recording, step: Step) -> Recording:
             return replace(recording, state=State.REFUSED, refusal=refusal)
         case Retried(spooled=spooled):
             back = State.VERIFIED if spooled and recording.measured is not None else State.SEEN
-            return replace(recording, state=back, refusal=None)
+            return replace(recording, state=back, resume=None, refusal=None)
 
 
 def _same(what: str, said: object, wanted: object) -> None:

@@ -61,21 +61,38 @@ class Manifest:
             ManifestError: it is none, or one of another version.
         """
         try:
-            members = json.loads(data)
-            manifest = cls(
-                recording_id=members["recording"],
-                dock=members["dock"],
-                camera=members["camera"],
-                docking=members["docking"],
-                path=from_shown(members["path"]),
-                modified_ns=int(members["modified_ns"]),
-                sidecar_of=members["sidecar_of"],
-                priority=members["priority"],
-                seen=members["seen"],
-                measured=Measured(int(members["size"]), Digests.from_hex(members["blake3"], members["sha256"])),
-            )
+            match json.loads(data):
+                case {
+                    "recording": str(recording),
+                    "dock": str(dock),
+                    "camera": str(camera),
+                    "docking": str(docking),
+                    "path": str(path),
+                    "modified_ns": str(modified_ns),
+                    "sidecar_of": str() | None as sidecar_of,
+                    "priority": int(priority),
+                    "seen": str(seen),
+                    "size": str(size),
+                    "blake3": str(blake3),
+                    "sha256": str(sha256),
+                }:
+                    manifest = cls(
+                        recording_id=recording,
+                        dock=dock,
+                        camera=camera,
+                        docking=docking,
+                        path=from_shown(path),
+                        modified_ns=int(modified_ns),
+                        sidecar_of=sidecar_of,
+                        priority=priority,
+                        seen=seen,
+                        measured=Measured(int(size), Digests.from_hex(blake3, sha256)),
+                    )
+                case _:
+                    msg = "a member is missing, or of another type"
+                    raise ValueError(msg)
             spelling = manifest.encode()
-        except (KeyError, TypeError, ValueError, RuntimeError, RecursionError, AttributeError) as exc:
+        except (ValueError, RuntimeError, RecursionError) as exc:
             msg = f"not a manifest: {exc!r}"
             raise ManifestError(msg) from exc
         if spelling != data:

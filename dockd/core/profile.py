@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dockd.core.clearance import FileKind, Identity, ScannedFile
-from dockd.core.names import basename, parent
+from dockd.core.names import basename
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +105,13 @@ def _kind(profile: Profile, entry: Found) -> FileKind:
 def _within(folder: str, path: bytes) -> bool:
     """Whether `path` lies in or below `folder`; the empty folder is the camera's root."""
     wanted = folder.encode().strip(b"/").lower()
-    return not wanted or parent(path).lower() == wanted or path.lower().startswith(wanted + b"/")
+    return not wanted or path.lower().startswith(wanted + b"/")
 
 
 def _any(patterns: tuple[str, ...], name: bytes) -> bool:
     """Whether a shell pattern matches; Latin-1 makes every byte one character, so that no name escapes a pattern."""
-    text = name.decode("latin-1").lower()
-    return any(fnmatch.fnmatchcase(text, pattern.encode().decode("latin-1").lower()) for pattern in patterns)
+    text = name.lower().decode("latin-1")
+    return any(fnmatch.fnmatchcase(text, pattern.encode().lower().decode("latin-1")) for pattern in patterns)
 
 
 def _stem(path: bytes) -> bytes:

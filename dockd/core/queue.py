@@ -8,8 +8,7 @@ from dockd.core.recording import Recording, State
 
 def copy_order(files: Iterable[ScannedFile]) -> list[ScannedFile]:
     """Most urgent recordings first, each followed by its sidecars; then by path."""
-    listed = list(files)
-    return sorted(listed, key=lambda file: (file.priority, file.sidecar_of or file.path, file.sidecar_of is not None))
+    return sorted(files, key=lambda file: (file.priority, file.sidecar_of or file.path, file.sidecar_of is not None, file.path))
 
 
 def upload_rank(recording: Recording) -> tuple[int, bool, int]:

@@ -85,9 +85,15 @@ class Notary:
         return self.accept(envelope, stored, kind=StatementKind.HOLDING, nonce=nonce, camera=camera)
 
     def permit(
-        self, recordings: Iterable[tuple[Recording, bytes]], *, docking: str = "d1", nonce: str = "aa" * 16, camera: str = "C1"
+        self,
+        recordings: Iterable[tuple[Recording, bytes]],
+        *,
+        docking: str = "d1",
+        nonce: str = "aa" * 16,
+        camera: str = "C1",
+        unreadable: frozenset[bytes] = frozenset(),
     ) -> ClearancePermit:
-        """Leave to delete archived `recordings`, each with its content, from their camera."""
+        """Leave to delete archived `recordings`, each with its content, from their camera; `unreadable` ones stay."""
         files, rehashes, claims = [], {}, []
         for recording, content in recordings:
             if recording.stored is None:
@@ -95,7 +101,8 @@ class Notary:
                 raise RuntimeError(msg)
             identity = identity_of(recording.path, content)
             files.append(ScannedFile(recording.path, FileKind.RECORDING, identity))
-            rehashes[recording.path] = Rehash(measure(content), identity)
+            if recording.path not in unreadable:
+                rehashes[recording.path] = Rehash(measure(content), identity)
             claims.append(Claim(recording.recording_id, recording.path, self.holding(recording.stored, nonce, camera=camera)))
         return permit_delete(
             camera=camera,
