@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dockd import docking
+from dockd import docking, offloading
 from dockd.bays.protocol import Stalled, Unrecognised
 from dockd.core import custody, life
 from dockd.core.readiness import Lamp, Needs
@@ -132,7 +132,7 @@ async def test_two_bays_that_wait_for_room_let_each_other_rest(
 
 async def test_room_that_nobody_told_of_is_found(camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who deletes something else on the dock's disk tells nobody; the copy begins all the same."""
-    monkeypatch.setattr(docking, "_ROOM_S", 0.05)
+    monkeypatch.setattr(offloading, "_ROOM_S", 0.05)
     async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False, keep_free_bytes=1 << 60) as dock:
         dock.insert(camera)
         await dock.until(lambda: dock.bay().waiting is not None)
