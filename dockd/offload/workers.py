@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self, TypeVar
 
+import msgspec
 import structlog
 
 from dockd import errors
@@ -139,14 +140,16 @@ class BayWorker:
         try:
             async with asyncio.timeout(self._stall_after_s):
                 header = await self._reader.readexactly(messages.HEADER_BYTES)
-                body = await self._reader.readexactly(messages.body_bytes(header))
+                return messages.report(await self._reader.readexactly(messages.body_bytes(header)))
         except TimeoutError:
             msg = f"the camera in bay {self._bay} has not answered for {self._stall_after_s:.0f} seconds"
             raise errors.CameraStalledError(msg) from None
         except (asyncio.IncompleteReadError, ConnectionError) as exc:
             msg = f"bay {self._bay}: the worker process ended"
             raise errors.WorkerError(msg) from exc
-        return messages.report(body)
+        except (ValueError, msgspec.MsgspecError) as exc:  # one bay's trouble, whatever it read; never the daemon's end
+            msg = f"bay {self._bay}: the worker process said something that is no message: {exc}"
+            raise errors.WorkerError(msg) from exc
 
     async def open(self, root: Path, profile: Profile) -> messages.Identified:
         """Open the camera; raises as `ask`."""
