@@ -19,7 +19,7 @@ from dockd.archive.retrying import Retrying
 from dockd.archive.settings import TusSettings
 from dockd.archive.tus import TusArchive
 from dockd.attendant import Attendant
-from dockd.bays.directory import DirectoryBay
+from dockd.bays.directory import DirectoryBay, Patience
 from dockd.board import Board
 from dockd.clock import Clock
 from dockd.config.model import ArchiveSettings, Site
@@ -60,8 +60,10 @@ async def run(site: Site, profiles: Sequence[Profile], clock: Clock, workers: Wo
 
 
 async def _serve(site: Site, profiles: Sequence[Profile], dock: Dock, workers: Workers, stop: asyncio.Event) -> None:
+    stall_after_s = site.offload.stall_after_s
+    patience = Patience(stalled_s=stall_after_s)
     attendants = [
-        Attendant(dock, DirectoryBay(bay.id, bay.directory, profiles), workers, stall_after_s=site.offload.stall_after_s)
+        Attendant(dock, DirectoryBay(bay.id, bay.directory, profiles, patience=patience), workers, stall_after_s=stall_after_s)
         for bay in site.bays
     ]
 

@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import aclosing
 
+import structlog
+
 from dockd.bays.protocol import Bay, Changed, Inserted, Removed, Stalled, Unrecognised
 from dockd.board import BayBoard, Phase
 from dockd.core.recording import Refusal
@@ -10,6 +12,8 @@ from dockd.dock import Dock
 from dockd.docking import Docking
 from dockd.errors import CameraStalledError, CameraUnknownError
 from dockd.offload.workers import Workers
+
+_log = structlog.get_logger(__name__)
 
 PULLED = "the camera was taken out"
 STOPPED = "the dock was stopped"
@@ -70,5 +74,6 @@ class Attendant:
             await asyncio.wait([task])
 
     def _fail(self, refusal: Refusal) -> None:
+        _log.error("bay needs help", bay=self._bay.bay_id, code=refusal.code, why=refusal.message)
         self._board.failure = self._board.failure or refusal
         self._board.phase = Phase.FAILED
