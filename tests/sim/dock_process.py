@@ -4,9 +4,11 @@ Whoever waits, waits for a line of its log, never for time. The journal can be r
 """
 
 import contextlib
+import http.client
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,11 +22,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 import yaml
 
+from dockd.cli.status import fetch
 from dockd.core.recording import Recording, State
 from dockd.dsse import SigningKey
 from dockd.journal.rows import CustodyEntry, Docking, to_docking, to_recording
+from dockd.web.view import BayView, StatusView
 from tests.sim.vault_process import VaultProcess
 
 DEADLINE_S = 60.0
@@ -226,6 +231,30 @@ class DockProcess:
         """Every line so far that says `event` with these members."""
         with self._heard:
             return _matching(self.lines, event, members)
+
+    def status(self) -> StatusView:
+        """What the running daemon says of itself, over its socket."""
+        return msgspec.json.decode(fetch(self.control), type=StatusView)
+
+    def lamp(self, bay: int) -> BayView:
+        """What one bay shows."""
+        return next(each for each in self.status().bays if each.bay == str(bay))
+
+    def order(self, path: str, **members: str) -> None:
+        """Give an order over the daemon's socket, as a person does.
+
+        Raises:
+            RuntimeError: the daemon refuses it, in its words.
+        """
+        line = http.client.HTTPConnection("dockd", timeout=DEADLINE_S)
+        line.sock = socket.socket(socket.AF_UNIX)
+        line.sock.connect(str(self.control))
+        with closing(line):
+            line.request("POST", f"/api/v1/{path}", json.dumps(members), {"Content-Type": "application/json"})
+            answer = line.getresponse()
+            words = answer.read().decode()
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise RuntimeError(words)
 
     def recordings(self, *states: State) -> list[Recording]:
         """What the journal holds, by sequence; in these states, if any are named."""

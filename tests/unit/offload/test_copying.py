@@ -291,7 +291,8 @@ def test_copy_that_reads_back_otherwise_is_thrown_away(size_bytes: int, bench: B
     """A bit that changed between writing and reading back leaves no copy, and says so; the next try is good."""
     digest = write_file(bench.camera, CLIP, size_bytes, "rot")
     part = bench.spool.recordings / f"{id_of(CLIP)}.part"
-    fdatasync, rotten = os.fdatasync, []
+    fdatasync = os.fdatasync
+    rotten: list[bool] = []
 
     def rot(descriptor: int) -> None:
         fdatasync(descriptor)
