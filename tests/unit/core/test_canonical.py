@@ -59,7 +59,7 @@ def test_integers_that_a_double_holds_are_plain_digits(value: int) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [LARGEST + 1, -LARGEST - 1, 0.5, float("nan"), b"bytes", {1: "x"}, {"ä": "x"}, [{"deep": [object()]}], {"x"}],
+    [LARGEST + 1, -LARGEST - 1, 0.5, float("nan"), b"bytes", {1: "x"}, {"ä": "x"}, [{"deep": [Ellipsis]}], {"x"}],
     ids=repr,
 )
 def test_what_has_no_exact_spelling_is_a_bug(value: Any) -> None:  # noqa: ANN401 - what a type checker would refuse
