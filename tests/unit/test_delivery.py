@@ -1,0 +1,99 @@
+"""From the spool to the archive: nothing is given up that may pass, and nothing passes that is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from dockd.core.readiness import Lamp
+from dockd.core.recording import State
+from tests.sim.archive import Faults, Lie, SimArchive
+from tests.sim.cameras import make_camera
+from tests.sim.dock_here import DockHere, dock_here
+
+
+@pytest.fixture
+def camera(tmp_path: Path) -> Path:
+    """Two short recordings, no sidecars."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=2, size_bytes=200_000, sidecars=False)
+    return tmp_path / "camera"
+
+
+def archived(dock: DockHere, files: int = 2) -> bool:
+    """Whether everything in bay 1 is in the archive."""
+    return [each.recording.state for each in dock.bay().present.values()] == [State.ARCHIVED] * files
+
+
+FAULTS = {
+    "connection breaks": Faults(fail_after_bytes=50_000),
+    "busy": Faults(busy_times=3, busy_retry_after_s=0.01),
+    "upload forgotten": Faults(fail_after_bytes=50_000, lose_upload=True),
+    "object forgotten": Faults(lose_objects=True),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_archive_that_fails_for_a_while_gets_everything_once(fault: str, camera: Path, tmp_path: Path) -> None:
+    """Breaks, refusals to answer now and lost uploads cost time; each recording ends as one object."""
+    archive = SimArchive(faults=FAULTS[fault])
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        dock.insert(camera)
+        await dock.until(lambda: archived(dock) and dock.dock.outbox.files == 0)
+        assert len(archive.objects()) == 2
+        assert dock.dock.outbox.left_bytes == 0
+        assert dock.dock.board.archive.reachable
+
+
+async def test_archive_that_is_away_is_shown_and_waited_for(camera: Path, tmp_path: Path) -> None:
+    """While nobody answers the reason is shown since when, copying goes on, and nothing is refused."""
+    archive = SimArchive(faults=Faults(unreachable=True))
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        dock.insert(camera)
+        await dock.until(lambda: dock.dock.board.archive.reachable is False and dock.bay().phase == "waiting for the archive")
+        assert dock.dock.board.archive.message == "the archive does not answer"
+        assert dock.lamp().lamp is Lamp.LEAVE
+        assert dock.dock.outbox.files == 2
+        archive.faults.unreachable = False
+        await dock.until(lambda: archived(dock))
+        assert dock.dock.board.archive.reachable
+
+
+@pytest.mark.parametrize(
+    ("faults", "code"),
+    [
+        (Faults(refuse="too odd"), "archive-refused"),
+        (Faults(reject="other bytes"), "archive-refused"),
+        (Faults(lie=Lie.DIGEST), "proof-refused"),
+        (Faults(lie=Lie.SIGNATURE), "proof-refused"),
+        (Faults(lie=Lie.OBJECT), "proof-refused"),
+    ],
+)
+async def test_permanent_refusal_is_that_recordings_alone(faults: Faults, code: str, camera: Path, tmp_path: Path) -> None:
+    """What the archive can never take or prove is kept in the spool and on the camera, with the archive's words."""
+    archive = SimArchive(faults=faults)
+    async with dock_here(tmp_path / "spool", archive) as dock:
+        dock.insert(camera)
+        await dock.until(lambda: [each.recording.state for each in dock.bay().present.values()] == [State.REFUSED] * 2)
+        assert {each.refusal.code for each in await dock.recordings() if each.refusal is not None} == {code}
+        assert len(dock.dock.spool.recording_ids()) == 2
+        assert dock.lamp().lamp is Lamp.HELP
+        assert dock.dock.outbox.files == 0
+
+
+async def test_spool_that_rots_before_it_is_sent_never_completes(camera: Path, tmp_path: Path) -> None:
+    """Bytes are hashed again as they are sent: a rotten copy is refused, and its camera still has the original."""
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, deliver=False) as dock:
+        dock.insert(camera)
+        await dock.until(lambda: dock.dock.outbox.files == 2)
+        (first, _) = await dock.recordings()
+        path = dock.dock.spool.path_of(first.recording_id)
+        path.write_bytes(b"rot" + path.read_bytes()[3:])
+    archive.closed = False
+    async with dock_here(tmp_path / "spool", archive) as dock:
+        while len(await dock.recordings(State.ARCHIVED, State.REFUSED)) < 2:
+            await dock.dock.board.news()
+        (refused,) = await dock.recordings(State.REFUSED)
+        assert refused.recording_id == first.recording_id
+        assert refused.refusal is not None
+        assert refused.refusal.code == "spool-mismatch"
+        assert list(archive.objects()) != [first.recording_id]
