@@ -26,7 +26,6 @@ def archived(dock: DockHere, files: int = 2) -> bool:
 FAULTS = {
     "connection breaks": Faults(fail_after_bytes=50_000),
     "busy": Faults(busy_times=3, busy_retry_after_s=0.01),
-    "upload forgotten": Faults(fail_after_bytes=50_000, lose_upload=True),
     "object forgotten": Faults(lose_objects=True),
 }
 
@@ -55,6 +54,23 @@ async def test_archive_that_is_away_is_shown_and_waited_for(camera: Path, tmp_pa
         archive.faults.unreachable = False
         await dock.until(lambda: archived(dock))
         assert dock.dock.board.archive.reachable
+
+
+async def test_upload_that_the_archive_forgot_begins_again(camera: Path, tmp_path: Path) -> None:
+    """A resume point that leads nowhere is dropped, in the custody log too, and the recording is sent from its first byte."""
+    archive = SimArchive()
+    archive.gate.clear()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        dock.insert(camera)
+        await archive.waiting.wait()
+        archive.faults.unreachable = True
+        archive.gate.set()
+        await dock.until(lambda: dock.dock.board.archive.reachable is False)
+        archive.faults.lose_upload = True
+        archive.faults.unreachable = False
+        await dock.until(lambda: archived(dock))
+        assert "upload.dropped" in await dock.events()
+        assert len(archive.objects()) == 2
 
 
 @pytest.mark.parametrize(
