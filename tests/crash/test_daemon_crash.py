@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -18,6 +19,8 @@ from tests.sim.vault_process import VaultProcess
 pytestmark = pytest.mark.crash
 
 PASSES: dict[str, tuple[int, ...]] = {
+    "journal.placing": (1, 1),
+    "journal.placed": (1,),
     "journal.committing": (1, 2, 3, 4, 5, 6, 8, 10, 13, 17),
     "journal.committed": (1, 2, 3, 4, 5, 6, 8, 10, 13, 17),
     "offload.preallocated": (1, 2, 3),
@@ -34,8 +37,11 @@ PASSES: dict[str, tuple[int, ...]] = {
 }
 """At which pass each point kills, one start of the daemon after the other."""
 
+REBUILDING = ("journal.setting-aside", "journal.set-aside", "journal.placing", "journal.placed")
+"""Passed by `dockd journal rebuild`, in this order."""
+
 RANDOM_JOURNEYS = 6
-RANDOM_KILLS = 9
+RANDOM_KILLS = 10
 
 
 def _points_in_the_source() -> set[str]:
@@ -56,7 +62,7 @@ def _points_in_the_source() -> set[str]:
 
 def test_every_crash_point_of_the_daemon_is_walked() -> None:
     """A durable step that gains a crash point gains a crash test with it."""
-    assert set(PASSES) == _points_in_the_source()
+    assert set(PASSES) | set(REBUILDING) == _points_in_the_source()
 
 
 @pytest.fixture(scope="module")
@@ -150,10 +156,31 @@ class Journey:
 def test_a_kill_at_a_durable_step_loses_nothing(point: str, tmp_path: Path, vault: VaultProcess) -> None:
     """Killed at one step, pass after pass, the dock starts again and every recording is archived once and erased."""
     journey = Journey(tmp_path, vault, point)
-    with journey.dock:
-        journey.dock.kill()
+    with closing(journey.dock):
         died = [journey.run_until_killed(f"{point}:{passes}") for passes in PASSES[point]]
         assert died[0], f"nothing ever passed {point}"
+        journey.end()
+
+
+@pytest.mark.parametrize("point", REBUILDING)
+def test_a_kill_while_the_journal_is_made_anew_loses_nothing(point: str, tmp_path: Path, vault: VaultProcess) -> None:
+    """A rebuild that is cut off is begun again; what the spool holds is delivered, and the cameras are known by their bytes."""
+    journey = Journey(tmp_path, vault, f"rebuild-{point}")
+    dock = journey.dock
+    with dock:
+        vault.kill()
+        try:
+            dock.wait_until(
+                lambda _: len(dock.recordings(State.VERIFIED, State.UPLOADING)) == journey.files, why="all is verified"
+            )
+        finally:
+            vault.start()
+        dock.kill()
+        journey.kills += 1
+        assert dock.rebuild_journal(crash_at=point) == -9
+        journey.kills += 1
+        journey.check_nothing_was_erased_unproved()
+        assert dock.rebuild_journal() == 0
         journey.end()
 
 
@@ -163,8 +190,7 @@ def test_kills_at_random_instants_lose_nothing(seed: int, tmp_path: Path, vault:
     random = Random(seed)
     journey = Journey(tmp_path, vault, f"random{seed}", long_bytes=random.choice((3_000_000, 70_000_000)))
     dock = journey.dock
-    with dock:
-        dock.kill()
+    with closing(dock):
         while journey.kills + journey.vault_kills < RANDOM_KILLS:
             if not dock.alive():
                 if random.random() < 0.3:

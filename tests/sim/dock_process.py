@@ -86,6 +86,10 @@ class DockProcess:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill it, if it runs, and remove what lies outside its root."""
         self.kill()
         with contextlib.suppress(OSError):
             self.control.unlink(missing_ok=True)
@@ -154,6 +158,18 @@ class DockProcess:
         self._listener.start()
         if wait:
             self.wait_for("ready", after=mark)
+
+    def rebuild_journal(self, *, crash_at: str = "") -> int:
+        """Run `dockd journal rebuild` on this dock, which must not run; the exit status."""
+        command = [sys.executable, "-c", _PROGRAM, "journal", "rebuild", "--config", str(self.write_site())]
+        environment = os.environ | {"DOCKD_CRASH_AT": crash_at}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, start_new_session=True, timeout=DEADLINE_S, check=False
+        )
+        self.lines.append(
+            {"event": "-- journal rebuilt", "status": done.returncode, "words": done.stderr.decode(errors="replace")}
+        )
+        return done.returncode
 
     def kill(self) -> None:
         """SIGKILL, to its whole process group; nothing happens if it is dead already."""
