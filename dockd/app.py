@@ -20,6 +20,7 @@ from dockd.archive.settings import TusSettings
 from dockd.archive.tus import TusArchive
 from dockd.attendant import Attendant
 from dockd.bays.directory import DirectoryBay, Patience
+from dockd.bays.outpost import Outpost
 from dockd.board import Board
 from dockd.clock import Clock
 from dockd.config.model import ArchiveSettings, Site
@@ -30,7 +31,7 @@ from dockd.delivery import Delivery
 from dockd.dock import Dock
 from dockd.errors import ArchiveError, ConfigError
 from dockd.offload.spool import Ledger, Spool
-from dockd.offload.workers import Workers
+from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox
 from dockd.overview import Overview
 from dockd.recovery import open_journal, recover
@@ -62,25 +63,28 @@ async def run(site: Site, profiles: Sequence[Profile], clock: Clock, workers: Wo
 async def _serve(site: Site, profiles: Sequence[Profile], dock: Dock, workers: Workers, stop: asyncio.Event) -> None:
     stall_after_s = site.offload.stall_after_s
     patience = Patience(stalled_s=stall_after_s)
-    attendants = [
-        Attendant(dock, DirectoryBay(bay.id, bay.directory, profiles, patience=patience), workers, stall_after_s=stall_after_s)
-        for bay in site.bays
-    ]
+    async with workers.process(OUTPOST, "watch of the bays", start_within_s=stall_after_s) as (reader, writer):
+        outpost = Outpost(reader, writer)
+        bays = [DirectoryBay(bay.id, bay.directory, profiles, patience=patience, watch=outpost.watch) for bay in site.bays]
+        attendants = [Attendant(dock, bay, workers, stall_after_s=stall_after_s) for bay in bays]
 
-    def look_again() -> None:
-        for each in attendants:
-            each.look_again()
+        def look_again() -> None:
+            for each in attendants:
+                each.look_again()
 
-    overview = Overview(dock, Needs(site.ready.needs), look_again)
-    async with control_api(site.control.socket, overview), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
-        tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
-        tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
-        _log.info("ready", dock=site.dock, bays=len(attendants), waiting=dock.outbox.files)
-        await stop.wait()
-        _log.info("stopping")
-        for task in tasks:
-            task.cancel()
+        overview = Overview(dock, Needs(site.ready.needs), look_again)
+        async with control_api(site.control.socket, overview), asyncio.TaskGroup() as group:
+            watch = group.create_task(outpost.run(), name="watch of the bays")
+            tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
+            tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
+            tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
+            _log.info("ready", dock=site.dock, bays=len(attendants), waiting=dock.outbox.files)
+            await stop.wait()
+            _log.info("stopping")
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            watch.cancel()  # last: the bays' lookouts end through it
 
 
 @asynccontextmanager

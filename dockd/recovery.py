@@ -49,7 +49,9 @@ async def recover(dock: Dock) -> None:
             dock.outbox.put(recording)
         else:
             await _report_missing(dock, recording)
-    discarded = await _discard_proved(dock, spooled - {each.recording_id for each in [*waiting, *copying]})
+    discarded = await _discard_proved(
+        dock, await asyncio.to_thread(dock.spool.every_id) - {each.recording_id for each in [*waiting, *copying]}
+    )
     await _discard_superseded(dock)
     _log.info(
         "recovered", dockings_interrupted=len(left_open), copies_accepted=len(copying), waiting=len(waiting), discarded=discarded
@@ -79,10 +81,10 @@ async def _report_missing(dock: Dock, recording: Recording) -> None:
     )
 
 
-async def _discard_proved(dock: Dock, spooled: set[str]) -> int:
+async def _discard_proved(dock: Dock, lying_there: set[str]) -> int:
     """Remove what the archive proved just before the stop; what the journal does not know stays, and is named."""
     discarded = 0
-    for recording_id in sorted(spooled):
+    for recording_id in sorted(lying_there):
         try:
             recording = await dock.journal.recording(recording_id)
         except KeyError:

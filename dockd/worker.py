@@ -1,4 +1,4 @@
-"""The process that does one bay's camera I/O, and the small one that it is forked from.
+"""The processes that touch cameras: one for each docking's I/O, one that watches the bays, and their small origin.
 
 A read from a broken camera can hang for minutes where nothing can interrupt it, so each docking has a process of its own,
 which the daemon can kill or abandon while the other bays go on. Workers are forked from a zygote that has loaded everything
@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import Lock
 
 from dockd import errors
+from dockd.bays import outpost
 from dockd.camera.identify import identify
 from dockd.camera.tree import open_root, opened_file, unreadable, walk
 from dockd.clearance import eraser
@@ -28,6 +29,7 @@ from dockd.dsse import PinnedKeys
 from dockd.medium import Lanes, measure
 from dockd.offload import durable, messages
 from dockd.offload.copying import Copier
+from dockd.offload.workers import OUTPOST
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _REPORT_EVERY_S = 0.1
@@ -157,6 +159,11 @@ class Worker:
         self._emit(messages.Erased(list(eraser.erase(self._root, leave, self._alive))))
 
 
+def serve(conversation: socket.socket) -> None:
+    """One docking's worker."""
+    Worker(conversation).serve()
+
+
 def _die_with_parent() -> None:
     """Ask the kernel to kill this process when its parent ends, however it ends."""
     ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
@@ -176,7 +183,7 @@ def _zygote(control: socket.socket) -> None:
             _die_with_parent()
             with socket.socket(fileno=descriptors[0]) as conversation:
                 socket.send_fds(conversation, [b"!"], [os.pidfd_open(os.getpid())])
-                Worker(conversation).serve()
+                (outpost.serve if message == OUTPOST else serve)(conversation)
             sys.exit(0)
         os.close(descriptors[0])
 

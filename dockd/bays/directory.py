@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from dockd.bays.lookout import Lookout, Sight, Touch
 from dockd.bays.mounts import mount_changes
@@ -36,6 +37,38 @@ class Patience:
     stalled_s: float = 30.0
 
 
+class Watching(Protocol):
+    """A bay's lookout, in this process or in another; see `Lookout`."""
+
+    def start(self) -> None:
+        """Begin to watch."""
+        ...
+
+    def look(self) -> None:
+        """Ask for one look."""
+        ...
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        ...
+
+
+class Watch(Protocol):
+    """Makes a bay's lookout; see `Lookout`."""
+
+    def __call__(
+        self,
+        directory: Path,
+        profiles: Sequence[Profile],
+        *,
+        touched: Callable[[Touch], None],
+        seen: Callable[[Sight], None],
+        ended: Callable[[], None],
+    ) -> Watching:
+        """A lookout that was not started."""
+        ...
+
+
 class DirectoryBay:
     """A `Bay` over a folder, which may be missing, empty, a mount point or a symbolic link, and may change at any time."""
 
@@ -47,8 +80,10 @@ class DirectoryBay:
         *,
         clock: Clock | None = None,
         patience: Patience | None = None,
+        watch: Watch = Lookout,
     ) -> None:
         self.bay_id = bay_id
+        self._watch = watch
         self._directory = Path(directory).absolute()
         self._profiles = tuple(profiles)
         self._clock = clock or SystemClock()
@@ -57,7 +92,7 @@ class DirectoryBay:
     async def events(self) -> AsyncGenerator[BayEvent]:
         """See `Bay.events`."""
         inbox = _Inbox(asyncio.get_running_loop(), self._clock)
-        lookout = Lookout(
+        lookout = self._watch(
             self._directory, self._profiles, touched=inbox.touched, seen=inbox.seen, ended=inbox.lookout_ended,
         )  # fmt: skip
         teller = _Teller(self.bay_id, self._patience)
@@ -73,7 +108,7 @@ class DirectoryBay:
                 lookout.stop()
                 await inbox.end(_CLOSE_S)
 
-    def _turn(self, inbox: "_Inbox", lookout: Lookout, teller: "_Teller") -> list[BayEvent]:
+    def _turn(self, inbox: "_Inbox", lookout: Watching, teller: "_Teller") -> list[BayEvent]:
         """Everything that can be told now, and the next look if one is due."""
         now_s = self._clock.monotonic()
         told: list[BayEvent] = []

@@ -11,7 +11,6 @@ then every field against what the dock itself measured. Anything wrong is a `Sta
 """
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -198,7 +197,9 @@ def _open_envelope(envelope: bytes) -> tuple[bytes, str, bytes]:
             case _:
                 msg = "it is not a DSSE envelope with one signature over a dockd statement"
                 raise StatementError(msg)
-    except (binascii.Error, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as exc:
+    except StatementError:
+        raise
+    except (ValueError, RecursionError) as exc:  # of base64 and JSON, each with several kinds
         msg = f"it is not a DSSE envelope: {exc}"
         raise StatementError(msg) from exc
 

@@ -146,6 +146,11 @@ class Spool:
         except FileNotFoundError:
             return 0
 
+    def every_id(self) -> set[str]:
+        """Every recording that anything lies there of: a discard that power cut short can leave a manifest alone."""
+        with os.scandir(self.recordings) as listing:
+            return {entry.name.partition(".")[0] for entry in listing} - {""}
+
     def used_bytes(self) -> int:
         """What the recordings occupy, finished or not."""
         with os.scandir(self.recordings) as listing:

@@ -21,6 +21,9 @@ from dockd.offload import messages
 
 _log = structlog.get_logger(__name__)
 
+WORKER, OUTPOST = b"w", b"o"
+"""What a forked process is for: one docking's I/O, or watching all bays."""
+
 _KILL_WAIT_S = 1.0
 
 _R = TypeVar("_R", bound=messages.Report)
@@ -57,24 +60,40 @@ class Workers:
         Raises:
             WorkerError: it could not be started.
         """
+        async with self.process(WORKER, f"bay {bay}", start_within_s=stall_after_s) as (reader, writer):
+            yield BayWorker(bay, reader, writer, stall_after_s)
+
+    @asynccontextmanager
+    async def process(
+        self, role: bytes, name: str, *, start_within_s: float
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A new process forked from the zygote, killed when the block ends; what it is told and says.
+
+        Args:
+            role: `WORKER` or `OUTPOST`; one byte.
+            name: for the log.
+            start_within_s: it is given up after that.
+
+        Raises:
+            WorkerError: it could not be started.
+        """
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # noqa: FBT003 - the standard library's signature
         try:
             with theirs:
-                socket.send_fds(self._control, [b"f"], [theirs.fileno()])
-            async with asyncio.timeout(stall_after_s):
+                socket.send_fds(self._control, [role], [theirs.fileno()])
+            async with asyncio.timeout(start_within_s):
                 pidfd = await _receive_descriptor(ours)
             reader, writer = await asyncio.open_connection(sock=ours)
         except (OSError, TimeoutError) as exc:
             ours.close()
-            msg = f"bay {bay}: no worker process could be started: {exc}"
+            msg = f"{name}: no process could be started: {exc}"
             raise errors.WorkerError(msg) from exc
-        worker = BayWorker(bay, reader, writer, stall_after_s)
         try:
-            yield worker
+            yield reader, writer
         finally:
             writer.transport.abort()
-            await _end(bay, pidfd)
+            await _end(name, pidfd)
 
 
 async def _readable(file: socket.socket | int) -> None:
@@ -97,7 +116,7 @@ async def _receive_descriptor(conversation: socket.socket) -> int:
     return descriptors[0]
 
 
-async def _end(bay: str, pidfd: int) -> None:
+async def _end(name: str, pidfd: int) -> None:
     """Kill a worker; one that hangs in the kernel is abandoned and named."""
     try:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -106,7 +125,7 @@ async def _end(bay: str, pidfd: int) -> None:
     except ProcessLookupError:
         pass  # it had ended by itself
     except TimeoutError:
-        _log.warning("worker abandoned", bay=bay, why="its device hangs in the kernel; it ends when the device answers")
+        _log.warning("process abandoned", name=name, why="its device hangs in the kernel; it ends when the device answers")
     finally:
         os.close(pidfd)
 

@@ -250,7 +250,6 @@ def test_any_answer_is_a_proof_or_a_refusal(answer: bytes) -> None:
         accept(answer)
 
 
-@pytest.mark.xfail(raises=ValueError, reason="proof._open_envelope catches too few of the readers' own errors")
 @pytest.mark.parametrize(
     "envelope",
     [
