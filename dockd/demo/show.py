@@ -16,7 +16,8 @@ from dockd.web.view import BayView, StatusView
 
 _PICTURE_EVERY_S = 0.125
 _LINE_EVERY_S = 2.0
-_BAR_WIDTH = 20
+_WIDE = {"Bay": 3, "Light": 11, "Camera": 8, "Officer": 12, "Now": 30, "Done": 20, "": 4, "Rate": 8, "Left": 5}
+_NARROW = {"Bay": 3, "Light": 11, "Camera": 8, "Now": 24, "Done": 10, "": 4, "Rate": 8}
 
 # Okabe and Ito's palette, which the colour-blind tell apart; the shape and the word say the same again.
 _LAMPS = {
@@ -65,11 +66,11 @@ class LiveShow(_Narrator):
             try:
                 while True:
                     if watch.status is not None:
-                        live.update(picture(watch.status), refresh=True)
+                        live.update(picture(watch.status, self._console.width), refresh=True)
                     await self._clock.sleep(_PICTURE_EVERY_S)
             except asyncio.CancelledError:
                 if watch.status is not None:
-                    live.update(picture(watch.status), refresh=True)
+                    live.update(picture(watch.status, self._console.width), refresh=True)
                 raise
 
 
@@ -91,15 +92,16 @@ class PlainShow(_Narrator):
             before = line
 
 
-def picture(status: StatusView) -> Group:
-    """All bays, the queue and the way to the archive."""
+def picture(status: StatusView, width: int) -> Group:
+    """All bays, the queue and the way to the archive, in `width` columns or the 80 that every terminal has."""
     table = Table(box=None, header_style="bold", pad_edge=False, expand=False)
     # Fixed widths, so that the table stands still while its words change.
-    widths = {"Bay": 3, "Light": 11, "Camera": 21, "Now": 30, "Done": _BAR_WIDTH, "": 4, "Rate": 8, "Left": 5}
-    for heading, width in widths.items():
-        table.add_column(heading, min_width=width, justify="right" if heading in {"Rate", "Left"} else "left", overflow="fold")
+    columns = _WIDE if width >= sum(_WIDE.values()) + 2 * len(_WIDE) else _NARROW
+    for heading, cells_wide in columns.items():
+        table.add_column(heading, width=cells_wide, justify="right" if heading in {"Rate", "Left"} else "left", overflow="fold")
     for bay in status.bays:
-        table.add_row(*_row(bay))
+        cells = _row(bay)
+        table.add_row(*(cells[heading] for heading in columns if heading in cells))
     archive, queue = status.archive, status.queue
     if archive.reachable:
         left = "" if not queue.drain_s else f", about {queue.drain_s} s left"
@@ -112,28 +114,30 @@ def picture(status: StatusView) -> Group:
     return Group(Text(), table, way)
 
 
-def _row(bay: BayView) -> tuple[Text | ProgressBar, ...]:
+def _row(bay: BayView) -> dict[str, Text | ProgressBar]:
+    """One bay's cells by their headings."""
     if bay.lamp is None:
-        return Text(bay.bay), Text("\N{EN DASH} empty", style="dim")
+        return {"Bay": Text(bay.bay), "Light": Text("\N{EN DASH} empty", style="dim")}
     shape, colour = _LAMPS[bay.lamp]
     words, share = _doing(bay)
-    camera = " ".join(part for part in (bay.camera, f"({bay.officer})" if bay.officer else "") if part)
-    return (
-        Text(bay.bay),
-        Text(f"{shape} {bay.lamp.upper()}", style=f"bold {colour}"),
-        Text(plain(camera)),
-        Text(plain(words)),
-        ProgressBar(total=1.0, completed=share, width=_BAR_WIDTH, complete_style=colour, finished_style=colour),
-        Text(f"{share:4.0%}"),
-        Text(_rate(bay.rate_bytes_s) if bay.phase == "copying" else ""),
-        Text("" if bay.remaining_s is None or bay.phase != "copying" else f"{bay.remaining_s} s"),
-    )
+    copying = bay.phase == "copying"
+    return {
+        "Bay": Text(bay.bay),
+        "Light": Text(f"{shape} {bay.lamp.upper()}", style=f"bold {colour}"),
+        "Camera": Text(plain(bay.camera or "")),
+        "Officer": Text(plain(bay.officer or "")),
+        "Now": Text(plain(words)),
+        "Done": ProgressBar(total=1.0, completed=share, complete_style=colour, finished_style=colour),
+        "": Text(f"{share:4.0%}"),
+        "Rate": Text(_rate(bay.rate_bytes_s) if copying else ""),
+        "Left": Text(f"{bay.remaining_s} s" if copying and bay.remaining_s is not None else ""),
+    }
 
 
 def _doing(bay: BayView) -> tuple[str, float]:
     """What is being done with the camera, in words and as a part of what is to be done at this stage."""
     if bay.lamp is Lamp.TAKE:
-        return f"all {bay.files_total} archived and erased", 1.0
+        return "archived and erased", 1.0
     if bay.lamp is Lamp.HELP:
         return bay.reason, 0.0
     total = max(bay.files_total, 1)
@@ -144,7 +148,7 @@ def _doing(bay: BayView) -> tuple[str, float]:
         case "waiting for the archive":
             return f"archived {bay.files_archived} of {bay.files_total}", bay.files_archived / total
         case "clearing":
-            return "proved again, being erased", bay.files_erased / total
+            return "proved again, erasing", bay.files_erased / total
         case phase:
             return phase, 0.0
 
