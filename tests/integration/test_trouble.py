@@ -51,7 +51,7 @@ def test_camera_that_stalls_blocks_nothing_but_its_bay(
         camera.wait_stalled()
         (tmp_path / "works").rename(dock.bay(2))
         dock.wait_until(lambda _: dock.lamp(1).lamp is Lamp.HELP, why="bay 1 needs help")
-        assert dock.said("docking failed" if access != "readdir" else "bay needs help", bay="1", code="camera-stalled")
+        dock.wait_for("docking failed" if access != "readdir" else "bay needs help", bay="1", code="camera-stalled")
         assert "not answered for 2 s" in dock.lamp(1).reason
         dock.wait_until(lambda _: all_erased(dock, 3), why="the other camera erased")
         assert count(vault, {"WORKS": originals}, {"WORKS": files_below(dock.bay(2))}) == Verdict(recordings=3)
