@@ -19,6 +19,7 @@ A step that is not in this table is a programming error: RuntimeError.
 """
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from dockd.core.clearance import ClearancePermit
 from dockd.core.proof import ArchiveProof
@@ -149,6 +150,8 @@ def take(recording: Recording, step: Step) -> Recording:
         case Retried(spooled=spooled):
             back = State.VERIFIED if spooled and recording.measured is not None else State.SEEN
             return replace(recording, state=back, resume=None, refusal=None)
+        case _:  # pragma: no cover - the type checker proves that this is never reached
+            assert_never(step)
 
 
 def _same(what: str, said: object, wanted: object) -> None:
