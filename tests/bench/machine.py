@@ -39,7 +39,8 @@ class Machine(msgspec.Struct, frozen=True):
         """In a line."""
         return (
             f"{self.cores} cores {self.cpu}, Linux {self.kernel}, {self.file_system}: "
-            f"writes {self.disk_write_bytes_s / 1e6:,.0f} MB/s, reads {self.disk_read_bytes_s / 1e6:,.0f} MB/s; load {self.load_average_at_start} at the start; {self.caches}"
+            f"writes {self.disk_write_bytes_s / 1e6:,.0f} MB/s, reads {self.disk_read_bytes_s / 1e6:,.0f} MB/s; "
+            f"load {self.load_average_at_start} at the start; {self.caches}"
         )
 
 
