@@ -91,15 +91,11 @@ class Lanes:
             OSError: the medium's error, at the first piece that it holds back.
         """
         direct = bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT)
-        size_bytes = os.fstat(descriptor).st_size
-        if size_bytes - offset <= PIECE_BYTES:
-            yield from self._here(descriptor, offset, direct=direct)
-            return
         under_way: deque[tuple[Future[int], memoryview, int]] = deque()
         ended = False
         try:
             while not ended:
-                while not under_way or (len(under_way) < self._ahead and offset < size_bytes and not self._free.empty()):
+                while len(under_way) < self._ahead and not (under_way and self._free.empty()):
                     view = self._free.get()
                     under_way.append((self._threads.submit(_read, descriptor, view, offset, direct=direct), view, offset))
                     offset += PIECE_BYTES
@@ -116,42 +112,13 @@ class Lanes:
                 read.exception()  # wait for it; nobody wants what it brings
                 self._free.put(view)
 
-    def _here(self, descriptor: int, offset: int, *, direct: bool) -> Generator[Piece]:
-        """One piece after the other in the caller's thread: of a small file there is nothing to read ahead."""
-        ended = False
-        while not ended:
-            view = self._free.get()
-            try:
-                piece = Piece(view, _read(descriptor, view, offset, direct=direct), offset)
-            except BaseException:
-                self._free.put(view)
-                raise
-            ended = piece.count < PIECE_BYTES
-            offset += piece.count
-            if piece.count:
-                yield piece
-            else:
-                self.release(piece)
-
     def release(self, piece: Piece) -> None:
         """The piece's bytes are no longer needed."""
         self._free.put(piece.view)
 
     def write(self, descriptor: int, piece: Piece) -> Future[None]:
-        """Write a piece where it was read, with zeros up to the alignment; the caller cuts the file to length.
-
-        It is done in a thread, save for a file that is one short piece.
-        """
-        if piece.offset or piece.count == PIECE_BYTES:
-            return self._threads.submit(_write, descriptor, piece)
-        done: Future[None] = Future()
-        try:
-            _write(descriptor, piece)
-        except OSError as exc:
-            done.set_exception(exc)
-        else:
-            done.set_result(None)
-        return done
+        """Write a piece where it was read, in a thread, with zeros up to the alignment; the caller cuts the file to length."""
+        return self._threads.submit(_write, descriptor, piece)
 
 
 def _read(descriptor: int, view: memoryview, offset: int, *, direct: bool) -> int:

@@ -142,8 +142,8 @@ class Copier:
 
     def _resume(self, job: CopyJob, source: int, part: int) -> Hashes:
         """The hashes of the longest prefix that the medium gives back as it was read, and that still fits the camera's file."""
+        steps = self._steps(job.recording_id)
         best = Hashes()
-        steps = self._steps(job.recording_id) if os.fstat(part).st_size else {}
         if not steps:
             return best
         running = Hashes()

@@ -18,11 +18,8 @@ def open_folder(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def write_begun(folder: int, name: str, data: bytes) -> int:
-    """Write a whole small file under `name` and start it on its way to the disk.
-
-    Its bytes are durable after fdatasync of the descriptor that is returned, its name after `sync_folder`. The kernel would
-    place the bytes only in fdatasync itself, and then each of many files would need a commit of its own.
+def write_synced(folder: int, name: str, data: bytes) -> None:
+    """Write a whole small file under `name` and make its bytes durable; its name is durable after `sync_folder`.
 
     Raises:
         OSError: disk full or failed; a part of the file may lie there.
@@ -32,11 +29,9 @@ def write_begun(folder: int, name: str, data: bytes) -> int:
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    except BaseException:
+        os.fdatasync(descriptor)
+    finally:
         os.close(descriptor)
-        raise
-    return descriptor
 
 
 def rename(folder: int, old: str, new: str) -> None:

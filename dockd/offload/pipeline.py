@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 
-from dockd.medium import Hashes, Lanes, Piece
+from dockd.medium import PIECE_BYTES, Hashes, Lanes, Piece
 
-STEP_BYTES = 64 << 20
+STEP_BYTES = 64 * PIECE_BYTES
 """How often the proved length of an unfinished copy is written down."""
 
 WRITES_BEHIND = 3
