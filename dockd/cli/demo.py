@@ -71,7 +71,8 @@ def _run(work: Coroutine[None, None, bool]) -> bool:
                 task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop, number)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) means it
+                loop.add_signal_handler(number, stop, number)
         return await work
 
     try:

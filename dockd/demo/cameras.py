@@ -1,7 +1,9 @@
 """Cameras for the demo: folders as cameras' file systems are, made here or copied from a user's own folders."""
 
+import errno
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ IDENTITY = "MISC/CAMERA.TXT"
 _JUNK = {"DCIM/.DS_Store": b"\0\0\0\1Bud1", "System Volume Information/WPSettings.dat": b"\x0c\0\0\0"}
 _LEAVE_FREE_BYTES = 256 << 20
 _COPIES = 3  # camera, spool and vault
+_MADE_BYTES = 520_000_000  # of all clips together, about
+_PIECE_BYTES = 1 << 20
 
 # One of four cameras has a long recording, to be pulled in the middle of it; one has a recording that is marked critical.
 _PLAN: tuple[tuple[str, str, tuple[tuple[str, str, int], ...]], ...] = (
@@ -25,6 +29,8 @@ _PLAN: tuple[tuple[str, str, tuple[tuple[str, str, int], ...]], ...] = (
     ("BWC-1003", "K. Novak", (("CLIP0001", "testsrc", 70), ("EVT_0002", "testsrc2", 45), ("CLIP0003", "rgbtestsrc", 40))),
     ("BWC-1004", "T. Okafor", (("CLIP0001", "testsrc2", 75), ("CLIP0002", "yuvtestsrc", 60), ("CLIP0003", "smptebars", 45))),
 )
+
+SERIALS = tuple(serial for serial, _, _ in _PLAN)
 
 _PROFILE = """\
 # Made by dockd demo for folders that no camera made: every file in them is taken as a recording.
@@ -124,7 +130,9 @@ def write_profile(folder: Path) -> None:
     (folder / "demo-folder.yaml").write_text(_PROFILE)
 
 
-def copy_of(source: Path, shelf: Path, number: int, profiles: Sequence[Profile], said: Callable[[str], None]) -> Camera:
+def copy_of(
+    source: Path, shelf: Path, number: int, profiles: Sequence[Profile], *, said: Callable[[str], None], stop: threading.Event
+) -> Camera:
     """Copy a user's folder to the shelf, as a camera. Only reads `source`. Blocks.
 
     Args:
@@ -133,6 +141,7 @@ def copy_of(source: Path, shelf: Path, number: int, profiles: Sequence[Profile],
         number: of the folder, from 1.
         profiles: as the dock will try them.
         said: told what is being done.
+        stop: set when nobody waits for the copy any more.
 
     Raises:
         ConfigError: it cannot be used.
@@ -144,12 +153,12 @@ def copy_of(source: Path, shelf: Path, number: int, profiles: Sequence[Profile],
     try:
         entries = list(_walk(source))
         size_bytes = sum(entry.size_bytes for entry in entries)
-        need_room(shelf, size_bytes)
+        need_room(shelf, to_make_bytes=size_bytes, made_bytes=sum(size for _, size in _sizes(shelf)))
         said(f"copying {sum(entry.plain for entry in entries)} files, {size_bytes / 1e6:.1f} MB, of {source}")
         target.mkdir(parents=True)
         for entry in entries:
             if entry.plain:
-                _copy(source, target, entry.path)
+                _copy(source, target, entry.path, stop)
     except OSError as exc:
         msg = f"{source} cannot be copied: {exc.strerror}: {exc.filename!r}"
         raise DockError(msg, hint="The folder itself was not touched.") from exc
@@ -176,13 +185,19 @@ def tell_apart(cameras: Sequence[Camera]) -> None:
         seen[each.serial] = each.folder
 
 
-def need_room(place: Path, size_bytes: int) -> None:
+def need_room(place: Path, *, to_make_bytes: int = _MADE_BYTES, made_bytes: int = 0) -> None:
     """Refuse what cannot end well.
+
+    Args:
+        place: on the disk that is meant.
+        to_make_bytes: of cameras that are still to be made there.
+        made_bytes: of those that are made already.
 
     Raises:
         DockError: the disk has no room for cameras, spool and vault.
     """
-    needed, free = size_bytes * _COPIES + _LEAVE_FREE_BYTES, shutil.disk_usage(place).free
+    needed = to_make_bytes * _COPIES + made_bytes * (_COPIES - 1) + _LEAVE_FREE_BYTES
+    free = shutil.disk_usage(place).free
     if needed > free:
         msg = f"the demo needs {needed / 1e9:.1f} GB on the disk of {place}, and {free / 1e9:.1f} GB are free"
         raise DockError(msg, hint="Make room, or choose a work folder on another disk with --directory.")
@@ -216,13 +231,22 @@ def _sizes(root: Path) -> list[tuple[bytes, int]]:
     return sorted((entry.path, entry.size_bytes) for entry in _walk(root))
 
 
-def _copy(source: Path, target: Path, path: bytes) -> None:
+def _copy(source: Path, target: Path, path: bytes, stop: threading.Event) -> None:
     """Bytes and time of one file; modes are the copy's own, so that it can be read and taken away."""
     read, written = source / os.fsdecode(path), target / os.fsdecode(path)
     written.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(read, written, follow_symlinks=False)
-    status = read.stat(follow_symlinks=False)
+    with open(read, "rb", opener=_opened_as_plain) as here, written.open("xb") as there:
+        while piece := here.read(_PIECE_BYTES):
+            if stop.is_set():
+                raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR), read)
+            there.write(piece)
+        status = os.fstat(here.fileno())
     os.utime(written, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _opened_as_plain(path: str, flags: int) -> int:
+    """Not through a link, and not waiting at a pipe, that took the file's place after the walk."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _classified(root: Path, profile: Profile) -> tuple[File, ...]:

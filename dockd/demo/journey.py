@@ -66,7 +66,7 @@ class Log:
 
     Attributes:
         pulled, restarted: None where everything was over before it could be broken off.
-        docked_s, copied_s, archived_s, ready_s: seconds from the first docking.
+        copied_s, archived_s, ready_s: when all was copied, archived and to be taken; seconds from the first docking.
         help: bays that end with *get help*, and why.
     """
 
@@ -302,6 +302,8 @@ def _midway(bay: str, camera: Camera, status: StatusView) -> BayView | None:
     ):
         return TOO_LATE
     largest = max(file.size_bytes for file in camera.evidence)
-    # The longest recording of a camera that was made here comes last; a step of it is to be safe in the spool.
-    begun = seen.bytes_total - largest + _STEP_BYTES + (4 << 20) if largest > 2 * _STEP_BYTES else seen.bytes_total * 0.3
+    begun = seen.bytes_total * 0.3
+    if largest > 2 * _STEP_BYTES:
+        # The longest recording of a camera that was made here comes last; a step of it is to be safe in the spool.
+        begun = min(seen.bytes_total - largest + _STEP_BYTES + (4 << 20), seen.bytes_total * 0.8)
     return seen if 0 < begun <= seen.bytes_done < seen.bytes_total * 0.95 else None

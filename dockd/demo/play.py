@@ -1,7 +1,7 @@
 """The demo from its first frame to its last number."""
 
 import asyncio
-import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from rich.console import Console
 
 from dockd.clock import Clock
 from dockd.config.profile import load_profiles
+from dockd.core.names import shown
 from dockd.demo import cameras, footage, originals, programs, report, stage
 from dockd.demo.cameras import Camera
 from dockd.demo.compare import compare
@@ -74,6 +75,7 @@ async def compare_again(folder: WorkFolder, console: Console, clock: Clock) -> b
 
 async def _made(folder: WorkFolder, scene: Show) -> list[Camera]:
     """Cameras with real video."""
+    await asyncio.to_thread(cameras.need_room, folder.root)
     clips = cameras.planned_clips()
     recipe = await footage.find_recipe()
     scene.say(
@@ -86,9 +88,7 @@ async def _made(folder: WorkFolder, scene: Show) -> list[Camera]:
         )
 
     await footage.make(clips, folder.cameras, recipe, made)
-    listed = await asyncio.to_thread(cameras.finish_made, folder.cameras, clips)
-    await asyncio.to_thread(cameras.need_room, folder.root, sum(each.size_bytes for each in listed))
-    return listed
+    return await asyncio.to_thread(cameras.finish_made, folder.cameras, clips)
 
 
 async def _copied(folder: WorkFolder, sources: Sequence[Path], scene: Show) -> list[Camera]:
@@ -96,11 +96,15 @@ async def _copied(folder: WorkFolder, sources: Sequence[Path], scene: Show) -> l
     await asyncio.to_thread(cameras.write_profile, folder.profiles)
     profiles = await asyncio.to_thread(load_profiles, folder.profiles)
     listed = []
-    for number, source in enumerate(sources, 1):
-        camera = await asyncio.to_thread(cameras.copy_of, source, folder.cameras, number, profiles, scene.say)
-        for path in camera.left_out:
-            scene.say(f"  left out: {os.fsdecode(path)!r} is no plain file, and no camera's file system could hold it")
-        listed.append(camera)
+    stop = threading.Event()
+    try:
+        for number, source in enumerate(sources, 1):
+            camera = await asyncio.to_thread(cameras.copy_of, source, folder.cameras, number, profiles, said=scene.say, stop=stop)
+            for path in camera.left_out:
+                scene.say(f"  left out: {shown(path)} is no plain file, and no camera's file system could hold it")
+            listed.append(camera)
+    finally:
+        stop.set()
     cameras.tell_apart(listed)
     return listed
 

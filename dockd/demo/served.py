@@ -86,8 +86,13 @@ class Served:
             async with asyncio.timeout(_READY_S):
                 return await self.said(self._ready, after=seen)
         except TimeoutError as exc:
+            await self.kill()
             how = f"was not ready within {_READY_S:.0f} s"
             raise self._error(how) from exc
+        except BaseException:
+            # Whoever enters the block never leaves it if this fails or is cancelled.
+            await self.kill()
+            raise
 
     def listen_again_at(self, address: str) -> None:
         """From now on it is started with this for `--listen`."""
@@ -155,13 +160,18 @@ class Served:
             process.send_signal(number)
         try:
             async with asyncio.timeout(_STOP_S):
-                status = await process.wait()
-                if self._reader is not None:
-                    await self._reader
+                return await self._over(process)
         except TimeoutError as exc:
             self._signal(signal.SIGKILL)
+            await self._over(process)
             how = f"did not stop within {_STOP_S:.0f} s"
             raise self._error(how) from exc
+
+    async def _over(self, process: asyncio.subprocess.Process) -> int:
+        """Wait for its end and for the last line of its log; its exit status."""
+        status = await process.wait()
+        if self._reader is not None:
+            await self._reader
         return status
 
     def _signal(self, number: signal.Signals) -> None:

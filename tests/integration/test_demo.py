@@ -1,11 +1,9 @@
 """The demo as anybody calls it, and the comparison that ends it, on stores that were tampered with."""
 
-import asyncio
 import contextlib
 import json
 import os
 import pty
-import re
 import select
 import shutil
 import signal
@@ -20,11 +18,8 @@ from typing import Any
 
 import pytest
 
-from dockd.clock import SystemClock
-from dockd.demo import cameras, footage, programs
+from dockd.demo import cameras
 from dockd.demo.folder import WorkFolder
-from dockd.demo.served import Served
-from dockd.errors import ConfigError, DockError
 from tests.sim.cameras import ODD_NAMES, deterministic_bytes, make_camera
 
 DEADLINE_S = 120.0
@@ -279,32 +274,6 @@ def test_the_whole_demo(tmp_path: Path) -> None:
     assert content_of(tmp_path / "work" / "cameras" / "BWC-1002").keys() >= {b"MISC/CAMERA.TXT"}
 
 
-async def test_clips_are_playable_and_unlike_each_other(tmp_path: Path) -> None:
-    """Two clips of one source differ in their bytes, and each has the frames, the tone and the sidecars that it was to have."""
-    if shutil.which("ffmpeg") is None:
-        pytest.skip("ffmpeg is not installed")
-    clips = [footage.Clip("CAM", f"DCIM/100MEDIA/CLIP000{number}", "testsrc2", 3, number) for number in (1, 2)]
-    made: dict[str, int] = {}
-    await footage.make(clips, tmp_path, await footage.find_recipe(), lambda clip, size: made.update({clip.path: size}))
-    assert made.keys() == {clip.path for clip in clips}
-    files = [tmp_path / clip.camera / file for clip in clips for file in clip.files]
-    assert len({file.read_bytes() for file in files}) == 8
-    thumbnail = next(file for file in files if file.suffix == ".THM")
-    assert thumbnail.read_bytes().startswith(b"\xff\xd8"), "a JPEG"
-
-
-async def test_a_clip_that_is_not_whole_is_refused(tmp_path: Path) -> None:
-    """Ffmpeg that ends well and leaves less than it was asked for does not get past ffprobe."""
-    if shutil.which("ffmpeg") is None:
-        pytest.skip("ffmpeg is not installed")
-    clip = footage.Clip("CAM", "DCIM/CLIP0001", "testsrc2", 3, 1)
-    recipe = await footage.find_recipe()
-    shortened = footage.Recipe((*recipe.encoder, "-frames:v", "2"), recipe.stamped)
-    with pytest.raises(ExceptionGroup) as caught:
-        await footage.make([clip], tmp_path, shortened, lambda _clip, _size: None)
-    assert caught.group_contains(DockError, match="not playable")
-
-
 def test_on_a_terminal_the_bays_are_shown_live(tmp_path: Path) -> None:
     """On a terminal there is a table with each bay's light as shape and word, and the same last line."""
     make_camera(tmp_path / "camera", "CAM-1", recordings=2, size_bytes=2_000_000)
@@ -432,53 +401,6 @@ def test_folders_that_cannot_be_a_camera_are_refused(name: str, tmp_path: Path) 
     assert ("no file" if name == "empty" else "no serial") in result.stderr
 
 
-def test_a_disk_without_room_is_named_before_anything_is_copied(tmp_path: Path) -> None:
-    """The demo says how much it needs and how much there is."""
-    with pytest.raises(DockError, match=r"needs .* GB"):
-        cameras.need_room(tmp_path, 1 << 60)
-
-
-async def test_a_served_verb_that_ends_too_early_is_reported_with_its_last_words(tmp_path: Path) -> None:
-    """A dock that does not start says why, and where its log is."""
-    (tmp_path / "site.yaml").write_text("nonsense: true\n")
-    dock = Served(["run", "--config", str(tmp_path / "site.yaml")], "ready", tmp_path / "log", SystemClock())
-    with pytest.raises(DockError, match=r"dockd run ended.*key 'archive' is missing") as caught:
-        await dock.start()
-    assert str(tmp_path / "log") in caught.value.hint
-
-
-async def test_a_served_verb_that_dies_is_noticed(tmp_path: Path) -> None:
-    """The guard of a vault that was killed by somebody else ends with an error, and leaving the block does not hide it."""
-    vault = Served(
-        ["vault", "--root", str(tmp_path / "v"), "--listen", "127.0.0.1:0"], "vault ready", tmp_path / "log", SystemClock()
-    )
-
-    async def killed() -> None:
-        async with vault:
-            (pid,) = running_in(tmp_path / "v")
-            guard = asyncio.ensure_future(vault.guard())
-            os.kill(pid, signal.SIGKILL)
-            await guard
-
-    with pytest.raises(DockError, match="dockd vault ended"):
-        await killed()
-
-
-async def test_a_program_that_fails_is_reported_with_its_last_words(tmp_path: Path) -> None:
-    """A digest of a file that is not there is an error in the program's own words, not a missing line."""
-    with pytest.raises(DockError, match=r"sha256sum failed with status 1: .*absent"):
-        await programs.digest_lines("sha256sum", [b"absent"], tmp_path)
-
-
-async def test_digests_of_more_names_than_one_command_can_take(tmp_path: Path) -> None:
-    """Thousands of long names are hashed in several commands, each line in the place of its file."""
-    names = [f"{number:04}".encode() + b"n" * 200 for number in range(1200)]
-    for name in names:
-        (tmp_path / os.fsdecode(name)).write_bytes(name)
-    lines = await programs.digest_lines("sha256sum", names, tmp_path)
-    assert [re.sub(rb".*/", b"", line) for line in lines] == names
-
-
 def test_comparing_what_no_demo_left_is_refused(work: Path) -> None:
     """Without the digests of the originals there is nothing to compare with."""
     (work / "originals.sha256").write_text("short\n")
@@ -494,9 +416,3 @@ def test_two_demos_do_not_share_a_folder(work: Path) -> None:
     assert result.returncode == 2
     assert "another demo" in result.stderr
     assert (work / "report.json").exists()
-
-
-def test_config_errors_name_the_folder(tmp_path: Path) -> None:
-    """Whoever reads the refusal knows which folder is meant."""
-    with pytest.raises(ConfigError, match=re.escape(str(tmp_path / "work"))):
-        cameras.tell_apart([cameras.Camera(str(tmp_path / "work"), "S", ()), cameras.Camera(str(tmp_path / "work"), "S", ())])
