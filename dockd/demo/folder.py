@@ -55,6 +55,11 @@ class WorkFolder:
         return self.root / "token"
 
     @property
+    def socket(self) -> Path:
+        """The daemon's control socket."""
+        return self.root / "control.sock"
+
+    @property
     def originals(self) -> Path:
         """Which files the cameras held before they were docked."""
         return self.root / "originals.json"

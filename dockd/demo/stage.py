@@ -1,11 +1,9 @@
 """The dock that the demo plays on: its token, its site file, its bays, and what can be done with cameras by hand."""
 
-import asyncio
 import os
-import shutil
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from dockd.demo.served import Served, dockd_command
 from dockd.demo.watch import Watch
 
 DOCK = "demo-dock"
+_LONGEST_SOCKET_BYTES = 107  # unix(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +58,27 @@ async def built(folder: WorkFolder, cameras: Sequence[Camera], clock: Clock) -> 
     folder.token.write_bytes(token)
     key = (await output_of(*dockd, "vault", "key", "--root", folder.vault)).decode().strip()
     bays = tuple(str(number) for number in range(1, len(cameras) + 2))
-    # A socket's path has at most 107 bytes, and the work folder's may have more.
-    short = await asyncio.to_thread(tempfile.mkdtemp, prefix="dockd-demo-")
-    try:
-        watch = Watch(Path(short) / "control", clock)
+    with _place_for_socket(folder) as socket:
+        watch = Watch(socket, clock)
         vault = Served(
             ["vault", "--root", str(folder.vault), "--listen", "127.0.0.1:0"], "vault ready", folder.root / "vault.log", clock
         )
         async with vault:
-            url = str(vault.lines[-1]["url"])
+            url = str((await vault.said("vault ready"))["url"])
             vault.listen_again_at(url.rpartition("/")[2])
             folder.site_file.write_text(_site(folder, bays, url, key, watch.socket))
             async with Served(["run", "--config", str(folder.site_file)], "ready", folder.root / "dock.log", clock) as dock:
                 yield Stage(folder, cameras, bays, vault, dock, watch)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, short)
+
+
+@contextmanager
+def _place_for_socket(folder: WorkFolder) -> Iterator[Path]:
+    """In the work folder, or where its path is short enough for a socket's."""
+    if len(os.fsencode(folder.socket)) <= _LONGEST_SOCKET_BYTES:
+        yield folder.socket
+        return
+    with tempfile.TemporaryDirectory(prefix="dockd-demo-") as short:
+        yield Path(short) / folder.socket.name
 
 
 def _site(folder: WorkFolder, bays: Sequence[str], url: str, key: str, socket: Path) -> str:

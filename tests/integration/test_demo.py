@@ -277,8 +277,9 @@ def test_the_whole_demo(tmp_path: Path) -> None:
 def test_on_a_terminal_the_bays_are_shown_live(tmp_path: Path) -> None:
     """On a terminal there is a table with each bay's light as shape and word, and the same last line."""
     make_camera(tmp_path / "camera", "CAM-1", recordings=2, size_bytes=2_000_000)
+    work = tmp_path / ("long" * 40)  # too long for a socket's path
     ours, theirs = pty.openpty()
-    arguments: list[str | Path] = [*COMMAND, "--directory", tmp_path / "work", "--camera", tmp_path / "camera"]
+    arguments: list[str | Path] = [*COMMAND, "--directory", work, "--camera", tmp_path / "camera"]
     with subprocess.Popen(
         arguments, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | {"TERM": "xterm", "COLUMNS": "130"}
     ) as process:
