@@ -21,7 +21,7 @@ from dockd.crashpoint import passing
 from dockd.errors import CameraError, CameraGoneError, NoDirectReadError, SourceChangedError
 from dockd.medium import ALIGNMENT_BYTES, PIECE_BYTES, Hashes, Lanes, open_direct
 from dockd.offload.messages import CopyJob, Moved, Report, Skipped
-from dockd.offload.pipeline import STEP_BYTES, WRITES_BEHIND, SourceError, stream
+from dockd.offload.pipeline import WRITES_BEHIND, SourceError, stream
 from dockd.offload.spool import disk_error, part_name, steps_name
 from dockd.offload.verifying import Verifier, Written
 
@@ -96,7 +96,7 @@ class Copier:
         """The bytes themselves; a large recording's steps are written down on the way, and where it broke off."""
         moved = partial(self._moved, job.path)
         try:
-            if job.identity.size_bytes < STEP_BYTES:
+            if job.identity.size_bytes <= PIECE_BYTES:
                 stream(source, part, hashes, self._lanes, moved=moved, step=lambda _size, _digest: None)
                 return
             with self._steps_file(job) as steps:
