@@ -64,21 +64,30 @@ def lock(path: Path) -> int:
     return descriptor
 
 
+def find(path: Path) -> None:
+    """Refuse to look for a journal where there is no file, before anything is made for it.
+
+    Raises:
+        JournalError: it is not there.
+    """
+    if not os.path.lexists(path):
+        msg = f"{path}: there is no journal"
+        raise JournalError(msg, hint="If this spool had one, find it, or run: dockd journal rebuild --config FILE")
+
+
 def inspect(path: Path) -> None:
     """Refuse what is not a journal, from its first bytes and without changing one.
+
+    The caller holds the lock: closing a file that this process has open elsewhere would give up SQLite's own locks on it.
 
     Raises:
         JournalCorruptError: not an SQLite file, or not enough of one.
         JournalForeignError: another program's.
-        JournalError: it cannot be read, or is not there.
+        JournalError: it cannot be read.
     """
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
-    except FileNotFoundError as exc:
-        msg = f"{path}: there is no journal"
-        hint = "If this spool had one, find it, or run: dockd journal rebuild --config FILE"
-        raise JournalError(msg, hint=hint) from exc
     except OSError as exc:
         msg = f"{path}: {exc.strerror}"
         raise JournalError(msg) from exc

@@ -71,13 +71,13 @@ class Ledger:
         Raises:
             JournalError: or one of its kinds, as `Journal.open` and `Journal.create` say.
         """
-        # The look comes first, so that asking for a journal that is not there leaves nothing behind.
         if not new:
-            file.inspect(path)
+            file.find(path)
         lock = file.lock(path)
         try:
             if new:
                 file.make(path)
+            file.inspect(path)
             connection = _connect(path)
         except BaseException:
             os.close(lock)

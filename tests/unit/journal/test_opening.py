@@ -272,6 +272,7 @@ def edit(path: Path, statement: str) -> None:
     """What somebody with a database tool can do, triggers or not."""
     with closing(sqlite3.connect(path, isolation_level=None)) as tool:
         triggers = tool.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        tool.execute("PRAGMA ignore_check_constraints = ON")
         for name, _ in triggers:
             tool.execute(f"DROP TRIGGER {name}")
         tool.execute(statement)
@@ -304,6 +305,18 @@ async def test_an_examination_finds_rows_that_were_edited(
     journal = await Journal.open(path, SystemClock())
     with pytest.raises(JournalCorruptError, match=finding):
         await journal.examine()
+    await journal.close()
+
+
+async def test_a_row_that_no_journal_wrote_is_damage(path: Path) -> None:
+    """A digest of the wrong length, or an object without digests, is refused when the row is read."""
+    await make(path)
+    edit(path, "UPDATE recording SET blake3 = x'00' WHERE recording = 'r1'")
+    edit(path, "UPDATE recording SET stored_object = 'o1' WHERE recording = 'r2'")
+    journal = await Journal.open(path, SystemClock())
+    for name in ("r1", "r2"):
+        with pytest.raises(JournalCorruptError, match="the row of recording"):
+            await journal.recording(name)
     await journal.close()
 
 
@@ -373,6 +386,21 @@ def test_a_flipped_byte_is_a_refusal_or_harms_no_evidence(
     except JournalError:
         return
     assert custody == _PRISTINE["custody"]
+
+
+async def test_a_folder_that_is_not_there_is_a_refusal(path: Path) -> None:
+    """Neither opening nor making a journal makes a folder for it."""
+    nowhere = path.parent / "nowhere" / "journal.db"
+    for attempt in (Journal.open, Journal.create):
+        with pytest.raises(JournalError):
+            await attempt(nowhere, SystemClock())
+    assert list(path.parent.iterdir()) == []
+
+
+async def test_a_folder_in_its_place_is_a_refusal(path: Path) -> None:
+    """What is no file at all is named as that."""
+    with pytest.raises(JournalError, match="Is a directory"):
+        await Journal.open(path.parent, SystemClock())
 
 
 async def test_an_unwritable_folder_is_a_refusal(path: Path) -> None:
