@@ -9,6 +9,9 @@ MAKEFLAGS += --no-builtin-rules
 # Nothing of the caller's Python may leak into ours.
 unexport PYTHONHOME PYTHONPATH PYTEST_ADDOPTS
 
+# Programs that make file systems are not on everybody's PATH.
+export PATH := $(PATH):/usr/sbin:/sbin
+
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 SCRIPTS = $(shell git -c safe.directory='*' ls-files '*.sh' .ci/run)
@@ -97,7 +100,7 @@ coverage: pytest
 	@$(PYTHON) -m coverage report --fail-under=$(COVERAGE)
 
 .PHONY: bench
-bench: setup-bench ## measures against cp, rsync, rclone, curl, tuspy and aiotus
+bench: setup-test ## measures against cp, rsync, rclone, curl, tuspy and aiotus
 	@$(PYTHON) -m tests.bench
 
 .PHONY: fmt
@@ -112,8 +115,8 @@ lock: setup-test ## renews the hash-locked requirements
 .PHONY: setup
 setup: setup-test ## installs what make test needs, and nothing else
 
-.PHONY: setup-run setup-test setup-bench
-setup-run setup-test setup-bench: setup-%:
+.PHONY: setup-run setup-test
+setup-run setup-test: setup-%:
 	@packaging/setup/install.sh $*
 
 .PHONY: clean

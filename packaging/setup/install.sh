@@ -2,7 +2,7 @@
 # Installs what this machine lacks: operating-system packages when it may, and .venv from the hash-locked file. Make calls it
 # before every target that needs them; when nothing is lacking it reads one stamp, runs the probes and touches no network.
 #
-# usage: packaging/setup/install.sh run|test|bench
+# usage: packaging/setup/install.sh run|test
 #
 # PYTHON=/path/to/python3 chooses the interpreter that .venv is made from.
 set -euo pipefail
@@ -14,6 +14,8 @@ readonly STAMP=.venv/installed
 
 # Settings of the caller's shell that would make Python or pip look elsewhere than in .venv.
 unset PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
+# Programs that make file systems are not on everybody's PATH.
+export PATH=$PATH:/usr/sbin:/sbin
 export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 DEBIAN_FRONTEND=noninteractive
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -25,8 +27,7 @@ stop() {
 case "${1:-}" in
 run) sets=" run " ;;
 test) sets=" run test " ;;
-bench) sets=" run test bench " ;;
-*) stop "usage: $0 run|test|bench" ;;
+*) stop "usage: $0 run|test" ;;
 esac
 
 find_python() {
@@ -45,7 +46,7 @@ present() {
     local python
     case "$1" in
     command:*) command -v "${1#command:}" >/dev/null ;;
-    library:*) { ldconfig -p 2>/dev/null || /sbin/ldconfig -p; } | grep -q "lib${1#library:}\.so\." ;;
+    library:*) ldconfig -p | grep -q "lib${1#library:}\.so\." ;;
     venv)
         [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null && return
         python=$(find_python) && "$python" -c 'import ensurepip, venv' 2>/dev/null
