@@ -46,7 +46,8 @@ present() {
     local python
     case "$1" in
     command:*) command -v "${1#command:}" >/dev/null ;;
-    library:*) ldconfig -p | grep -q "lib${1#library:}\.so\." ;;
+    # Not grep -q: ending before ldconfig has written everything would make the pipe fail.
+    library:*) ldconfig -p | grep "lib${1#library:}\.so\." >/dev/null ;;
     venv)
         [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null && return
         python=$(find_python) && "$python" -c 'import ensurepip, venv' 2>/dev/null
@@ -113,7 +114,7 @@ fingerprint() {
 install_venv() {
     local python
     # A folder that was moved or copied has a .venv whose scripts belong to another; an upgraded system has one without a Python.
-    if [ -e .venv ] && ! .venv/bin/pip --version 2>/dev/null | grep -qF " from $PWD/.venv/"; then
+    if [ -e .venv ] && ! .venv/bin/pip --version 2>/dev/null | grep -F " from $PWD/.venv/" >/dev/null; then
         say "making .venv anew: the old one does not run here"
         rm -rf .venv
     fi
