@@ -29,10 +29,11 @@ def _check(value: Json) -> None:
     match value:
         case None | bool():
             return
+        case int() if abs(value) > _LARGEST_EXACT:
+            msg = f"{value} does not fit a double; write it as a string"
+            raise RuntimeError(msg)
         case int():
-            if abs(value) > _LARGEST_EXACT:
-                msg = f"{value} does not fit a double; write it as a string"
-                raise RuntimeError(msg)
+            return
         case str():
             value.encode()  # half of a surrogate pair has no UTF-8
         case Mapping():

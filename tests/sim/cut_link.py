@@ -57,12 +57,13 @@ class CutLink:
         except* (OSError, asyncio.CancelledError):
             pass
         finally:
+            ends = [end for end in (writer, far_writer) if end is not None]
+            for end in ends:  # all of them before the first wait, which may be cancelled
+                end.close()
+            for end in ends:
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
             self._links.discard(task)
-            for end in (writer, far_writer):
-                if end is not None:
-                    end.close()
-                    with contextlib.suppress(OSError):
-                        await end.wait_closed()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool) -> None:
         while data := await reader.read(65536):
