@@ -169,7 +169,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
 
 
-def _zygote(control: socket.socket) -> None:
+def zygote(control: socket.socket) -> None:
     """Fork a worker for each descriptor that comes, until the daemon closes the control socket."""
     _die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; the daemon watches workers through their sockets
@@ -190,4 +190,4 @@ def _zygote(control: socket.socket) -> None:
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as control_socket:
-        _zygote(control_socket)
+        zygote(control_socket)

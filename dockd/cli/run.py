@@ -1,16 +1,13 @@
 """`dockd run`: the daemon."""
 
 import asyncio
+import gc
 from pathlib import Path
 
 import click
 
-from dockd.app import run
+from dockd import worker
 from dockd.cli.options import CONFIG
-from dockd.clock import SystemClock
-from dockd.config.profile import load_profiles
-from dockd.config.site import load_site
-from dockd.logs import speak
 from dockd.offload.workers import Workers
 
 
@@ -25,18 +22,31 @@ from dockd.offload.workers import Workers
 @CONFIG
 def command(config: Path) -> None:
     """Run the dock: offload, verify, upload, prove, erase. SIGTERM stops it within five seconds, wherever it is."""
+    workers = Workers.fork(worker.zygote)
+    try:
+        _run(config, workers)
+    finally:
+        workers.close()
+
+
+def _run(config: Path, workers: Workers) -> None:
+    """Load what only the daemon needs, now that the zygote was forked without it, and run."""
+    from dockd.app import run  # noqa: PLC0415 - see above
+    from dockd.clock import SystemClock  # noqa: PLC0415
+    from dockd.config.profile import load_profiles  # noqa: PLC0415
+    from dockd.config.site import load_site  # noqa: PLC0415
+    from dockd.logs import speak  # noqa: PLC0415
+
     site = load_site(config)
     profiles = load_profiles(site)
     speak()
-    workers = Workers.start()
-    try:
-        with asyncio.Runner() as runner:
-            try:
-                runner.run(run(site, profiles, SystemClock(), workers))
-            except BaseExceptionGroup as group:
-                raise _first(group) from group
-    finally:
-        workers.close()
+    gc.collect()
+    gc.freeze()  # what is loaded stays; a full collection would walk all of it, and the event loop would wait
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(run(site, profiles, SystemClock(), workers))
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

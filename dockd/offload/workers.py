@@ -1,25 +1,28 @@
 """The daemon's side of the bays' worker processes: fork them, ask them, notice a stall, kill them."""
 
 import asyncio
+import gc
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import traceback
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import NoReturn, Protocol, Self, TypeVar
 
 import msgspec
-import structlog
 
 from dockd import errors
 from dockd.core.clearance import CameraScan
 from dockd.core.profile import Profile
+from dockd.logs import logger
 from dockd.offload import messages
 
-_log = structlog.get_logger(__name__)
+_log = logger(__name__)
 
 WORKER, OUTPOST = b"w", b"o"
 """What a forked process is for: one docking's I/O, or watching all bays."""
@@ -29,20 +32,80 @@ _KILL_WAIT_S = 1.0
 _R = TypeVar("_R", bound=messages.Report)
 
 
+class Zygote(Protocol):
+    """What `Workers` must know of the process that it forks from."""
+
+    pid: int
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not come.
+        """
+        ...
+
+    def kill(self) -> None:
+        """End it."""
+        ...
+
+
+class _Forked:
+    """A child of ours that runs no other program; as `subprocess.Popen` for what is needed of it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.status: int | None = None
+        self._pidfd = os.pidfd_open(pid)
+
+    def wait(self, timeout: float) -> int:
+        if not select.select([self._pidfd], [], [], timeout)[0]:
+            name = "zygote"
+            raise subprocess.TimeoutExpired(name, timeout)
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self._pidfd)
+        self.status = os.waitstatus_to_exitcode(status)
+        return self.status
+
+    def kill(self) -> None:
+        signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+
 class Workers:
     """Owner of the zygote that every worker is forked from."""
 
-    def __init__(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, control: socket.socket, process: Zygote) -> None:
         self._control, self._process = control, process
 
     @classmethod
     def start(cls) -> Self:
-        """Start the zygote. Call it before the event loop is busy: it takes as long as Python takes to start."""
+        """Start the zygote as a program of its own. Call it before the event loop is busy: Python takes a while to start."""
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", "dockd.worker", str(theirs.fileno())]
             process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)  # noqa: S603 - our own module
         return cls(ours, process)
+
+    @classmethod
+    def fork(cls, zygote: Callable[[socket.socket], None]) -> Self:
+        """Fork the zygote from this process, which must have one thread and should have loaded little but the workers' code.
+
+        What both need is in memory once then: the interpreter, asyncio, the cryptography.
+
+        Args:
+            zygote: runs in the child until its socket is closed; what it returns or raises ends the child and whatever it forked.
+        """
+        ours, theirs = socket.socketpair()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        gc.collect()
+        gc.freeze()  # a collection would write to every page of what is shared, and so copy it
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            _end_with(zygote, theirs)
+        theirs.close()
+        return cls(ours, _Forked(pid))
 
     def close(self) -> None:
         """End the zygote; workers that still run are killed by the kernel with it."""
@@ -51,7 +114,7 @@ class Workers:
             self._process.wait(_KILL_WAIT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            self._process.wait(_KILL_WAIT_S)
 
     @asynccontextmanager
     async def worker(self, bay: str, *, stall_after_s: float) -> AsyncIterator["BayWorker"]:
@@ -94,6 +157,25 @@ class Workers:
         finally:
             writer.transport.abort()
             await _end(name, pidfd)
+
+
+def _end_with(zygote: Callable[[socket.socket], None], control: socket.socket) -> NoReturn:
+    """Be the zygote, or a worker that it forked; nothing of the process that this one was copied from ever goes on here."""
+    status = 1
+    try:
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # a terminal sends Ctrl-C to all; the daemon stops its workers in its own order
+        with control:
+            zygote(control)
+        status = 0
+    except SystemExit as leave:
+        status = 0 if leave.code in {0, None} else 1
+    except BaseException:  # noqa: BLE001 - there is nobody above to tell
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
 
 
 async def _readable(file: socket.socket | int) -> None:

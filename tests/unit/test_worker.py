@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -184,6 +186,70 @@ async def test_workers_that_cannot_be_started_are_named() -> None:
     with pytest.raises(errors.WorkerError, match="could be started"):
         async with workers.worker("1", stall_after_s=5):
             pass
+
+
+def program_of_one_thread(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it to its end; the tests' own process has threads, and must not be forked."""
+    argv = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2], timeout=60)
+
+
+def test_forked_zygote_serves_and_ends(tmp_path: Path) -> None:
+    """Forked as the daemon does, it gives workers, takes no notice of Ctrl-C, and ends when it is told."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=1, size_bytes=10)
+    program = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from dockd import worker
+from dockd.offload.workers import Workers
+workers = Workers.fork(worker.zygote)
+os.kill(workers._process.pid, signal.SIGINT)
+from tests.sim.dock_here import dcf
+async def main():
+    async with workers.worker("1", stall_after_s=30) as bay:
+        print((await bay.open(Path(sys.argv[1]), dcf())).serial)
+asyncio.run(main())
+workers.close()
+print(workers._process.status)
+"""
+    ran = program_of_one_thread(program, str(tmp_path / "camera"))
+    assert (ran.stdout, ran.stderr) == ("CAM-1\n0\n", "")
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "words"), [("return", 0, ""), ("raise SystemExit(3)", 1, ""), ("1 / 0", 1, "ZeroDivision")]
+)
+def test_nothing_of_the_forking_program_goes_on_in_the_zygote(ending: str, status: int, words: str) -> None:
+    """However it ends, the child runs no line of the daemon's, and says what went wrong."""
+    program = f"""
+import sys
+from dockd.offload.workers import Workers
+def zygote(control):
+    control.recv(1)
+    {ending}
+try:
+    workers = Workers.fork(zygote)
+    workers.close()
+finally:
+    print("the daemon's end", workers._process.status)
+"""
+    ran = program_of_one_thread(program)
+    assert ran.stdout == f"the daemon's end {status}\n"
+    assert words in ran.stderr
+    assert bool(words) == bool(ran.stderr)
+
+
+def test_forked_zygote_that_hangs_is_killed() -> None:
+    """A stop does not wait for it for ever."""
+    program = """
+import signal, threading
+from dockd.offload.workers import Workers
+workers = Workers.fork(lambda control: threading.Event().wait())
+workers.close()
+print(workers._process.status == -signal.SIGKILL)
+"""
+    ran = program_of_one_thread(program)
+    assert ran.stdout == "True\n"
 
 
 async def test_copy_goes_into_the_spool(camera: Path, tmp_path: Path, worker: BayWorker) -> None:
