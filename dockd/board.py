@@ -113,8 +113,9 @@ class BayBoard:
         states = tuple(_shown_state(each) for each in self.present.values())
         failure = self.failure
         if failure is None and self.problems and not {State.SEEN, State.COPYING} & set(states):
-            reason = next(iter(self.problems.values()))
-            failure = Refusal("not-a-recording", f"{len(self.problems)} entries cannot be taken: {reason}.", "Call your admin.")
+            count, reason = len(self.problems), next(iter(self.problems.values()))
+            what = "One file on the camera" if count == 1 else f"{count} files on the camera"
+            failure = Refusal("not-a-recording", f"{what} cannot be taken: {reason}.", "Call your admin.")
         return readiness(
             BayEvidence(
                 camera=self.camera,

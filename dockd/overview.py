@@ -51,8 +51,8 @@ class Overview:
     async def status(self) -> StatusView:
         """The state of the dock now."""
         dock, link = self._dock, self._dock.board.archive
-        counts = await dock.journal.counts()
-        used = await asyncio.to_thread(dock.spool.used_bytes)
+        # Both at once: on a busy machine each change of threads waits for a core.
+        counts, (used, resident) = await asyncio.gather(dock.journal.counts(), asyncio.to_thread(self._occupied_bytes))
         rate = dock.board.sent.rate_bytes_s()
         drain = drain_time_s([dock.outbox.left_bytes], rate) if dock.outbox.files else None
         return StatusView(
@@ -63,8 +63,12 @@ class Overview:
             queue=QueueView(dock.outbox.files, dock.outbox.left_bytes, round(rate), None if drain is None else round(drain)),
             bays=tuple(self._bay(each) for each in dock.board.bays.values()),
             recordings=RecordingCounts(**{state.value: count for state, count in counts.items()}),
-            daemon=DaemonView(__version__, os.getpid(), self._started, await asyncio.to_thread(_resident_bytes)),
+            daemon=DaemonView(__version__, os.getpid(), self._started, resident),
         )
+
+    def _occupied_bytes(self) -> tuple[int, int]:
+        """Of the spool's disk, and of memory; blocks."""
+        return self._dock.spool.used_bytes(), _resident_bytes()
 
     def _bay(self, bay: BayBoard) -> BayView:
         light = bay.lamp(self._needs)

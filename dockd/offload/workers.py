@@ -29,6 +29,9 @@ WORKER, OUTPOST = b"w", b"o"
 
 _KILL_WAIT_S = 1.0
 
+_NICER_BY = 5
+"""Where the kernel shares out the cores by control groups, as under systemd, this does what the session does elsewhere."""
+
 _R = TypeVar("_R", bound=messages.Report)
 
 
@@ -163,9 +166,10 @@ def _end_with(zygote: Callable[[socket.socket], None], control: socket.socket) -
     """Be the zygote, or a worker that it forked; nothing of the process that this one was copied from ever goes on here."""
     status = 1
     try:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # a terminal sends Ctrl-C to all; the daemon stops its workers in its own order
+        # A session of its own: Ctrl-C at a terminal reaches only the daemon, which ends its workers in order; and where the
+        # kernel shares out the cores by sessions (autogroups, sched(7)), eight bays that hash do not keep the daemon waiting.
+        os.setsid()
+        os.nice(_NICER_BY)
         with control:
             zygote(control)
         status = 0
