@@ -34,6 +34,7 @@ from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox
 from dockd.overview import Overview
+from dockd.ready import heartbeat, notify
 from dockd.recovery import open_journal, recover
 from dockd.web.control import control_api
 
@@ -78,9 +79,12 @@ async def _serve(site: Site, profiles: Sequence[Profile], dock: Dock, workers: W
             tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
             tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
+            tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))
             _log.info("ready", dock=site.dock, bays=len(attendants), waiting=dock.outbox.files)
+            notify("READY=1")
             await stop.wait()
             _log.info("stopping")
+            notify("STOPPING=1")
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)

@@ -1,11 +1,9 @@
 """Runs one vault as a process: opens, listens, says that it is ready, and stops within 5 s when told."""
 
 import asyncio
-import contextlib
 import ipaddress
 import os
 import signal
-import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from aiohttp import web
 
 from dockd.clock import Clock
 from dockd.errors import VaultError
+from dockd.ready import heartbeat, notify
 from dockd.vault.http import Door
 from dockd.vault.service import Vault, VaultSettings
 
@@ -88,9 +87,10 @@ async def serve(settings: VaultSettings, listening: Listening, clock: Clock) -> 
     vault = await asyncio.to_thread(Vault.open, settings, clock)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(vault.run())
+            running = [tasks.create_task(vault.run()), tasks.create_task(heartbeat(clock))]
             await _answer(vault, listening, tls, stop)
-            running.cancel()
+            for each in running:
+                each.cancel()
     finally:
         await _close(vault)
     _log.info("vault stopped")
@@ -139,12 +139,3 @@ async def _close(vault: Vault) -> None:
     except TimeoutError:
         _log.error("the disk does not answer; leaving without it")
         os._exit(5)
-
-
-def notify(state: str) -> None:
-    """Tell the service manager, if there is one (sd_notify(3)); one that does not listen changes nothing here."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel, contextlib.suppress(OSError):
-        channel.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
