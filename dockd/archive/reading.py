@@ -2,9 +2,13 @@
 
 One open file is one descriptor and one thread. What must happen in order (read, read, close) is queued to that thread, so that a
 stuck disk never blocks the event loop, and no descriptor is closed under a read. Reading and hashing release the GIL.
+
+Where the disk can, the page cache is passed by: nothing that was just sent is read again, and filling the cache costs more
+processor time than hashing does. That proves nothing here, so a file system that cannot is read through the cache.
 """
 
 import asyncio
+import mmap
 import os
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +21,13 @@ from blake3 import blake3
 
 from dockd.core.recording import VerifiedRecording
 from dockd.errors import SpoolBrokenError, SpoolMismatchError
+from dockd.medium import ALIGNMENT_BYTES, NotDirectError, open_direct
 
-PIECE_BYTES = 4 * 1024 * 1024
+PIECE_BYTES = 2 * 1024 * 1024
 """Read ahead at once; two are held for each upload. Smaller ones cost more in going to and fro between threads than they save."""
 
-_STRIDE_BYTES = 256 * 1024
-"""Read and hashed at once, so that the hash finds the bytes still in the processor's cache."""
+_STRIDE_BYTES = 1024 * 1024
+"""Read and hashed at once. The disk does not read ahead of a direct read, so that smaller ones wait for it more often."""
 
 _PRIMING_BYTES = 64 * 1024 * 1024
 """Of a prefix, hashed in one go: a stop never waits for much more than this."""
@@ -49,6 +54,12 @@ def _sha1() -> Hasher:
 
 HASHERS: dict[str, Callable[[], Hasher]] = {"blake3": blake3, "sha256": sha256, "sha1": _sha1}
 """By their names in tus, best first."""
+
+
+def buffer_for(count_bytes: int) -> memoryview:
+    """Room for so many bytes from any offset, on the alignment that direct reading wants: whole pages, and one for the skew."""
+    pages = -(-count_bytes // ALIGNMENT_BYTES) + 1
+    return memoryview(mmap.mmap(-1, pages * ALIGNMENT_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 class SpoolFile:
@@ -80,29 +91,40 @@ class SpoolFile:
         """Queue a call to this file's thread."""
         return asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
-    def read_hashed(self, into: memoryview, offset_bytes: int, hasher: Hasher) -> None:
-        """Fill `into` from `offset_bytes` on, and hash it; blocks."""
-        done = 0
-        while done < len(into):
-            stride = into[done : done + _STRIDE_BYTES]
+    def read_hashed(self, buffer: memoryview, offset_bytes: int, count_bytes: int, hasher: Hasher) -> memoryview:
+        """Read `count_bytes` from `offset_bytes` on, and hash them; blocks.
+
+        Args:
+            buffer: made by `buffer_for`; what is asked for lies in it where the disk's alignment puts it.
+            offset_bytes: of the recording.
+            count_bytes: how many; all are read, or an error is raised.
+            hasher: takes exactly these bytes.
+        """
+        begin = offset_bytes % ALIGNMENT_BYTES
+        end = begin + count_bytes
+        filled = 0
+        while filled < end:
+            stride = buffer[filled : min(filled + _STRIDE_BYTES, -(-end // ALIGNMENT_BYTES) * ALIGNMENT_BYTES)]
+            at_bytes = offset_bytes - begin + filled
             try:
-                count = os.preadv(self._descriptor, [stride], offset_bytes + done)
+                count = os.preadv(self._descriptor, [stride], at_bytes)
             except OSError as exc:
                 msg = f"the spool's disk cannot read {self._path}: {exc.strerror}"
                 raise SpoolBrokenError(msg) from exc
-            if count == 0:
-                how = f"it ends at byte {offset_bytes + done}"
+            if filled + count < end and (count == 0 or count % ALIGNMENT_BYTES):  # only the file's end is off the alignment
+                how = f"it ends at byte {at_bytes + count}"
                 raise self.mismatch(how)
-            hasher.update(stride[:count])
-            done += count
+            hasher.update(buffer[max(filled, begin) : min(filled + count, end)])
+            filled += count
+        return buffer[begin:end]
 
     def digest_range(self, algorithm: str, start_bytes: int, count_bytes: int) -> bytes:
         """The digest of one range; blocks."""
         hasher = HASHERS[algorithm]()
-        scratch = memoryview(bytearray(min(_STRIDE_BYTES, count_bytes)))
+        scratch = buffer_for(min(_STRIDE_BYTES, count_bytes))
         end_bytes = start_bytes + count_bytes
         for offset_bytes in range(start_bytes, end_bytes, _STRIDE_BYTES):
-            self.read_hashed(scratch[: end_bytes - offset_bytes], offset_bytes, hasher)
+            self.read_hashed(scratch, offset_bytes, min(_STRIDE_BYTES, end_bytes - offset_bytes), hasher)
         return hasher.digest()
 
     def mismatch(self, how: str) -> SpoolMismatchError:
@@ -111,9 +133,11 @@ class SpoolFile:
 
     def _open(self) -> None:
         try:
-            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                self._descriptor = open_direct(os.fspath(self._path), os.O_RDONLY)
+            except NotDirectError:
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             size_bytes = os.fstat(self._descriptor).st_size
-            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         except OSError as exc:
             msg = f"the spool's disk cannot open {self._path}: {exc.strerror}"
             raise SpoolBrokenError(msg) from exc
@@ -144,7 +168,7 @@ class SpoolPass:
         self._file = file
         self._measured = file.verified.measured
         self._whole: Hasher = blake3()
-        self._buffers = [memoryview(bytearray(min(PIECE_BYTES, self._measured.size_bytes))) for _ in range(2)]
+        self._buffers = [buffer_for(min(PIECE_BYTES, self._measured.size_bytes)) for _ in range(2)]
         if self._measured.size_bytes == 0:
             self._compare()
 
@@ -186,8 +210,8 @@ class SpoolPass:
 
     def _fill(self, buffer: memoryview, end_bytes: int) -> memoryview:
         """Read and hash the next piece; at the recording's end, judge the whole."""
-        view = buffer[: end_bytes - self.position_bytes]
-        self._file.read_hashed(view, self.position_bytes, self._whole)
+        count_bytes = min(PIECE_BYTES, end_bytes - self.position_bytes)
+        view = self._file.read_hashed(buffer, self.position_bytes, count_bytes, self._whole)
         self.position_bytes += len(view)
         if self.position_bytes == self._measured.size_bytes:
             self._compare()

@@ -19,7 +19,7 @@ from dockd.errors import ArchiveUnreachableError, DockError
 _ANSWER_LIMIT_BYTES = 64 * 1024
 
 _LEAST_WRITE_BYTES = 16 * 1024
-_MOST_WRITE_BYTES = 512 * 1024
+_MOST_WRITE_BYTES = 2 * 1024 * 1024
 """Handed to the socket at once. What it does not take is copied by asyncio, and progress is seen only between two writes: large
 writes spare the processor on a fast way, small ones show that a slow way is alive."""
 

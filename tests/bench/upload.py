@@ -24,6 +24,7 @@ from tests.sim.vault_process import VaultProcess
 STORE, PROVE = "dockd: store", "dockd: store, then prove"
 CURL, CURL_PROVE = "curl -T", "curl -T, then the receipt"
 TUSPY, AIOTUS = "tuspy", "aiotus"
+BARE, BARE_HASHED = "a bare loop of read and send", "a bare loop of read, BLAKE3 and send"
 
 _DOCK = "bench"
 _PIECE_BYTES = 4 << 20
@@ -120,6 +121,8 @@ def measure(occasion: Occasion, *, size_bytes: int) -> Part:
             CURL_PROVE: lambda: _curl(vault, order, prove=True),
             TUSPY: lambda: _client("tuspy", order),
             AIOTUS: lambda: _client("aiotus", order),
+            BARE: lambda: _client("bare", order),
+            BARE_HASHED: lambda: _client("bare-hashed", order),
         }
         _curl(vault, order, prove=True)
         for number in range(rounds):
@@ -139,7 +142,8 @@ def measure(occasion: Occasion, *, size_bytes: int) -> Part:
 
 def _figures(runs: dict[str, Runs], size_bytes: int) -> list[Figure]:
     gib = size_bytes / 2**30
-    cpu = [told(f"processor time of {name}", runs[name].median_cpu_s / gib, "CPU-s/GiB") for name in (CURL, TUSPY, AIOTUS)]
+    others = (CURL, BARE, BARE_HASHED, TUSPY, AIOTUS)
+    cpu = [told(f"processor time of {name}", runs[name].median_cpu_s / gib, "CPU-s/GiB") for name in others]
     return [
         at_least("rate, as share of curl -T", runs[CURL].median_s / runs[STORE].median_s, 0.8, "x"),
         told("rate with proof, as share of curl -T and its receipt", runs[CURL_PROVE].median_s / runs[PROVE].median_s, "x"),

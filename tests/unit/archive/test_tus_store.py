@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from dockd.archive import reading
 from dockd.archive.reading import PIECE_BYTES
 from dockd.archive.settings import TusSettings
 from dockd.archive.tus import TusArchive
@@ -24,6 +25,7 @@ from dockd.errors import (
     SpoolBrokenError,
     SpoolMismatchError,
 )
+from dockd.medium import NotDirectError
 from tests.sim.consignments import HurriedClock, Watched, consign, noise
 from tests.sim.tus_server import Canned, Checksums, TusServer
 
@@ -164,6 +166,27 @@ async def test_many_pieces_arrive_in_order(
     finally:
         await archive.close()
     assert blake3(content_of(server)).digest() == blake3(content).digest()
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("offset_bytes", [0, 1, 4095, 4096, 5000, PIECE_BYTES - 1, PIECE_BYTES + 1, 2 * PIECE_BYTES + 776])
+async def test_a_pass_gives_what_lies_after_any_offset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset_bytes: int, *, direct: bool
+) -> None:
+    """Wherever the archive stands, and whether or not the disk lets the page cache be passed by, exactly the rest is given."""
+    if not direct:
+
+        def refuse(*_: object) -> int:
+            raise NotDirectError
+
+        monkeypatch.setattr(reading, "open_direct", refuse)
+    content = noise(2 * PIECE_BYTES + 777)
+    consignment = consign(tmp_path, content)
+    async with reading.SpoolFile(consignment.path, consignment.verified) as file:
+        bytes_out = reading.SpoolPass(file)
+        await bytes_out.skip_to(offset_bytes)
+        given = [bytes(piece) async for piece in bytes_out.pieces(len(content) - offset_bytes)]
+    assert b"".join(given) == content[offset_bytes:]
 
 
 async def test_an_empty_recording_is_complete_once_created(archive: TusArchive, server: TusServer, tmp_path: Path) -> None:
