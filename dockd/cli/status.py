@@ -1,31 +1,27 @@
 """`dockd status`: ask the running daemon how it is, and show it."""
 
+import contextlib
 import http.client
 import json
 import os
 import socket
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 import msgspec
 
-from dockd.core.readiness import Lamp
 from dockd.errors import ControlError
-from dockd.web.view import BayView, StatusView
+from dockd.web.view import LAMPS, BayView, StatusView
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.live import Live
     from rich.text import Text
 
 DEFAULT_SOCKET = Path("/run/dockd/control.sock")
 _ANSWER_S = 10.0
 _EVERY_S = 1.0
-
-# Okabe and Ito's palette, which the colour-blind tell apart; the shape and the word say the same again.
-_LAMPS = {Lamp.TAKE: ("\N{BLACK CIRCLE}", "#009E73"), Lamp.LEAVE: ("\N{BLACK UP-POINTING TRIANGLE}", "#E69F00"),
-          Lamp.HELP: ("\N{BLACK SQUARE}", "#D55E00")}  # fmt: skip
 
 
 @click.command(
@@ -131,13 +127,25 @@ def _show(place: Path, document: bytes, *, watch: bool) -> None:
     if not watch:
         console.print(screen(_decode(place, document)))
         return
-    try:
-        with Live(screen(_decode(place, document)), console=console, auto_refresh=False) as live:
-            while True:
-                time.sleep(_EVERY_S)
-                live.update(screen(_decode(place, fetch(place))), refresh=True)
-    except KeyboardInterrupt:
-        return
+    import asyncio  # noqa: PLC0415 - as rich: only who watches waits for it
+
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Live(screen(_decode(place, document)), console=console, auto_refresh=False) as live,
+    ):
+        asyncio.run(_watch(place, live))
+
+
+async def _watch(place: Path, live: "Live") -> NoReturn:
+    """Show what the daemon says, again and again."""
+    import asyncio  # noqa: PLC0415 - see _show
+
+    from dockd.clock import SystemClock  # noqa: PLC0415
+
+    clock = SystemClock()
+    while True:
+        await clock.sleep(_EVERY_S)
+        live.update(screen(_decode(place, await asyncio.to_thread(fetch, place))), refresh=True)
 
 
 def screen(status: StatusView) -> "RenderableType":
@@ -161,7 +169,7 @@ def _row(bay: BayView) -> "tuple[str | Text, ...]":
 
     if bay.lamp is None:
         return (bay.bay, "\N{EN DASH} empty")
-    shape, colour = _LAMPS[bay.lamp]
+    shape, colour = LAMPS[bay.lamp]
     return (
         bay.bay,
         Text(f"{shape} {bay.lamp.upper()}", style=f"bold {colour}"),

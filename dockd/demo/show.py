@@ -12,19 +12,12 @@ from rich.text import Text
 from dockd.clock import Clock
 from dockd.core.readiness import Lamp
 from dockd.demo.watch import Watch
-from dockd.web.view import BayView, StatusView
+from dockd.web.view import LAMPS, BayView, StatusView
 
 _PICTURE_EVERY_S = 0.125
 _LINE_EVERY_S = 2.0
 _WIDE = {"Bay": 3, "Light": 11, "Camera": 8, "Officer": 12, "Now": 30, "Done": 20, "": 4, "Rate": 8, "Left": 5}
 _NARROW = {"Bay": 3, "Light": 11, "Camera": 8, "Now": 24, "Done": 10, "": 4, "Rate": 8}
-
-# Okabe and Ito's palette, which the colour-blind tell apart; the shape and the word say the same again.
-_LAMPS = {
-    Lamp.TAKE: ("\N{BLACK CIRCLE}", "#009E73"),
-    Lamp.LEAVE: ("\N{BLACK UP-POINTING TRIANGLE}", "#E69F00"),
-    Lamp.HELP: ("\N{BLACK SQUARE}", "#D55E00"),
-}
 
 
 class Show(Protocol):
@@ -118,7 +111,7 @@ def _row(bay: BayView) -> dict[str, Text | ProgressBar]:
     """One bay's cells by their headings."""
     if bay.lamp is None:
         return {"Bay": Text(bay.bay), "Light": Text("\N{EN DASH} empty", style="dim")}
-    shape, colour = _LAMPS[bay.lamp]
+    shape, colour = LAMPS[bay.lamp]
     words, share = _doing(bay)
     copying = bay.phase == "copying"
     return {
@@ -155,7 +148,7 @@ def _doing(bay: BayView) -> tuple[str, float]:
 
 def _brief(bay: BayView) -> str:
     words, share = _doing(bay)
-    lamp = f"{_LAMPS[bay.lamp][0]} {bay.lamp}" if bay.lamp is not None else ""
+    lamp = f"{LAMPS[bay.lamp][0]} {bay.lamp}" if bay.lamp is not None else ""
     if bay.lamp is not Lamp.LEAVE:
         return f"bay {bay.bay} {lamp}"
     if bay.phase == "copying":

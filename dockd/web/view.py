@@ -12,6 +12,14 @@ import msgspec
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State
 
+LAMPS = {
+    Lamp.TAKE: ("\N{BLACK CIRCLE}", "#009E73"),
+    Lamp.LEAVE: ("\N{BLACK UP-POINTING TRIANGLE}", "#E69F00"),
+    Lamp.HELP: ("\N{BLACK SQUARE}", "#D55E00"),
+}
+"""A lamp's shape and colour on every screen: Okabe and Ito's palette, which the colour-blind tell apart; the shape and the word
+beside it say the same again."""
+
 
 class Problem(msgspec.Struct, frozen=True):
     """One file that needs a person.

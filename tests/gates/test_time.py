@@ -9,9 +9,6 @@ from tests.gates.source import calls, dotted, imported, modules
 
 CLOCK = "dockd/clock.py"
 
-WITHOUT_A_LOOP = {"dockd/cli/status.py": "--watch waits between two pictures, in a process of its own that has no event loop"}
-"""Who may import time, and why that is not a way round the clock."""
-
 LOOP_TIME = {
     "dockd/archive/wire.py": "asyncio.timeout is rescheduled in its own clock's terms",
     "dockd/vault/receive.py": "how often a slow upload's bytes reach the medium; no result depends on it",
@@ -30,8 +27,7 @@ def _uses_of_time(tree: ast.Module) -> set[str]:
 
 def test_only_the_clock_reads_time_or_sleeps() -> None:
     """No module but the clock imports time, asks datetime for now, or sleeps: tests could not hold its time still."""
-    found = {name for name, tree in modules().items() if _uses_of_time(tree)}
-    assert found - {CLOCK} == set(WITHOUT_A_LOOP)
+    assert {name for name, tree in modules().items() if _uses_of_time(tree)} == {CLOCK}
 
 
 def test_the_event_loops_clock_is_asked_only_where_it_is_named() -> None:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from dockd.cli import status
+from dockd.clock import SystemClock
 from dockd.core.readiness import Lamp
 from dockd.errors import ConfigError, ControlError
 from dockd.web.view import (
@@ -203,13 +204,14 @@ def test_watch_goes_on_until_it_is_interrupted(tmp_path: Path, monkeypatch: pyte
     """--watch asks again and again, and Ctrl-C is a clean end."""
     rounds = 0
 
-    def rest(_: float) -> None:
+    async def rest(_: SystemClock, seconds: float) -> None:
+        assert seconds > 0
         nonlocal rounds
         rounds += 1
         if rounds == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("time.sleep", rest)
+    monkeypatch.setattr(SystemClock, "sleep", rest)
     with answering(tmp_path / "s", GOOD):
         ran = CliRunner().invoke(status.command, ["--socket", str(tmp_path / "s"), "--watch"], env={"COLUMNS": "200"})
     assert (ran.exit_code, rounds) == (0, 3)
