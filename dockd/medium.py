@@ -23,7 +23,8 @@ from dockd.core.recording import Digests, Measured, MediumReading
 ALIGNMENT_BYTES = 4096
 """What O_DIRECT wants of addresses, offsets and lengths on every disk in use; a page, and a multiple of any logical block."""
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 512 << 10
+"""Smaller ones cost more in going to and fro between threads than they save in memory; eight bays hold many of them."""
 
 
 class NotDirectError(OSError):
@@ -43,6 +44,18 @@ def open_direct(name: str | bytes, flags: int, *, dir_fd: int | None = None, mod
         if exc.errno == errno.EINVAL:
             raise NotDirectError(exc.errno, "this file system has no direct I/O", os.fsdecode(name)) from exc
         raise
+
+
+def turn_direct(descriptor: int) -> None:
+    """Let every further read and write of an open file go past the page cache.
+
+    Raises:
+        NotDirectError: the file system refuses O_DIRECT.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_DIRECT)
+    except OSError as exc:
+        raise NotDirectError(exc.errno, "this file system has no direct I/O") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +95,8 @@ class Lanes:
         """Wait for what is under way."""
         self._threads.shutdown()
 
-    def pieces(self, descriptor: int, offset: int = 0) -> Generator[Piece]:
-        """The file from `offset` to its end, in order; give each piece back with `release`.
+    def pieces(self, descriptor: int, offset: int = 0, *, end: int | None = None) -> Generator[Piece]:
+        """The file from `offset` to its end, or to the first piece that reaches `end`; give each piece back with `release`.
 
         Only the last piece is short. A file that shrinks while it is read simply ends.
 
@@ -95,10 +108,12 @@ class Lanes:
         ended = False
         try:
             while not ended:
-                while len(under_way) < self._ahead and not (under_way and self._free.empty()):
+                while self._wants_more(len(under_way), offset, end):
                     view = self._free.get()
-                    under_way.append((self._threads.submit(_read, descriptor, view, offset, direct=direct), view, offset))
+                    under_way.append((self._threads.submit(read_at, descriptor, view, offset, direct=direct), view, offset))
                     offset += PIECE_BYTES
+                if not under_way:
+                    return
                 read, view, begin = under_way[0]
                 piece = Piece(view, read.result(), begin)
                 under_way.popleft()
@@ -112,6 +127,10 @@ class Lanes:
                 read.exception()  # wait for it; nobody wants what it brings
                 self._free.put(view)
 
+    def _wants_more(self, under_way: int, offset: int, end: int | None) -> bool:
+        """Whether another read should begin: never waiting for a buffer while a read that could free one is under way."""
+        return under_way < self._ahead and not (under_way and self._free.empty()) and (end is None or offset < end)
+
     def release(self, piece: Piece) -> None:
         """The piece's bytes are no longer needed."""
         self._free.put(piece.view)
@@ -121,10 +140,10 @@ class Lanes:
         return self._threads.submit(_write, descriptor, piece)
 
 
-def _read(descriptor: int, view: memoryview, offset: int, *, direct: bool) -> int:
-    """Fill `view` from `offset`, or to the file's end; how many bytes came."""
+def read_at(descriptor: int, view: memoryview, offset: int, *, direct: bool) -> int:
+    """Fill `view` from `offset`, or to the file's end; how many bytes came. `direct` wants all three aligned."""
     filled = 0
-    while filled < PIECE_BYTES:
+    while filled < len(view):
         count = os.preadv(descriptor, [view[filled:]], offset + filled)
         filled += count
         if not count or (direct and count % ALIGNMENT_BYTES):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dockd.core.clearance import Identity
-from dockd.core.names import parent, shown
+from dockd.core.names import basename, parent, shown
 from dockd.core.profile import Found
 from dockd.errors import CameraGoneError, NoDirectReadError, NotARecordingError, SourceChangedError, SourceUnreadableError
 from dockd.medium import NotDirectError, open_direct
@@ -139,7 +139,7 @@ def opened_folder(root: int, folder: bytes) -> Iterator[int]:
 
 
 @contextmanager
-def opened_file(root: int, path: bytes, expected: Identity, *, direct: bool) -> Iterator[int]:
+def opened_file(root: int, path: bytes, expected: Identity, *, direct: bool, folder: int | None = None) -> Iterator[int]:
     """A recording opened for reading, proved to be the file that the scan saw.
 
     Args:
@@ -147,6 +147,7 @@ def opened_file(root: int, path: bytes, expected: Identity, *, direct: bool) -> 
         path: beneath it.
         expected: what the scan saw.
         direct: past the page cache.
+        folder: a descriptor of `path`'s folder, by `opened_folder`; without, it is entered afresh.
 
     Raises:
         SourceChangedError: another file, size or time than the scan saw.
@@ -155,16 +156,11 @@ def opened_file(root: int, path: bytes, expected: Identity, *, direct: bool) -> 
         CameraGoneError, SourceUnreadableError: as `unreadable` tells them apart.
     """
     try:
-        with opened_folder(root, parent(path)) as folder:
-            name = path.rpartition(b"/")[2]
-            if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                msg = f"{shown(path)} is no longer a plain file"
-                raise NotARecordingError(msg)
-            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
-            if direct:
-                descriptor = open_direct(name, flags, dir_fd=folder)
-            else:
-                descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        if folder is None:
+            with opened_folder(root, parent(path)) as entered:
+                descriptor = _open_plain(entered, path, direct=direct)
+        else:
+            descriptor = _open_plain(folder, path, direct=direct)
     except NotDirectError as exc:
         msg = f"{shown(path)} cannot be read past the page cache"
         raise NoDirectReadError(msg) from exc
@@ -179,6 +175,18 @@ def opened_file(root: int, path: bytes, expected: Identity, *, direct: bool) -> 
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _open_plain(folder: int, path: bytes, *, direct: bool) -> int:
+    """Open a plain file in `folder` without ever waiting on what is none."""
+    name = basename(path)
+    if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        msg = f"{shown(path)} is no longer a plain file"
+        raise NotARecordingError(msg)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+    if direct:
+        return open_direct(name, flags, dir_fd=folder)
+    return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
 
 
 def still_there(root: int, path: bytes) -> SourceChangedError | CameraGoneError:

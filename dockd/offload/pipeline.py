@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 
-from dockd.medium import PIECE_BYTES, Hashes, Lanes, Piece
+from dockd.medium import Hashes, Lanes, Piece
 
-STEP_BYTES = 64 * PIECE_BYTES
-"""How often the proved length of an unfinished copy is written down."""
+STEP_BYTES = 64 << 20
+"""How often the proved length of an unfinished copy is written down; a multiple of a piece."""
 
 WRITES_BEHIND = 3
 

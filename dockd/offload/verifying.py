@@ -6,20 +6,23 @@ files share one fsync of the folder; each is durable before it is reported.
 
 import contextlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from queue import Empty, Queue
-from threading import Thread
+from threading import Event, Thread
 from typing import Self
 
-from dockd.core.manifest import Manifest
 from dockd.core.names import shown
-from dockd.core.recording import Measured, MediumReading
+from dockd.core.recording import MediumReading
 from dockd.crashpoint import passing
-from dockd.errors import SpoolError, SpoolMismatchError
+from dockd.errors import SpoolMismatchError
 from dockd.medium import Lanes, read_back
 from dockd.offload import durable
-from dockd.offload.messages import Copied, CopyEvidence, CopyJob, Moved, Report, Skipped
+from dockd.offload.ends import Written, manifest_of
+from dockd.offload.handful import Buffers, read_small_back
+from dockd.offload.messages import Copied, CopyEvidence, Moved, Report, Skipped
 from dockd.offload.spool import disk_error, manifest_name, part_name, steps_name
 
 _BATCH_FILES = 64
@@ -27,15 +30,8 @@ _BATCH_BYTES = 64 << 20
 _IDLE_S = 0.1
 _AHEAD = 16
 _READS_AHEAD = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A copy that is complete but not yet read back; `descriptor` is of its `.part` and holds its lock."""
-
-    job: CopyJob
-    descriptor: int
-    measured: Measured
+_HANDFUL_THREADS = 4
+_SIGN_OF_LIFE_S = 5.0
 
 
 class Verifier:
@@ -48,9 +44,14 @@ class Verifier:
 
     def __init__(self, folder: int, emit: Callable[[Report], None]) -> None:
         self._folder, self._emit = folder, emit
-        self._inbox: Queue[Written | None] = Queue(_AHEAD)
-        self._failure: SpoolError | None = None
+        self._inbox: Queue[list[Written] | Written | None] = Queue(_AHEAD)
+        self._failure: BaseException | None = None
         self._thread = Thread(target=self._run, name="verify")
+        self._lanes = Lanes(_READS_AHEAD, _READS_AHEAD + 1)
+        self._handful_threads = ThreadPoolExecutor(_HANDFUL_THREADS, "read-back")
+        self._buffers = Buffers()
+        self._batch: list[tuple[Written, MediumReading]] = []
+        self._open: set[int] = set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -59,6 +60,8 @@ class Verifier:
     def __exit__(self, *_: object) -> None:
         self._inbox.put(None)
         self._thread.join()
+        self._lanes.close()
+        self._handful_threads.shutdown()
         if self._failure is not None:
             raise self._failure
 
@@ -71,84 +74,134 @@ class Verifier:
         """Hand over a finished copy; waits while too many are ahead."""
         self._inbox.put(written)
 
+    def take_handful(self, several: list[Written]) -> None:
+        """Hand over small copies whose manifests are written and nothing of which is synced."""
+        self._inbox.put(several)
+
     def _run(self) -> None:
-        lanes = Lanes(_READS_AHEAD, _READS_AHEAD + 1)
-        batch: list[tuple[Written, MediumReading]] = []
+        """Until there is no more; after a failure what comes is only put away, so that nobody waits for room in the inbox."""
         more = True
         while more:
             try:
                 item = self._inbox.get(timeout=_IDLE_S)
             except Empty:
-                self._publish(batch)
-                continue
+                item = []
             more = item is not None
-            if item is not None:
-                self._verify(item, lanes, batch)
-            size = sum(written.measured.size_bytes for written, _ in batch)
-            if not more or len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
-                self._publish(batch)
-        lanes.close()
+            self._open |= {each.descriptor for each in (item if isinstance(item, list) else [item]) if each is not None}
+            try:
+                if self._failure is None:
+                    self._obey(item)
+            except BaseException as exc:  # noqa: BLE001 - it is raised again in the thread that waits for this one
+                self._failure = exc
+            if self._failure is not None:
+                for descriptor in list(self._open):
+                    self._close(descriptor)
 
-    def _verify(self, written: Written, lanes: Lanes, batch: list[tuple[Written, MediumReading]]) -> None:
+    def _close(self, descriptor: int) -> None:
+        """Close a copy's descriptor, and give its lock back."""
+        self._open.discard(descriptor)
+        os.close(descriptor)
+
+    def _obey(self, item: list[Written] | Written | None) -> None:
+        """Verify what came; publish what is verified once it is enough, or nothing more has come for a moment."""
+        if isinstance(item, Written):
+            self._verify(item)
+        elif item:
+            self._verify_handful(item)
+        size = sum(written.measured.size_bytes for written, _ in self._batch)
+        if not item or len(self._batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
+            self._publish()
+
+    def _verify(self, written: Written) -> None:
         """fdatasync, read back, compare, and write the manifest; a copy that differs is thrown away."""
         job, measured = written.job, written.measured
         try:
-            os.fdatasync(written.descriptor)
+            with self._alive():
+                os.fdatasync(written.descriptor)
             passing("offload.synced")
-            reading = read_back(written.descriptor, lanes, lambda count: self._emit(Moved(job.path, count, reading=False)))
-            if (reading.size_bytes, reading.blake3) != (measured.size_bytes, measured.digests.blake3):
-                self._throw_away(written)
-                return
-            durable.write_synced(self._folder, manifest_name(job.recording_id), _manifest(job, measured).encode())
-            passing("offload.manifest")
+            reading = read_back(written.descriptor, self._lanes, partial(self._moved, job.path))
+            if self._same(written, reading):
+                durable.write_synced(self._folder, manifest_name(job.recording_id), manifest_of(job, measured).encode())
+                passing("offload.manifest")
+                self._batch.append((written, reading))
         except OSError as exc:
-            os.close(written.descriptor)
-            self._failure = self._failure or disk_error(exc, measured.size_bytes)
-        else:
-            batch.append((written, reading))
+            raise disk_error(exc, measured.size_bytes) from exc
+
+    def _verify_handful(self, several: list[Written]) -> None:
+        """The same for many, with one sync of the file system for all; their manifests are written already."""
+        try:
+            with self._alive():
+                durable.sync_file_system(self._folder)
+            passing("offload.synced")
+            for written, reading in zip(several, self._handful_threads.map(self._read_small, several), strict=True):
+                if self._same(written, reading):
+                    self._batch.append((written, reading))
+        except OSError as exc:
+            raise disk_error(exc, sum(each.measured.size_bytes for each in several)) from exc
+
+    def _read_small(self, written: Written) -> MediumReading:
+        reading = read_small_back(written, self._buffers)
+        self._moved(written.job.path, reading.size_bytes)
+        return reading
+
+    def _moved(self, path: bytes, count: int) -> None:
+        self._emit(Moved(path, count, reading=False))
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        """Give signs of life while the dock's own disk is synced: a slow one must not be taken for a camera that hangs.
+
+        A camera that hangs at the same time is noticed once the disk is done: nothing else gives signs of life then.
+        """
+        done = Event()
+
+        def tell() -> None:
+            while not done.wait(_SIGN_OF_LIFE_S):
+                self._moved(b"", 0)
+
+        teller = Thread(target=tell, name="sign of life")
+        teller.start()
+        try:
+            yield
+        finally:
+            done.set()
+            teller.join()
+
+    def _same(self, written: Written, reading: MediumReading) -> bool:
+        """Whether the medium gave back what was read from the camera; what differs is thrown away, and said so."""
+        measured = written.measured
+        if (reading.size_bytes, reading.blake3) == (measured.size_bytes, measured.digests.blake3):
+            return True
+        self._throw_away(written)
+        return False
 
     def _throw_away(self, written: Written) -> None:
         job = written.job
-        for name in (part_name(job.recording_id), steps_name(job.recording_id)):
+        for name in (part_name(job.recording_id), steps_name(job.recording_id), manifest_name(job.recording_id)):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=self._folder)
-        os.close(written.descriptor)
+        self._close(written.descriptor)
         error = SpoolMismatchError(f"the dock's disk gave back other bytes of {shown(job.path)} than were written")
         self._emit(Skipped(job.path, error.code, error.message, error.hint, error.transient))
 
-    def _publish(self, batch: list[tuple[Written, MediumReading]]) -> None:
+    def _publish(self) -> None:
         """Final names, one fsync of the folder, then the report."""
-        if not batch:
+        if not self._batch:
             return
         passing("offload.renaming")
         try:
-            for written, _ in batch:
+            for written, _ in self._batch:
                 recording_id = written.job.recording_id
                 durable.rename(self._folder, part_name(recording_id), recording_id)
                 passing("offload.renamed")
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(steps_name(recording_id), dir_fd=self._folder)
-            durable.sync_folder(self._folder)
+            with self._alive():
+                durable.sync_folder(self._folder)
         except OSError as exc:
-            self._failure = self._failure or disk_error(exc, 0)
-        else:
-            passing("offload.published")
-            self._emit(Copied([CopyEvidence(each.job.recording_id, each.measured, reading) for each, reading in batch]))
-        for written, _ in batch:
-            os.close(written.descriptor)
-        batch.clear()
-
-
-def _manifest(job: CopyJob, measured: Measured) -> Manifest:
-    return Manifest(
-        recording_id=job.recording_id,
-        dock=job.dock,
-        camera=job.camera,
-        docking=job.docking,
-        path=job.path,
-        modified_ns=job.identity.modified_ns,
-        sidecar_of=job.sidecar_of,
-        priority=job.priority,
-        seen=job.seen,
-        measured=measured,
-    )
+            raise disk_error(exc, 0) from exc
+        passing("offload.published")
+        self._emit(Copied([CopyEvidence(each.job.recording_id, each.measured, reading) for each, reading in self._batch]))
+        for written, _ in self._batch:
+            self._close(written.descriptor)
+        self._batch.clear()

@@ -13,7 +13,7 @@ from dockd.offload.spool import Spool
 from dockd.offload.workers import BayWorker, Workers
 from tests.bench.measuring import Took, cpu_s, descendants, memory_bytes
 
-_STALL_S = 120.0
+_STALL_S = 60.0
 
 
 class OffloadError(Exception):

@@ -14,7 +14,8 @@ from dockd.camera import tree
 from dockd.core.manifest import Manifest
 from dockd.core.names import from_shown
 from dockd.errors import CameraGoneError, SpoolBrokenError, SpoolFullError
-from dockd.offload import messages
+from dockd.offload import durable, messages
+from dockd.offload.handful import SMALL_BYTES
 from dockd.offload.pipeline import STEP_BYTES
 from tests.sim.camera_fs import CameraFs, fuse_missing
 from tests.sim.cameras import deterministic_bytes, make_camera, make_zoo, write_file
@@ -293,11 +294,12 @@ def test_copy_that_reads_back_otherwise_is_thrown_away(size_bytes: int, bench: B
     """A bit that changed between writing and reading back leaves no copy, and says so; the next try is good."""
     digest = write_file(bench.camera, CLIP, size_bytes, "rot")
     part = bench.spool.recordings / f"{id_of(CLIP)}.part"
-    fdatasync = os.fdatasync
+    owner, name = (durable, "sync_file_system") if size_bytes <= SMALL_BYTES else (os, "fdatasync")
+    sync = getattr(owner, name)
     rotten: list[bool] = []
 
     def rot(descriptor: int) -> None:
-        fdatasync(descriptor)
+        sync(descriptor)
         if not rotten:
             rotten.append(True)
             with part.open("r+b") as file:
@@ -306,7 +308,7 @@ def test_copy_that_reads_back_otherwise_is_thrown_away(size_bytes: int, bench: B
                 file.flush()
                 os.fsync(file.fileno())
 
-    monkeypatch.setattr(os, "fdatasync", rot)
+    monkeypatch.setattr(owner, name, rot)
     bench.copy(bench.jobs())
     assert (bench.skipped()[CLIP].code, bench.skipped()[CLIP].transient) == ("spool-mismatch", True)
     assert bench.copied() == {}
@@ -348,6 +350,64 @@ def test_spool_that_fails_is_the_docks_trouble(
     assert bench.skipped() == {}
     bench.copy(jobs)
     assert len(bench.copied()) == 4
+
+
+@pytest.mark.parametrize(("owner", "call"), [(os, "pwrite"), (durable, "sync_file_system"), (os, "rename")])
+@pytest.mark.parametrize("code", [5, 28])
+def test_spool_that_fails_under_a_handful_is_the_docks_trouble(
+    owner: object, call: str, code: int, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small files share their sync, and its failure: none of them is reported, and all come at the next try."""
+    for number in range(40):
+        write_file(bench.camera, b"%d.MP4" % number, 3000 + number, "disk")
+    jobs = bench.jobs()
+
+    def failing(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(owner, call, failing)
+    with pytest.raises(SpoolFullError if code == 28 else SpoolBrokenError):
+        bench.copy(jobs)
+    monkeypatch.undo()
+    assert bench.copied() == {}
+    assert bench.skipped() == {}
+    bench.copy(jobs)
+    assert len(bench.copied()) == 40
+
+
+def test_folder_that_another_took_the_place_of_is_not_believed(bench: Bench) -> None:
+    """Files whose folder was swapped during the copy are taken again, from the folder that has the name now."""
+    digest = write_file(bench.camera, CLIP, 3000, "swapped")
+    jobs = bench.jobs()
+    folder = bench.camera / "DCIM" / "100MEDIA"
+
+    def swap(report: messages.Report) -> None:
+        if isinstance(report, messages.Moved) and report.reading and not (bench.camera / "old").exists():
+            folder.rename(bench.camera / "old")
+            folder.mkdir()
+
+    bench.copy(jobs, swap)
+    assert bench.copied() == {}
+    assert "changed while it was being copied" in bench.skipped()[CLIP].message
+    folder.rmdir()
+    (bench.camera / "old").rename(folder)
+    bench.copy(bench.jobs())
+    assert bench.sha256(CLIP) == digest
+
+
+def test_trouble_of_the_verifier_that_nobody_thought_of_ends_the_copy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the verifier's thread reaches the caller, however much still waits for it; nothing hangs."""
+    for number in range(40):
+        write_file(bench.camera, b"%d.MP4" % number, SMALL_BYTES + 1, "bug")
+
+    def failing(*_: object) -> None:
+        msg = "nobody thought of this"
+        raise ValueError(msg)
+
+    monkeypatch.setattr("dockd.offload.verifying.read_back", failing)
+    with pytest.raises(ValueError, match="nobody thought"):
+        bench.copy(bench.jobs())
+    assert bench.copied() == {}
 
 
 def test_copy_that_another_process_still_makes_is_left_alone(bench: Bench) -> None:
