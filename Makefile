@@ -14,7 +14,8 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 BIN := .venv/bin
 PYTHON := $(BIN)/python
-SCRIPTS = $(shell git -c safe.directory='*' ls-files '*.sh' .ci/run)
+SCRIPTS = $(shell git -c safe.directory='*' ls-files '*.sh' .ci/run packaging/debian/*inst packaging/debian/*rm \
+    packaging/systemd/site-file-is-ours)
 
 # Tests write gigabytes and need direct I/O: on a disk, not in the memory that /tmp is on newer systems.
 export TMPDIR ?= /var/tmp
@@ -24,6 +25,9 @@ PYTEST ?= tests
 # Two workers halve the time on two cores; PROCESSES=0 runs in one, which is what a debugger wants.
 PROCESSES ?= 2
 
+# The Debian releases that `make deb` and `make deb-check` are for.
+SUITES ?= 12 13
+
 # What `make test` demands of branch coverage, in percent: what whole runs on both suites have shown.
 COVERAGE ?= 97
 
@@ -31,7 +35,7 @@ COVERAGE ?= 97
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: setup-run ## docks cameras with real video and brings every recording into the archive, proved
@@ -102,6 +106,13 @@ coverage: pytest
 bench: setup-test ## measures against cp, rsync, rclone, curl, tuspy and aiotus
 	@$(PYTHON) -m tests.bench
 
+.PHONY: deb deb-check
+deb: setup-deb ## builds the Debian packages, build/deb/SUITE/dockd_*.deb (as root; SUITES=13 for one)
+	@for suite in $(SUITES); do packaging/deb/build.sh $$suite; done
+
+deb-check: setup-deb ## installs, uses, upgrades, removes and purges them in clean roots of Debian
+	@for suite in $(SUITES); do tests/package/check.sh $$suite; done
+
 .PHONY: fmt
 fmt: setup-test ## formats the code and mends what ruff can mend
 	@$(BIN)/ruff format .
@@ -114,8 +125,8 @@ lock: setup-test ## renews the hash-locked requirements
 .PHONY: setup
 setup: setup-test ## installs what make test needs, and nothing else
 
-.PHONY: setup-run setup-test
-setup-run setup-test: setup-%:
+.PHONY: setup-run setup-test setup-deb
+setup-run setup-test setup-deb: setup-%:
 	@packaging/setup/install.sh $*
 
 .PHONY: clean

@@ -2,7 +2,9 @@
 # Installs what this machine lacks: operating-system packages when it may, and .venv from the hash-locked file. Make calls it
 # before every target that needs them; when nothing is lacking it reads one stamp, runs the probes and touches no network.
 #
-# usage: packaging/setup/install.sh run|test
+# usage: packaging/setup/install.sh run|test|deb
+#
+# deb makes no .venv: packages are built with the Python of the release that they are for.
 #
 # PYTHON=/path/to/python3 chooses the interpreter that .venv is made from.
 set -euo pipefail
@@ -27,7 +29,8 @@ stop() {
 case "${1:-}" in
 run) sets=" run " ;;
 test) sets=" run test " ;;
-*) stop "usage: $0 run|test" ;;
+deb) sets=" deb " ;;
+*) stop "usage: $0 run|test|deb" ;;
 esac
 
 find_python() {
@@ -141,6 +144,6 @@ look_for_needs
 if [ ${#missing_packages[@]} -gt 0 ]; then
     install_packages
 fi
-if [ ! -e "$STAMP" ] || [ "$(fingerprint 2>/dev/null)" != "$(cat "$STAMP")" ]; then
+if [ "$1" != deb ] && { [ ! -e "$STAMP" ] || [ "$(fingerprint 2>/dev/null)" != "$(cat "$STAMP")" ]; }; then
     install_venv
 fi
