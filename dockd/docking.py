@@ -21,8 +21,9 @@ from dockd.core.clearance import CameraScan, ScannedFile
 from dockd.core.names import shown
 from dockd.core.profile import Profile
 from dockd.core.queue import copy_order
-from dockd.core.reconcile import Plan, plan, recognise
+from dockd.core.reconcile import LIVING, Plan, plan, recognise
 from dockd.core.recording import Recording, Refusal, State
+from dockd.core.usb import UsbSource
 from dockd.dock import Dock
 from dockd.errors import CameraGoneError, CameraUnknownError, DockError, SourceChangedError
 from dockd.offload.workers import BayWorker, Workers
@@ -44,19 +45,22 @@ class Docking:
         self._id = secrets.token_hex(16)
         self._camera = ""
         self._begun = False
+        self._may_erase = False
         self._look_again = asyncio.Event()
 
     def look_again(self) -> None:
         """Something on the camera, or an order of a person, changed: begin another round."""
         self._look_again.set()
 
-    async def run(self, root: Path, profile: Profile) -> None:
+    async def run(self, root: Path | UsbSource, profile: Profile) -> None:
         """Until it fails or is cancelled.
 
         Args:
-            root: of the camera.
+            root: of the camera, or how its worker gets it from a USB port.
             profile: that recognised it.
         """
+        # A camera in a USB bay is not erased by this version: the eraser for it belongs into the helper.
+        self._may_erase = self._dock.may_erase and isinstance(root, Path)
         try:
             async with self._workers.worker(self._bay.bay, stall_after_s=self._stall_after_s) as worker:
                 await self._rounds(worker, root, profile)
@@ -66,7 +70,7 @@ class Docking:
         except DockError as exc:
             await self._fail(exc)
 
-    async def _rounds(self, worker: BayWorker, root: Path, profile: Profile) -> None:
+    async def _rounds(self, worker: BayWorker, root: Path | UsbSource, profile: Profile) -> None:
         self._worker = worker
         clearer = Clearer(self._dock, self._bay, worker)
         offloader = Offloader(self._dock, self._bay, worker)
@@ -108,7 +112,7 @@ class Docking:
         self._bay.phase = phase
         self._dock.board.tell()
 
-    async def _identify(self, root: Path, profile: Profile) -> None:
+    async def _identify(self, root: Path | UsbSource, profile: Profile) -> None:
         self._show(Phase.IDENTIFYING)
         facts = await self._worker.open(root, profile)
         while profile.serial is not None and not facts.named:
@@ -152,21 +156,21 @@ class Docking:
         unsettled = await offloader.copy(bound, scan)
         if not unsettled:
             await self._await_archive()
-        if self._dock.may_erase and not unsettled and not self._look_again.is_set():
+        if self._may_erase and not unsettled and not self._look_again.is_set():
             unsettled = await clearer.clear(self._id)
         self._show(Phase.RESTING)
         return unsettled or self._look_again.is_set()
 
     async def _bind(self, scan: CameraScan, offloader: Offloader) -> dict[bytes, Recording]:
         """Give every file on the camera its recording, and show them."""
-        known = await self._dock.journal.recordings(camera=self._camera)
+        known = await self._dock.journal.recordings(camera=self._camera, states=LIVING)
         todo = plan(scan.files, known)
         measured = await offloader.measure(todo.measure)
         met = recognise(measured, known)
         changes: list[custody.Change] = [
             custody.RecordingMet(recording.recording_id, self._id, path, measured[path])
             for path, recording in met.items()
-            if recording.recording_id not in self._bay.present or recording.path != path
+            if recording.recording_id not in self._bay.present or recording.path != path or recording.clearing
         ]
         changes += [custody.Stepped(gone, life.FoundGone(self._id)) for gone in _gone_for_certain(todo, scan, met)]
         changes += _superseded(todo)
@@ -180,7 +184,7 @@ class Docking:
             await self._dock.journal.record(*changes)
         for old in todo.superseded:
             await asyncio.to_thread(self._dock.spool.discard, old.recording_id)
-        rows = {each.recording_id: each for each in await self._dock.journal.recordings(camera=self._camera)}
+        rows = {each.recording_id: each for each in await self._dock.journal.recordings(camera=self._camera, states=LIVING)}
         kinds = {file.path: file.kind for file in scan.files}
         erased = {id_: each for id_, each in self._bay.present.items() if each.recording.state is State.ERASED}
         self._bay.present = erased | {id_: Presence(rows[id_], kinds[path]) for path, id_ in bound.items()}

@@ -74,7 +74,7 @@ class RecordingSeen:
 
 @dataclass(frozen=True, slots=True)
 class RecordingMet:
-    """A known recording was met again on its camera, known by its digests, under `path`."""
+    """A known recording was met again on its camera, known by its digests, under `path`; unsets its `clearing`."""
 
     recording_id: str
     docking: str

@@ -9,7 +9,8 @@
     UploadProved    uploading                -> archived    takes the ArchiveProof of its own object
     ProofLost       archived                 -> seen        the archive no longer proves it: it is copied again from the camera
     Erased          archived                 -> erased      takes the ClearancePermit that covers it
-    FoundGone       archived                 -> erased      only if an erasing had begun under a permit, and a new scan misses it
+    FoundGone       archived                 -> erased      only if an erasing had begun under a permit, it was not seen since,
+                                                            and a new scan misses it
     Refused         any but archived, erased -> refused     keeps its first reason
     Retried         refused                  -> seen, or verified if the spool has its bytes; a person's decision, so a refused
                                                             upload is not resumed but begun again
@@ -136,7 +137,7 @@ def take(recording: Recording, step: Step) -> Recording:
         case UploadStarted():
             return replace(recording, state=State.UPLOADING)
         case ProofLost():
-            return replace(recording, state=State.SEEN, measured=None, resume=None, stored=None)
+            return replace(recording, state=State.SEEN, measured=None, resume=None, stored=None, clearing=False)
         case Erased(permit):
             _covered(recording, permit)
             return replace(recording, state=State.ERASED)
@@ -152,6 +153,19 @@ def take(recording: Recording, step: Step) -> Recording:
             return replace(recording, state=back, resume=None, refusal=None)
         case _:  # pragma: no cover - the type checker proves that this is never reached
             assert_never(step)
+
+
+def met(recording: Recording, path: bytes) -> Recording:
+    """`recording` after it was seen again on its camera, under `path`.
+
+    Whatever erasing was begun did not erase it, so one who misses it later cannot take that for this erasing's work.
+    """
+    return replace(recording, path=path, clearing=False)
+
+
+def erasing(recording: Recording) -> Recording:
+    """`recording` after an erasing of it was begun under a permit."""
+    return replace(recording, clearing=True)
 
 
 def _same(what: str, said: object, wanted: object) -> None:

@@ -11,6 +11,14 @@ from dataclasses import dataclass
 from dockd.core.clearance import FileKind, ScannedFile
 from dockd.core.recording import Measured, Recording, State
 
+LIVING = frozenset(State) - {State.ERASED}
+"""States of the recordings that a camera may still hold.
+
+Erased is final: a file with an erased recording's digests is another recording, whoever brought it back (a restored camera, a
+deletion that the camera's own power cut undid). It is copied and archived anew, since only what is proved again may be erased
+again, and the object of the first may have outlived its retention by then.
+"""
+
 COPIED_KINDS = frozenset({FileKind.RECORDING, FileKind.SIDECAR, FileKind.UNKNOWN})
 """What is brought to the archive. A file that the profile does not know may be evidence: it is copied, and never erased."""
 
@@ -24,7 +32,7 @@ class Plan:
         fresh: certainly not known.
         continued: by path; never finished, or refused before they were finished.
         superseded: never finished, and the file at their path is another one now.
-        gone: an erasing of these was begun under a permit, and the camera no longer shows them.
+        gone: an erasing of these was begun under a permit, they were not seen since, and the camera does not show them now.
     """
 
     measure: tuple[ScannedFile, ...]
@@ -37,7 +45,7 @@ class Plan:
 def plan(files: Iterable[ScannedFile], known: Sequence[Recording]) -> Plan:
     """Sort a scan's files against what the journal knows of the same camera."""
     wanted = [file for file in files if file.kind in COPIED_KINDS and file.identity is not None and not file.problem]
-    living = [each for each in known if each.state is not State.ERASED]
+    living = [each for each in known if each.state in LIVING]
     unfinished = {each.path: each for each in living if each.measured is None}
     measured_sizes = {each.measured.size_bytes for each in living if each.measured is not None}
     shown_paths = {file.path for file in wanted}
@@ -62,7 +70,7 @@ def recognise(measured: Mapping[bytes, Measured], known: Sequence[Recording]) ->
     """Which recording each measured file is: same size and digests, each recording for at most one file, its own path first."""
     free: dict[Measured, list[Recording]] = {}
     for each in known:
-        if each.measured is not None and each.state is not State.ERASED:
+        if each.measured is not None and each.state in LIVING:
             free.setdefault(each.measured, []).append(each)
     found: dict[bytes, Recording] = {}
     for own_path in (True, False):

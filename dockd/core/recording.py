@@ -123,7 +123,7 @@ class Recording:
         seen: when the dock first saw it, RFC 3339; never used for order.
         resume: where its upload was left, None before one began.
         stored: where the archive put it, None before the upload ended.
-        clearing: an erasing of it was begun under a permit; set by the journal, never unset.
+        clearing: an erasing of it was begun under a permit, and it was not seen on the camera since.
         refusal: set in state REFUSED.
     """
 

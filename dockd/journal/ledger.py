@@ -208,7 +208,7 @@ class Ledger:
             case custody.RecordingSeen(recording):
                 self._insert(recording, now)
             case custody.RecordingMet(recording_id, docking, path, _):
-                self._save(replace(self._known(recording_id), path=path))
+                self._save(life.met(self._known(recording_id), path))
                 execute(_SIGHT, (docking, recording_id))
             case custody.Stepped(recording_id, step):
                 self._save(life.take(self._known(recording_id), step))
@@ -219,7 +219,7 @@ class Ledger:
                 self._save(replace(self._known(recording_id), resume=None))
             case custody.ClearanceBegun(permit, _):
                 for covered in permit.covered:
-                    self._save(replace(self._known(covered.recording_id), clearing=True))
+                    self._save(life.erasing(self._known(covered.recording_id)))
             case custody.HoldPlaced(scope, subject, by, reason):
                 execute(_HOLD, (scope, subject, by, reason, now))
             case custody.HoldLifted(scope, subject, _, _):

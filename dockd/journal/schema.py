@@ -129,6 +129,11 @@ MIGRATIONS: Migrations = (
         BEGIN SELECT RAISE (ABORT, 'custody entries are only added'); END
         """,
     ),
+    # A camera is asked for what it may still hold; years of what was erased from it are not read for that.
+    (
+        "DROP INDEX recording_camera",
+        "CREATE INDEX recording_camera_state ON recording (camera, state)",
+    ),
 )
 
 

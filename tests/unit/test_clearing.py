@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dockd.core import custody
 from dockd.core.proof import ArchiveProof
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State, StoredObject
@@ -45,9 +46,9 @@ def on_camera(root: Path) -> set[bytes]:
     return set(files_below(root)) - {b"MISC/CAMERA.TXT"}
 
 
-def rests(dock: DockHere) -> bool:
-    """Whether the dock is done with what is in bay 1, as far as it goes."""
-    bay = dock.bay()
+def rests(dock: DockHere, bay_id: str = "1") -> bool:
+    """Whether the dock is done with what is in a bay, as far as it goes."""
+    bay = dock.bay(bay_id)
     return bay.phase == "resting" and bay.scanned and bool(bay.present)
 
 
@@ -205,6 +206,27 @@ async def test_renamed_file_whose_erasing_failed_is_not_found_gone(tmp_path: Pat
             await dock.until(lambda: dock.bay("2").failure is not None or dock.bay("2").phase == "resting")
             (recording,) = await dock.recordings()
             assert (recording.path, recording.state) == (b"DCIM/100MEDIA/RENAMED.MP4", State.ARCHIVED)
+
+
+@needs_fuse
+async def test_what_somebody_else_removed_after_a_broken_off_erasing_is_not_called_erased(camera: Path, tmp_path: Path) -> None:
+    """A clearance that removed nothing, then a docking that sees the files, then a missing file: no erasing of ours took it."""
+    with CameraFs(camera) as mounted:
+        mounted.refuse_unlink(error="EROFS")
+        async with dock_here(tmp_path / "spool", SimArchive()) as dock:
+            dock.insert(mounted.mount)
+            await dock.until(lambda: dock.bay().failure is not None)
+            dock.remove()
+            await dock.dock.journal.record(custody.HoldPlaced("camera", "CAM-1", "admin", "complaint"))
+            dock.insert(mounted.mount, "2")
+            await dock.until(lambda: rests(dock, "2"))
+            dock.remove("2")
+            await dock.until(lambda: dock.bay("2").phase == "empty")
+            (camera / CLIP.decode()).unlink()
+            dock.insert(mounted.mount)
+            await dock.until(lambda: rests(dock))
+            assert await dock.states() == {CLIP: State.ARCHIVED, OTHER: State.ARCHIVED}
+            assert "recording.found-gone" not in await dock.events()
 
 
 @needs_fuse

@@ -94,7 +94,7 @@ def test_who_and_what_it_is_never_changes(state: State, step: str) -> None:
     """No step touches the recording's identity."""
     before = in_state(state)
     after = life.take(before, STEPS[step])
-    may_change = {each: getattr(before, each) for each in ("state", "measured", "resume", "stored", "refusal")}
+    may_change = {each: getattr(before, each) for each in ("state", "measured", "resume", "stored", "clearing", "refusal")}
     assert replace(after, **may_change) == before
 
 
@@ -137,6 +137,17 @@ def test_a_lost_proof_leads_back_to_the_camera() -> None:
     """Nothing of the copy or the upload is believed any more."""
     after = life.take(replace(in_state(State.ARCHIVED), resume=ResumePoint("url", "ab")), life.ProofLost("gone"))
     assert (after.measured, after.resume, after.stored) == (None, None, None)
+
+
+def test_an_erasing_that_did_not_erase_does_not_count_for_a_later_absence() -> None:
+    """Once the recording was seen again, or must be copied again, whoever removed its file later was not this dock."""
+    begun = life.erasing(replace(in_state(State.ARCHIVED), clearing=False))
+    assert life.take(begun, life.FoundGone("d2")).state is State.ERASED
+    met = life.met(begun, b"DCIM/RENAMED.MP4")
+    assert (met.path, met.clearing) == (b"DCIM/RENAMED.MP4", False)
+    with pytest.raises(RuntimeError):
+        life.take(met, life.FoundGone("d3"))
+    assert not life.take(begun, life.ProofLost("gone")).clearing
 
 
 def test_a_retry_does_not_resume_what_was_refused() -> None:

@@ -11,8 +11,10 @@ import pytest
 from dockd.clock import SystemClock
 from dockd.core.canonical import canonical
 from dockd.core.custody import CameraDocked, RecordingSeen
+from dockd.core.reconcile import LIVING
 from dockd.core.recording import Digests, Measured, State
 from dockd.journal import Journal
+from dockd.journal.ledger import Ledger
 from tests.sim import journal_of
 from tests.sim.evidence import seen
 
@@ -48,6 +50,28 @@ async def test_a_hundred_thousand_recordings_are_all_found(large: Path) -> None:
         assert (await journal.recording("new")).sequence == RECORDINGS + 1
     finally:
         await journal.close()
+
+
+def test_what_was_erased_costs_nothing_when_a_camera_comes(large: Path) -> None:
+    """A camera's recordings that it may still hold are found without reading all that was ever erased from it."""
+    looks = 0
+
+    def look() -> int:
+        nonlocal looks
+        looks += 1
+        return 0
+
+    ledger = Ledger.open(large, new=False)
+    try:
+        ledger._connection.set_progress_handler(look, 1000)
+        living = ledger.recordings("C1", None, LIVING)
+        cost, looks = looks, 0
+        everything = ledger.recordings("C1", None, None)
+    finally:
+        ledger.close()
+    assert len(living) * 10 >= RECORDINGS
+    assert living == [each for each in everything if each.state is not State.ERASED]
+    assert cost < looks / 4
 
 
 def entries_of(recordings: int) -> int:

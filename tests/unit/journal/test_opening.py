@@ -325,7 +325,7 @@ async def test_an_examination_finds_a_damaged_page(path: Path, monkeypatch: pyte
     monkeypatch.setattr(ledger, "_CHECKED_ON_OPEN", 3)
     await make(path)
     with closing(sqlite3.connect(path)) as tool:
-        (root,) = tool.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'recording_camera'").fetchone()
+        (root,) = tool.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'recording_camera_state'").fetchone()
         (page_bytes,) = tool.execute("PRAGMA page_size").fetchone()
     with path.open("rb+") as file:
         file.seek((root - 1) * page_bytes)

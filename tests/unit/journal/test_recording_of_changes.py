@@ -337,6 +337,19 @@ async def test_an_erasing_that_began_is_marked(journal: Journal) -> None:
     assert (await journal.recording("r1")).state is State.ERASED
 
 
+async def test_a_recording_seen_again_was_not_erased_by_what_was_begun(journal: Journal) -> None:
+    """A clearance that was broken off does not answer for files that somebody removed after they were met again."""
+    notary, recording = Notary(), seen("r1")
+    permit = notary.permit([(archived(recording, CONTENT), CONTENT)])
+    await journal.record(*steps_to(recording, State.ARCHIVED, notary), ClearanceBegun(permit, "delete"))
+    await journal.record(RecordingMet("r1", "d1", recording.path, measure(CONTENT)))
+    assert not (await journal.recording("r1")).clearing
+    with pytest.raises(RuntimeError):
+        await journal.record(Stepped("r1", life.FoundGone("d1")))
+    await journal.record(ClearanceBegun(permit, "delete"), Stepped("r1", life.ProofLost("expired")))
+    assert not (await journal.recording("r1")).clearing
+
+
 async def test_holds_stand_until_lifted(journal: Journal) -> None:
     """A hold placed twice is one hold; lifting what is not held changes nothing but the log."""
     for _ in range(2):
