@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dockd.camera import identify as identify_module
 from dockd.camera.identify import CameraFacts, identify
 from dockd.camera.tree import open_root
 from dockd.core.profile import Source
@@ -98,3 +100,29 @@ def test_profile_without_sources_takes_the_folder_name(tmp_path: Path) -> None:
         assert identify(root, profile, "bay-1").officer is None
     finally:
         os.close(root)
+
+
+def test_expression_that_never_ends_is_ended_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that keeps an expression busy for years ends in words for the admin, not in a camera that seems to hang."""
+    monkeypatch.setattr(identify_module, "_SEARCH_CPU_S", 0.05)
+    (tmp_path / "x").write_text("a" * 60 + "!")
+    handler = signal.getsignal(signal.SIGVTALRM)
+    root = open_root(tmp_path)
+    try:
+        profile = replace(dcf(), officer=Source("x", re.compile("((?:a+)+)$")))
+        with pytest.raises(CameraUnknownError, match=r"officer\.line of profile dcf takes too long to search x"):
+            identify(root, profile, "bay-1")
+    finally:
+        os.close(root)
+    assert signal.getsignal(signal.SIGVTALRM) is handler
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+
+
+def test_shipped_expressions_are_quick_whatever_the_camera_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No text of the largest size that is read costs the profiles that ship more than a moment."""
+    monkeypatch.setattr(identify_module, "_SEARCH_CPU_S", 1.0)
+    for text in ("serial" * 10_000, "serial" + " " * 65_000, " " * 65_000, "serial: BWC-1" + " " * 64_000 + "\x1c"):
+        try:
+            facts(tmp_path, text)
+        except CameraUnknownError as exc:
+            assert "is not one" in exc.message  # noqa: PT017 - a serial may be refused, but not for its cost
