@@ -8,6 +8,7 @@ import signal
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,10 +20,15 @@ from dockd.archive.retrying import Retrying
 from dockd.archive.settings import TusSettings
 from dockd.archive.tus import TusArchive
 from dockd.attendant import Attendant
-from dockd.bays.directory import DirectoryBay, Patience
+from dockd.bays import directory, usb
+from dockd.bays.directory import DirectoryBay
 from dockd.bays.outpost import Outpost
+from dockd.bays.protocol import Bay
+from dockd.bays.udev import Udev
+from dockd.bays.usb import Helper, UsbBay
 from dockd.board import Board
 from dockd.clock import Clock
+from dockd.config import model
 from dockd.config.model import ArchiveSettings, Site
 from dockd.core import custody
 from dockd.core.profile import Profile
@@ -30,6 +36,8 @@ from dockd.core.readiness import Needs
 from dockd.delivery import Delivery
 from dockd.dock import Dock
 from dockd.errors import ArchiveError, ConfigError
+from dockd.helper import client
+from dockd.helper.wire import SOCKET
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox
@@ -63,10 +71,10 @@ async def run(site: Site, profiles: Sequence[Profile], clock: Clock, workers: Wo
 
 async def _serve(site: Site, profiles: Sequence[Profile], dock: Dock, workers: Workers, stop: asyncio.Event) -> None:
     stall_after_s = site.offload.stall_after_s
-    patience = Patience(stalled_s=stall_after_s)
     async with workers.process(OUTPOST, "watch of the bays", start_within_s=stall_after_s) as (reader, writer):
         outpost = Outpost(reader, writer)
-        bays = [DirectoryBay(bay.id, bay.directory, profiles, patience=patience, watch=outpost.watch) for bay in site.bays]
+        udev = Udev(dock.clock)
+        bays = [_bay(each, profiles, outpost, udev, clock=dock.clock, stall_after_s=stall_after_s) for each in site.bays]
         attendants = [Attendant(dock, bay, workers, stall_after_s=stall_after_s) for bay in bays]
 
         def look_again() -> None:
@@ -78,6 +86,9 @@ async def _serve(site: Site, profiles: Sequence[Profile], dock: Dock, workers: W
             watch = group.create_task(outpost.run(), name="watch of the bays")
             tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
             tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
+            if usb_bays := [each.bay_id for each in bays if isinstance(each, UsbBay)]:
+                tasks.append(group.create_task(udev.run(), name="udev"))
+                _log.info("cameras in USB bays are never erased by this version", bays=usb_bays)
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
             tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))
             _log.info("ready", dock=site.dock, bays=len(attendants), waiting=dock.outbox.files)
@@ -89,6 +100,18 @@ async def _serve(site: Site, profiles: Sequence[Profile], dock: Dock, workers: W
                 task.cancel()
             await asyncio.wait(tasks)
             watch.cancel()  # last: the bays' lookouts end through it
+
+
+def _bay(bay: model.Bay, profiles: Sequence[Profile], outpost: Outpost, udev: Udev, *, clock: Clock, stall_after_s: float) -> Bay:
+    if bay.usb_port is not None:
+        helper = Helper(SOCKET, partial(client.bays, SOCKET), partial(client.authorise, SOCKET))
+        patience = usb.Patience(stalled_s=stall_after_s)
+        return UsbBay(bay.id, udev.port(bay.usb_port), profiles, helper, clock=clock, patience=patience)
+    if bay.directory is None:
+        msg = f"bay {bay.id} is neither a port nor a folder"
+        raise RuntimeError(msg)
+    patience_there = directory.Patience(stalled_s=stall_after_s)
+    return DirectoryBay(bay.id, bay.directory, profiles, patience=patience_there, watch=outpost.watch)
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ class Dock:
     Attributes:
         name: the dock's id.
         archive: with its retry and limits around it.
-        may_erase: the site's policy and the kind of bay let cameras be erased.
+        may_erase: the site's policy lets cameras in directory bays be erased; those in USB bays never are by this version.
         pinned_keys: the archive's, as texts, for the eraser's own check.
     """
 

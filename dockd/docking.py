@@ -23,6 +23,7 @@ from dockd.core.profile import Profile
 from dockd.core.queue import copy_order
 from dockd.core.reconcile import LIVING, Plan, plan, recognise
 from dockd.core.recording import Recording, Refusal, State
+from dockd.core.usb import UsbSource
 from dockd.dock import Dock
 from dockd.errors import CameraGoneError, CameraUnknownError, DockError, SourceChangedError
 from dockd.offload.workers import BayWorker, Workers
@@ -44,19 +45,22 @@ class Docking:
         self._id = secrets.token_hex(16)
         self._camera = ""
         self._begun = False
+        self._may_erase = False
         self._look_again = asyncio.Event()
 
     def look_again(self) -> None:
         """Something on the camera, or an order of a person, changed: begin another round."""
         self._look_again.set()
 
-    async def run(self, root: Path, profile: Profile) -> None:
+    async def run(self, root: Path | UsbSource, profile: Profile) -> None:
         """Until it fails or is cancelled.
 
         Args:
-            root: of the camera.
+            root: of the camera, or how its worker gets it from a USB port.
             profile: that recognised it.
         """
+        # A camera in a USB bay is not erased by this version: the eraser for it belongs into the helper.
+        self._may_erase = self._dock.may_erase and isinstance(root, Path)
         try:
             async with self._workers.worker(self._bay.bay, stall_after_s=self._stall_after_s) as worker:
                 await self._rounds(worker, root, profile)
@@ -66,7 +70,7 @@ class Docking:
         except DockError as exc:
             await self._fail(exc)
 
-    async def _rounds(self, worker: BayWorker, root: Path, profile: Profile) -> None:
+    async def _rounds(self, worker: BayWorker, root: Path | UsbSource, profile: Profile) -> None:
         self._worker = worker
         clearer = Clearer(self._dock, self._bay, worker)
         offloader = Offloader(self._dock, self._bay, worker)
@@ -108,7 +112,7 @@ class Docking:
         self._bay.phase = phase
         self._dock.board.tell()
 
-    async def _identify(self, root: Path, profile: Profile) -> None:
+    async def _identify(self, root: Path | UsbSource, profile: Profile) -> None:
         self._show(Phase.IDENTIFYING)
         facts = await self._worker.open(root, profile)
         while profile.serial is not None and not facts.named:
@@ -152,7 +156,7 @@ class Docking:
         unsettled = await offloader.copy(bound, scan)
         if not unsettled:
             await self._await_archive()
-        if self._dock.may_erase and not unsettled and not self._look_again.is_set():
+        if self._may_erase and not unsettled and not self._look_again.is_set():
             unsettled = await clearer.clear(self._id)
         self._show(Phase.RESTING)
         return unsettled or self._look_again.is_set()

@@ -25,7 +25,10 @@ from dockd.clearance import eraser
 from dockd.clock import SystemClock
 from dockd.core.clearance import CameraScan, Identity
 from dockd.core.profile import Profile, classify
+from dockd.core.usb import UsbSource
 from dockd.dsse import PinnedKeys
+from dockd.helper import client
+from dockd.helper.attaching import attached
 from dockd.medium import Lanes, measure
 from dockd.offload import durable, messages
 from dockd.offload.copying import Copier
@@ -48,16 +51,20 @@ class Worker:
         self._root = -1
         self._profile: Profile | None = None
         self._folder_name = ""
+        self._session: client.Session | None = None
         self._examination: eraser.Examination | None = None
 
     def serve(self) -> None:
         """Obey until the daemon closes the conversation."""
-        while (command := self._next()) is not None:
-            try:
-                self._obey(command)
-                self._emit(messages.Done())
-            except errors.DockError as exc:
-                self._emit(messages.Failed(type(exc).__name__, exc.message, exc.hint))
+        try:
+            while (command := self._next()) is not None:
+                try:
+                    self._obey(command)
+                    self._emit(messages.Done())
+                except errors.DockError as exc:
+                    self._emit(messages.Failed(type(exc).__name__, exc.message, exc.hint))
+        finally:
+            self._detach()
 
     def _next(self) -> messages.Command | None:
         header = self._receive(messages.HEADER_BYTES)
@@ -88,7 +95,7 @@ class Worker:
     def _obey(self, command: messages.Command) -> None:
         match command:
             case messages.Open(root, profile):
-                self._open(Path(root), profile)
+                self._open(root, profile)
             case messages.Scan():
                 self._emit(messages.Scanned(self._scan()))
             case messages.Copy(spool, jobs):
@@ -104,9 +111,30 @@ class Worker:
             case messages.Erase():
                 self._erase(command)
 
-    def _open(self, root: Path, profile: Profile) -> None:
-        self._root = open_root(root)
-        self._profile, self._folder_name = profile, root.name
+    def _attached(self, source: UsbSource, profile: Profile) -> int:
+        """The root folder of a camera in a USB bay; asked for again, the helper mounts afresh."""
+        if self._session is None:
+            self._session = client.Session.connect(source.helper)
+        elif self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+            self._session.release()
+        return attached(self._session, source, profile)
+
+    def _detach(self) -> None:
+        """Give back a camera in a USB bay, as the end of this process would."""
+        if self._session is not None:
+            if self._root >= 0:
+                os.close(self._root)
+                self._root = -1
+            self._session.close()
+
+    def _open(self, root: str | UsbSource, profile: Profile) -> None:
+        if isinstance(root, UsbSource):
+            self._root, self._folder_name = self._attached(root, profile), root.serial
+        else:
+            self._root, self._folder_name = open_root(Path(root)), Path(root).name
+        self._profile = profile
         facts = identify(self._root, profile, self._folder_name)
         self._emit(messages.Identified(facts.serial, facts.named, facts.battery_percent, facts.officer))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dockd.core.profile import Profile
+from dockd.core.usb import UsbSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +15,12 @@ class Inserted:
 
     Attributes:
         bay: the bay's id.
-        root: the camera's root folder, with every link resolved.
+        root: the camera's root folder, with every link resolved; or how its worker gets it from a USB port.
         profile: what recognised it.
     """
 
     bay: str
-    root: Path
+    root: Path | UsbSource
     profile: Profile
 
 

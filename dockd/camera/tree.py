@@ -16,6 +16,8 @@ from dockd.medium import NotDirectError, open_direct
 DEEPEST = 32
 MOST_ENTRIES = 1_000_000
 MOST_NAME_BYTES = 64 << 20
+DISKS = Path("/sys/dev/block")
+"""The kernel's disks by their numbers; file systems without one have a major number of 0."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESHUTDOWN, errno.ESTALE, errno.ENOMEDIUM})
@@ -204,8 +206,14 @@ def unreadable(root: int, path: bytes, error: OSError) -> CameraGoneError | Sour
 
 
 def _answers(root: int) -> bool:
-    """Whether the camera's root can be listed afresh and holds anything."""
+    """Whether the camera's disk is attached, and its root can be listed afresh and holds anything.
+
+    A folder that was listed before can be listed from memory when its disk is long gone; the kernel's list of disks cannot.
+    """
     try:
+        device = os.fstat(root).st_dev
+        if os.major(device) and DISKS.exists() and not (DISKS / f"{os.major(device)}:{os.minor(device)}").exists():
+            return False
         with opened_folder(root, b"") as folder, os.scandir(folder) as listing:
             return any(True for _ in listing)
     except OSError:

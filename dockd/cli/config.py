@@ -11,6 +11,7 @@ from dockd.config.schema import Kind, printed
 from dockd.core.profile import Profile
 from dockd.errors import ConfigError
 
+NO_USB_ERASE = "never erased: this version does not erase cameras in USB bays"
 DEFAULT_SITE_FILE = Path("/etc/dockd/site.yaml")
 
 
@@ -80,6 +81,13 @@ def _summary(site: Site, profiles: tuple[Profile, ...]) -> str:
 def _erasing(site: Site) -> str:
     if site.erase.policy == "never":
         return "never erased"
+    usb = sum(bay.usb_port is not None for bay in site.bays)
+    if usb == len(site.bays):
+        return NO_USB_ERASE
+    return f"{_erasing_folders(site)}; in USB bays {NO_USB_ERASE}" if usb else _erasing_folders(site)
+
+
+def _erasing_folders(site: Site) -> str:
     if not site.erase.directory_erase:
         return "never erased in directory bays (erase.directory_erase is false)"
     return "erased once the archive has proved that it holds everything"
@@ -96,6 +104,7 @@ def _facts(path: Path, site: Site, profiles: tuple[Profile, ...]) -> dict[str, o
         "site": site.site,
         "time_zone": site.time_zone,
         "bays": [bay.id for bay in site.bays],
+        "never_erased": [bay.id for bay in site.bays if bay.usb_port is not None],
         "archive": site.archive.url,
         "erase": {"policy": site.erase.policy, "directory_erase": site.erase.directory_erase},
         "ready": str(site.ready.needs),

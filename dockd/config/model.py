@@ -16,14 +16,29 @@ GIB = 1 << 30
 
 
 class Bay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One camera slot."""
+    """One camera slot: a USB port, or a folder."""
 
     id: Annotated[str, Meta(description="What the screens and the log call this bay.", examples=["1"]), rules.BAY_ID]
-    directory: Annotated[
-        Path,
-        Meta(description="A camera is docked while this folder holds a camera's tree.", examples=["/srv/dockd/bays/1"]),
-        rules.ABSOLUTE_PATH,
-    ]
+    directory: (
+        Annotated[
+            Path,
+            Meta(description="A camera is docked while this folder holds a camera's tree.", examples=["/srv/dockd/bays/1"]),
+            rules.ABSOLUTE_PATH,
+        ]
+        | None
+    ) = None
+    usb_port: (
+        Annotated[
+            str,
+            Meta(
+                description="A camera is docked while it is plugged in here: the ID_PATH that `udevadm info` shows for a device "
+                "in this bay. Nothing but cameras is let in.",
+                examples=["pci-0000:00:14.0-usb-0:1.2"],
+            ),
+            rules.USB_PORT,
+        ]
+        | None
+    ) = None
 
 
 class Spool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ from dockd.config.fill import fill, place_of
 from dockd.config.model import Site
 from dockd.config.problems import Problems
 from dockd.config.source import Node, read
-from dockd.core.profile import Profile, Source
+from dockd.core.profile import Profile, Source, UsbId
 from dockd.errors import ConfigError
 
 
@@ -30,6 +30,16 @@ class Fact(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
         rules.EXPRESSION,
     ]
+
+
+class UsbDevice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A kind of USB device."""
+
+    vendor: Annotated[str, Meta(description="idVendor, four hexadecimal digits as lsusb shows.", examples=["0951"]), rules.USB_ID]
+    product: (
+        Annotated[str, Meta(description="idProduct; without it every device of the vendor.", examples=["1666"]), rules.USB_ID]
+        | None
+    ) = None
 
 
 class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +84,17 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Literal["delete", "never"],
         Meta(description="How this kind of camera may be emptied, where the site's erase.policy says so too."),
     ] = "delete"
+    usb: Annotated[
+        tuple[UsbDevice, ...],
+        Meta(description="USB devices that are such cameras. In a USB bay every other device is refused."),
+    ] = ()
+    filesystem: (
+        Annotated[
+            Literal["vfat", "exfat", "ext4"],
+            Meta(description="What their disks are mounted as in a USB bay; nothing is guessed from the disk."),
+        ]
+        | None
+    ) = None
 
 
 def load_profiles(where: Site | Path | None = None) -> tuple[Profile, ...]:
@@ -117,6 +138,7 @@ def _read_profile(path: Path) -> tuple[Profile, Node]:
         _check_sidecars(content, node, problems)
         _check_ignore(content, node, problems)
         _check_facts(content, node, problems)
+        _check_usb(content, node, problems)
     if problems or content is None:
         raise problems.error()
     return _profile(content), node
@@ -134,6 +156,8 @@ def _profile(content: ProfileFile) -> Profile:
         sidecars=content.sidecars,
         ignore=content.ignore + own_files,
         erase=content.erase,
+        usb=tuple(UsbId(each.vendor, each.product or "") for each in content.usb),
+        filesystem=content.filesystem or "",
         **{name: Source(fact.file, fact.line) for name, fact in facts.items()},
     )
 
@@ -166,6 +190,16 @@ def _check_facts(content: ProfileFile, node: Node, problems: Problems) -> None:
         if inside and any(_matches(pattern, last) for pattern in content.recordings + content.sidecars):
             msg = f"{name}.file: {fact.file} is evidence by this profile's own patterns, expected a file that is none"
             problems.add(place_of(node, name, "file"), msg)
+
+
+def _check_usb(content: ProfileFile, node: Node, problems: Problems) -> None:
+    """A device is only let in if it is known how to read it."""
+    if content.usb and content.filesystem is None:
+        problems.add(place_of(node, "usb"), "usb: stands without filesystem, expected filesystem: vfat, exfat or ext4 beside it")
+    if content.filesystem is not None and not content.usb:
+        problems.add(
+            place_of(node, "filesystem"), "filesystem: has no effect without usb, expected the devices there, or neither"
+        )
 
 
 def _usual_recordings(content: ProfileFile) -> Iterator[str]:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dockd.core.usb import PORT
 from dockd.dsse import KeyFormatError, parse_public
 
 _NAME_LIMIT = 128
@@ -25,8 +26,10 @@ for _power, _prefix in enumerate("KMGTP", 1):
 _SIZE_LIMIT_BYTES = 1 << 60
 _LOWER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _BAY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
+_USB_ID = re.compile(r"[0-9a-f]{4}", re.ASCII)
 _EXPRESSION_LIMIT = 200
 _ROOT = "."
+_PORT_EXAMPLE = "pci-0000:00:14.0-usb-0:1.2"
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # so that it can be hashed, as typing demands
@@ -63,6 +66,20 @@ def _bay_id(text: str) -> str:
         msg = f'{shown(text)} is not an id, expected 1 to 63 of A-Z, a-z, 0-9 and -, not beginning with -, such as "1"'
         raise ValueError(msg)
     return text
+
+
+def _usb_port(text: str) -> str:
+    if not PORT.fullmatch(text):
+        msg = f"{shown(text)} is not a USB port, expected the ID_PATH of what is plugged in there, such as {_PORT_EXAMPLE}"
+        raise ValueError(msg)
+    return text
+
+
+def _usb_id(text: str) -> str:
+    if not _USB_ID.fullmatch(text.lower()):
+        msg = f'{shown(text)} is not a USB number, expected four hexadecimal digits in quotes, such as "0951"'
+        raise ValueError(msg)
+    return text.lower()
 
 
 def _time_zone(text: str) -> str:
@@ -210,6 +227,8 @@ NAME = Rule(_name, {"minLength": 1, "maxLength": _NAME_LIMIT})
 DOCK_ID = Rule(partial(_lower_id, example="balt-ero-01"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 PROFILE_NAME = Rule(partial(_lower_id, example="acme-mk2"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 BAY_ID = Rule(_bay_id, {"pattern": f"^{_BAY_ID.pattern}$"})
+USB_PORT = Rule(_usb_port, {"pattern": f"^{PORT.pattern}$"})
+USB_ID = Rule(_usb_id, {"pattern": "^[0-9a-fA-F]{4}$"})
 TIME_ZONE = Rule(_time_zone, {"minLength": 1})
 ABSOLUTE_PATH = Rule(_absolute_path, _ABSOLUTE)
 SECRET_FILE = Rule(_absolute_path, _ABSOLUTE, secret=True)

@@ -19,6 +19,7 @@ def load_site(path: Path) -> Site:
     problems = Problems(str(path))
     site = fill(Site, node, problems)
     if site is not None:
+        _check_bays(site, node, problems)
         _check_folders(site, node, problems)
         _check_archive(site.archive, node, problems)
         _check_light(site, node, problems)
@@ -27,15 +28,29 @@ def load_site(path: Path) -> Site:
     return site
 
 
-def _check_folders(site: Site, node: Node, problems: Problems) -> None:
-    """Each bay has its own id and its own folder, and no folder of the dock lies in another: one would be taken for a camera."""
-    taken: list[tuple[str, Path]] = [("spool.directory", site.spool.directory)]
+def _check_bays(site: Site, node: Node, problems: Problems) -> None:
+    """Each bay has its own id, and is one thing at one place."""
     ids: dict[str, int] = {}
+    ports: dict[str, int] = {}
     for index, bay in enumerate(site.bays):
         first = ids.setdefault(bay.id.lower(), index)
         if first != index:
             msg = f"bays[{index}].id: {bay.id!r} is also the id of bays[{first}], expected one of its own"
             problems.add(place_of(node, "bays", index, "id"), msg)
+        if (bay.directory is None) == (bay.usb_port is None):
+            found = "has neither directory nor usb_port" if bay.directory is None else "has both directory and usb_port"
+            problems.add(place_of(node, "bays", index), f"bays[{index}]: {found}, expected exactly one of them")
+        elif bay.usb_port is not None and ports.setdefault(bay.usb_port, index) != index:
+            msg = f"bays[{index}].usb_port: also the port of bays[{ports[bay.usb_port]}], expected one of its own"
+            problems.add(place_of(node, "bays", index, "usb_port"), msg)
+
+
+def _check_folders(site: Site, node: Node, problems: Problems) -> None:
+    """No folder of the dock lies in another: one would be taken for a camera."""
+    taken: list[tuple[str, Path]] = [("spool.directory", site.spool.directory)]
+    for index, bay in enumerate(site.bays):
+        if bay.directory is None:
+            continue
         for owner, directory in taken:
             if bay.directory == directory or bay.directory in directory.parents or directory in bay.directory.parents:
                 msg = f"bays[{index}].directory: {bay.directory} and {owner} ({directory}) overlap, expected a folder of its own"
@@ -65,6 +80,10 @@ def _check_light(site: Site, node: Node, problems: Problems) -> None:
     place = place_of(node, "ready", "needs")
     if site.erase.policy == "never":
         problems.add(place, "ready.needs: erased never happens under erase.policy never, expected delete there, or archived here")
+    elif any(bay.usb_port is not None for bay in site.bays):
+        problems.add(
+            place, "ready.needs: erased never happens in USB bays, which this version does not erase, expected archived here"
+        )
     elif not site.erase.directory_erase:
         msg = "ready.needs: erased needs erase.directory_erase: true in directory bays, expected that, or archived here"
         problems.add(place, msg)

@@ -27,6 +27,18 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class UsbId:
+    """Numbers by which a kind of device is known, each as four hexadecimal digits.
+
+    Attributes:
+        product: empty for every device of the vendor.
+    """
+
+    vendor: str
+    product: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One kind of camera.
 
@@ -40,6 +52,8 @@ class Profile:
         ignore: patterns for whole paths that may be let be.
         serial, battery, officer: where those facts are, None if nowhere; without a serial the folder's name serves.
         erase: `delete` or `never`.
+        usb: the devices that are such cameras; none for a kind that is only met in directory bays.
+        filesystem: what their disks are mounted as, whatever they look like; empty without `usb`.
     """
 
     name: str
@@ -53,6 +67,12 @@ class Profile:
     battery: Source | None = None
     officer: Source | None = None
     erase: str = "delete"
+    usb: tuple[UsbId, ...] = ()
+    filesystem: str = ""
+
+    def is_device(self, vendor: int, product: int) -> bool:
+        """Whether a USB device with these numbers is such a camera."""
+        return any(each.vendor == f"{vendor:04x}" and each.product in {"", f"{product:04x}"} for each in self.usb)
 
 
 CRITICAL, ROUTINE = 10, 100

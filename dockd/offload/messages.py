@@ -14,15 +14,16 @@ import msgspec
 from dockd.core.clearance import CameraScan, Holds, Identity, Rehash
 from dockd.core.profile import Profile
 from dockd.core.recording import Measured, MediumReading, StoredObject
+from dockd.core.usb import UsbSource
 
 FRAME_LIMIT_BYTES = 256 * 1024 * 1024
 _HEADER = struct.Struct("!I")
 
 
 class Open(msgspec.Struct, tag=True, frozen=True):
-    """Open the camera and say who it is. Answer: `Identified`."""
+    """Open the camera, in a folder or at a USB port, and say who it is. Answer: `Identified`."""
 
-    root: str
+    root: str | UsbSource
     profile: Profile
 
 

@@ -19,6 +19,7 @@ import msgspec
 from dockd import errors
 from dockd.core.clearance import CameraScan
 from dockd.core.profile import Profile
+from dockd.core.usb import UsbSource
 from dockd.logs import logger
 from dockd.offload import messages
 
@@ -256,9 +257,10 @@ class BayWorker:
             msg = f"bay {self._bay}: the worker process said something that is no message: {exc}"
             raise errors.WorkerError(msg) from exc
 
-    async def open(self, root: Path, profile: Profile) -> messages.Identified:
+    async def open(self, root: Path | UsbSource, profile: Profile) -> messages.Identified:
         """Open the camera; raises as `ask`."""
-        return await self._only(messages.Open(str(root), profile), messages.Identified)
+        source = str(root) if isinstance(root, Path) else root
+        return await self._only(messages.Open(source, profile), messages.Identified)
 
     async def scan(self) -> CameraScan:
         """Walk the camera; raises as `ask`."""

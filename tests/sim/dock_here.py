@@ -23,6 +23,7 @@ from dockd.core import custody
 from dockd.core.profile import Profile
 from dockd.core.readiness import Needs, Readiness
 from dockd.core.recording import Recording, State
+from dockd.core.usb import UsbSource
 from dockd.delivery import Delivery
 from dockd.dock import Dock
 from dockd.errors import ArchiveError
@@ -100,7 +101,7 @@ class DockHere:
         self.dock, self.workers = dock, workers
         self._bays = {bay.bay_id: bay for bay in bays}
 
-    def insert(self, root: Path, bay: str = "1", profile: Profile | None = None) -> None:
+    def insert(self, root: Path | UsbSource, bay: str = "1", profile: Profile | None = None) -> None:
         """A camera comes."""
         self._bays[bay].tell(Inserted(bay, root, profile or dcf()))
 

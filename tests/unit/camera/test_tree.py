@@ -250,3 +250,17 @@ def test_times_beyond_every_calendar_fit_into_a_message(camera: Path) -> None:
     hostile = os.stat_result(tuple(real), {"st_mtime_ns": (1 << 62) * 10**9, "st_ctime_ns": -(1 << 62) * 10**9})
     found = identity_of(hostile)
     assert (found.modified_ns, found.changed_ns) == ((1 << 63) - 1, -(1 << 63))
+
+
+def test_a_disk_that_is_detached_does_not_answer(root: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that lists from memory while the kernel has no such disk any more belongs to a camera that is gone."""
+    device = os.fstat(root).st_dev
+    if not os.major(device):
+        pytest.skip("this machine's temporary files lie on no disk")
+    error = OSError(errno.EIO, os.strerror(errno.EIO))
+    monkeypatch.setattr(tree, "DISKS", tmp_path / "disks")
+    assert isinstance(unreadable(root, CLIP, error), SourceUnreadableError)
+    (tmp_path / "disks").mkdir()
+    assert isinstance(unreadable(root, CLIP, error), CameraGoneError)
+    (tmp_path / "disks" / f"{os.major(device)}:{os.minor(device)}").touch()
+    assert isinstance(unreadable(root, CLIP, error), SourceUnreadableError)

@@ -37,6 +37,33 @@ def test_a_good_site_file_is_summed_up_in_plain_words(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("bays", "words"),
+    [
+        (("usb", "usb"), "never erased: this version does not erase cameras in USB bays"),
+        (
+            ("usb", "folder"),
+            "erased once the archive has proved that it holds everything; in USB bays never erased: this version does not erase "
+            + "cameras in USB bays",
+        ),
+    ],
+)
+def test_a_site_with_usb_bays_says_that_they_are_not_erased(tmp_path: Path, bays: tuple[str, ...], words: str) -> None:
+    """Whatever the erase policy is; for people and for programs."""
+    text = EXAMPLE.read_text(encoding="utf-8").partition("bays:")[0] + "bays:\n"
+    for number, kind in enumerate(bays, 1):
+        where = f'usb_port: "pci-0000:00:14.0-usb-0:{number}"' if kind == "usb" else "directory: /srv/bays/x"
+        text += f'  - {{id: "{number}", {where}}}\n'
+    text += "spool: {directory: /var/lib/dockd/spool}\narchive:\n  kind: tus\n  url: http://127.0.0.1:8080/files/\n"
+    text += '  key: "ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="\nerase: {policy: delete, directory_erase: true}\n'
+    (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+    done = dockd_command("config", "check", "--config", "site.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"  cameras are  {words}" in done.stdout.splitlines()
+    facts = json.loads(dockd_command("config", "check", "--config", "site.yaml", "--json", cwd=tmp_path).stdout)
+    assert facts["never_erased"] == [str(number) for number, kind in enumerate(bays, 1) if kind == "usb"]
+
+
 def test_a_bad_site_file_is_exit_2_with_a_line_for_each_problem(tmp_path: Path) -> None:
     """As file:line:col: what, and what was expected, with the file as the admin named it."""
     text = EXAMPLE.read_text(encoding="utf-8").replace("time_zone:", "timezone:").replace('id: "2"', "id: 2")

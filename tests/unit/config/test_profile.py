@@ -7,7 +7,7 @@ import pytest
 
 from dockd.config import load_profile, load_profiles
 from dockd.core.clearance import FileKind, Identity
-from dockd.core.profile import CRITICAL, ROUTINE, Found, Profile, classify
+from dockd.core.profile import CRITICAL, ROUTINE, Found, Profile, UsbId, classify
 from dockd.errors import ConfigError
 
 BAD = Path(__file__).parent / "bad_profiles"
@@ -188,3 +188,18 @@ def test_a_folder_of_profiles_that_is_not_there_is_refused(tmp_path: Path) -> No
         ConfigError, match=r"nowhere: cannot be read \(No such file or directory\), expected a folder of profiles"
     ):
         load_profiles(tmp_path / "nowhere")
+
+
+def test_a_profile_names_its_devices(tmp_path: Path) -> None:
+    """By vendor and product, or by vendor alone; in whatever case they were written."""
+    usb = 'usb: [{vendor: "2C9B", product: "0011"}, {vendor: "0951"}]\nfilesystem: exfat\n'
+    profile = load_profile(write(tmp_path, "acme.yaml", GOOD + usb))
+    assert (profile.filesystem, profile.usb) == ("exfat", (UsbId("2c9b", "0011"), UsbId("0951")))
+    assert profile.is_device(0x2C9B, 0x11)
+    assert not profile.is_device(0x2C9B, 0x12)
+    assert profile.is_device(0x0951, 0xFFFF)
+
+
+def test_the_shipped_profile_is_no_usb_device() -> None:
+    """Which devices are cameras is for each agency to say."""
+    assert (dcf().usb, dcf().filesystem) == ((), "")

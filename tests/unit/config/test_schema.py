@@ -15,14 +15,16 @@ SHIPPED = Path(dockd.config.__file__).parent
 # What several keys say together, what no pattern can say, and what YAML 1.1's reader turned into something good.
 BEYOND_A_SCHEMA = {
     "bad": {
-        "anchor", "bay-folder-inside-spool", "bay-folder-twice", "bay-id-twice", "client-certificate-alone", "directive",
+        "anchor", "bay-folder-inside-spool", "bay-folder-twice", "bay-id-twice", "bay-is-two-things",
+        "bay-port-twice", "bay-without-folder", "erased-in-usb-bays", "client-certificate-alone", "directive",
         "duplicate-key", "erased-without-directory-erase", "erased-without-erasing", "http-to-elsewhere",
         "integer-leading-zero", "invisible-character", "merge-key", "password-in-url", "path-dots", "sexagesimal",
         "surrogate-escape", "time-zone", "tls-file-over-http", "yes-for-boolean",
     },
     "bad_profiles": {
         "expression-broken", "expression-nested-set", "expression-without-group", "facts-are-evidence", "folder-climbs",
-        "ignore-all", "ignore-folder", "ignore-recordings", "sidecar-is-recording",
+        "ignore-all", "ignore-folder", "ignore-recordings", "sidecar-is-recording", "usb-without-filesystem",
+        "filesystem-without-usb",
     },
 }  # fmt: skip
 

@@ -216,3 +216,10 @@ def test_a_site_never_changes_once_it_is_loaded(site_of: SiteOf) -> None:
         site.erase.policy = "delete"  # type: ignore[misc]  # that is what is tried
     with pytest.raises(AttributeError):
         site.dock = "other"  # type: ignore[misc]  # that is what is tried
+
+
+def test_a_bay_is_a_usb_port(site_of: SiteOf) -> None:
+    """The port's name is kept as udev writes it."""
+    port = "platform-fd500000.pcie-pci-0000:01:00.0-usb-0:1.2"
+    site = site_of(GOOD.replace("directory: /srv/bays/1", f'usb_port: "{port}"'))
+    assert site.bays == (Bay(id="1", usb_port=port),)

@@ -1,0 +1,213 @@
+"""Blocks writes to a camera's disk and mounts it where nobody else sees it.
+
+The disk is opened once and held: while it is open its number cannot become another disk's, and what is mounted is what was
+opened, through the descriptor. Writes are blocked on the disk and on all its partitions before the file system's code sees it,
+for even a read-only mount would write to a dirty journal.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dockd.errors import CameraGoneError, CameraUnknownError, DockError
+from dockd.helper.sysfs import Disk, Sysfs
+
+_BLKROSET, _BLKROGET, _BLKGETDISKSEQ = 0x125D, 0x125E, 0x80081280  # linux/fs.h
+_CLONE_NEWNS = 0x00020000
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_NOSYMFOLLOW, _MS_NOATIME = 1, 2, 4, 8, 256, 1024  # linux/mount.h
+_MS_REC, _MS_PRIVATE = 16384, 1 << 18
+_MNT_DETACH = 2
+_FLAGS = _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC | _MS_NOSYMFOLLOW | _MS_NOATIME
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def options(filesystem: str, uid: int) -> str:
+    """Mount options: FAT has no owners, so its files belong to the one user who may read them; times count as UTC."""
+    match filesystem:
+        case "vfat":
+            return f"uid={uid},fmask=0377,dmask=0277,utf8,tz=UTC"
+        case "exfat":
+            return f"uid={uid},fmask=0377,dmask=0277,iocharset=utf8"
+        case "ext4":
+            return "noload"
+        case _:
+            msg = f"{filesystem!r} is never mounted"
+            raise RuntimeError(msg)
+
+
+def own_namespace() -> None:
+    """Leave the system's mounts: from here on nothing that this process mounts is seen elsewhere, nor the other way round."""
+    _called(_libc.unshare(_CLONE_NEWNS))
+    _called(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
+
+
+@contextmanager
+def write_blocked(sysfs: Sysfs, disks: list[Disk], diskseq: int, partition: int) -> Iterator[int]:
+    """A descriptor of the volume, with every way to write to its disk shut.
+
+    Args:
+        sysfs: where the partitions are found.
+        disks: those of the camera; no other can be opened.
+        diskseq: which of them.
+        partition: of it, 0 for the disk itself.
+
+    Raises:
+        CameraGoneError: no such disk is there, or it is another by now.
+        CameraUnknownError: it has no such partition, or somebody else uses it.
+    """
+    disk, descriptor = _opened(disks, diskseq)
+    try:
+        _in_no_other_use(disk)
+        parts = sysfs.partitions(disk)
+        volume = descriptor
+        opened: list[int] = []
+        try:
+            for part in parts:
+                opened.append(_open_node(part, diskseq))
+                if part.partition == partition:
+                    volume = opened[-1]
+            if partition and volume == descriptor:
+                msg = f"the camera's disk has no partition {partition}"
+                raise CameraUnknownError(msg)
+            for each in (descriptor, *opened):
+                _block_writes(each)
+            yield volume
+        finally:
+            for each in opened:
+                os.close(each)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(disks: list[Disk], diskseq: int) -> tuple[Disk, int]:
+    for disk in disks:
+        try:
+            return disk, _open_node(disk, diskseq)
+        except CameraGoneError:
+            continue
+    msg = f"disk {diskseq} is not in this bay"
+    raise CameraGoneError(msg)
+
+
+def _open_node(disk: Disk, diskseq: int) -> int:
+    """The device file, proved to be the disk that was meant.
+
+    Raises:
+        CameraGoneError: it is not.
+    """
+    try:
+        descriptor = os.open(disk.node, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as exc:
+        msg = f"the camera's disk cannot be opened: {exc.strerror}"
+        raise CameraGoneError(msg) from exc
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISBLK(status.st_mode) or status.st_rdev != disk.number or _diskseq(descriptor) != diskseq:
+            msg = "another disk is there than the one that was meant"
+            raise CameraGoneError(msg)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _diskseq(descriptor: int) -> int:
+    try:
+        (number,) = struct.unpack("=Q", fcntl.ioctl(descriptor, _BLKGETDISKSEQ, bytes(8)))
+    except OSError:
+        return -1
+    return int(number)
+
+
+def _in_no_other_use(disk: Disk) -> None:
+    """A file system that somebody has mounted may be written to behind our back."""
+    try:
+        os.close(os.open(disk.node, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK))
+    except OSError as exc:
+        if exc.errno == errno.EBUSY:
+            msg = "another program on this machine uses the camera's disk"
+            raise CameraUnknownError(msg, hint="Call your admin: cameras must not be mounted by anything but the dock.") from exc
+        msg = f"the camera's disk cannot be opened: {exc.strerror}"
+        raise CameraGoneError(msg) from exc
+
+
+def _block_writes(descriptor: int) -> None:
+    try:
+        fcntl.ioctl(descriptor, _BLKROSET, struct.pack("=i", 1))
+        (read_only,) = struct.unpack("=i", fcntl.ioctl(descriptor, _BLKROGET, bytes(4)))
+    except OSError as exc:
+        msg = f"writes to the camera's disk cannot be blocked: {exc.strerror}"
+        raise CameraGoneError(msg) from exc
+    if not read_only:
+        msg = "writes to the camera's disk cannot be blocked"
+        raise CameraUnknownError(msg)
+
+
+class Mount:
+    """One volume, mounted on `where` in the namespace of this process."""
+
+    def __init__(self, where: Path) -> None:
+        self._where = os.fsencode(where)
+
+    def root(self) -> int:
+        """A descriptor of the root folder; whoever has it keeps the volume mounted."""
+        return os.open(self._where, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def release(self) -> None:
+        """Unmount.
+
+        Raises:
+            CameraUnknownError: a descriptor is still open somewhere.
+        """
+        if _libc.umount2(self._where, 0):
+            msg = f"the camera is still in use: {os.strerror(ctypes.get_errno())}"
+            raise CameraUnknownError(msg, hint="")
+
+    def abandon(self) -> None:
+        """Unmount as far as can be done; the kernel finishes when the last descriptor is closed."""
+        _libc.umount2(self._where, _MNT_DETACH)
+
+
+def mounted(volume: int, filesystem: str, uid: int, where: Path) -> Mount:
+    """Mount the volume read-only on the folder `where`.
+
+    Args:
+        volume: descriptor from `write_blocked`.
+        filesystem: the profile's.
+        uid: who may read where the file system knows no owners.
+        where: an existing folder.
+
+    Raises:
+        CameraUnknownError: it holds no such file system, or a broken one.
+        CameraGoneError: the disk gives errors.
+    """
+    source = f"/proc/self/fd/{volume}".encode()
+    data = options(filesystem, uid).encode()
+    if _libc.mount(source, os.fsencode(where), filesystem.encode(), _FLAGS, data):
+        raise _mount_failed(ctypes.get_errno(), filesystem)
+    return Mount(where)
+
+
+def _mount_failed(number: int, filesystem: str) -> DockError:
+    words = os.strerror(number)
+    if number == errno.ENODEV:
+        return CameraUnknownError(f"this machine's kernel has no {filesystem}", hint="Admins: install the kernel's module.")
+    if number in {errno.EIO, errno.ENXIO, errno.ENOMEDIUM}:
+        return CameraGoneError(f"the camera's disk gives errors: {words}")
+    return CameraUnknownError(
+        f"the camera's disk holds no sound {filesystem} file system ({words})",
+        hint="Nothing on the camera was changed. Hand it to your admin.",
+    )
+
+
+def _called(result: int) -> None:
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

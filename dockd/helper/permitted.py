@@ -1,0 +1,80 @@
+"""What the helper is permitted to touch, from files that only root can write: the bays' ports, and the cameras' profiles."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockd.config import load_profiles, load_site
+from dockd.core.profile import Profile
+from dockd.errors import ConfigError
+
+SITE_FILE = Path("/etc/dockd/site.yaml")
+
+_OTHERS_MAY_WRITE = 0o022
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """What the site file permits.
+
+    Attributes:
+        ports: of each USB bay, by its id.
+        profiles: of the cameras that may come in by USB, in the order in which they are tried.
+    """
+
+    ports: Mapping[str, str]
+    profiles: tuple[Profile, ...]
+
+    def profile_of(self, vendor: int, product: int) -> Profile | None:
+        """What recognises a device with these numbers."""
+        return next((each for each in self.profiles if each.is_device(vendor, product)), None)
+
+
+def permitted(site_file: Path) -> Permitted:
+    """What `site_file` and its profiles permit now.
+
+    Raises:
+        ConfigError: one of them is wrong, or somebody other than root can write it.
+    """
+    _only_root_writes([site_file, site_file.parent])
+    site = load_site(site_file)
+    folder = site.profiles.directory
+    if folder is not None:
+        _only_root_writes([folder, *(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})])
+    ports = {bay.id: bay.usb_port for bay in site.bays if bay.usb_port is not None}
+    return Permitted(ports, tuple(profile for profile in load_profiles(site) if profile.usb))
+
+
+class Current:
+    """What is permitted now; read again only when a file has changed, for each session asks."""
+
+    def __init__(self, site_file: Path) -> None:
+        self._site_file = site_file
+        self._read: tuple[object, Permitted] | None = None
+        self._folder: Path | None = None
+
+    def __call__(self) -> Permitted:
+        """As `permitted`."""
+        state = self._state()
+        if self._read is None or self._read[0] != state:
+            now = permitted(self._site_file)
+            self._folder = load_site(self._site_file).profiles.directory
+            self._read = self._state(), now
+        return self._read[1]
+
+    def _state(self) -> object:
+        files = [self._site_file, *(sorted(self._folder.iterdir()) if self._folder is not None else ())]
+        states = [path.stat() for path in files if path.exists()]
+        return [(each.st_ino, each.st_mtime_ns, each.st_size, each.st_uid, each.st_mode) for each in states]
+
+
+def _only_root_writes(paths: Iterable[Path]) -> None:
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError as exc:
+            msg = f"cannot be read ({exc.strerror})"
+            raise ConfigError(msg, file=str(path)) from exc
+        if status.st_uid != 0 or status.st_mode & _OTHERS_MAY_WRITE:
+            msg = "others than root can write it, and what it says decides over devices"
+            raise ConfigError(msg, file=str(path), hint=f"chown root: {path}; chmod go-w {path}")

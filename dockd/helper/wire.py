@@ -1,0 +1,184 @@
+"""What is said to the helper and by it: a handful of typed messages, packed with msgpack, in frames of bounded length.
+
+One connection is one session with one bay. The client asks, the helper answers each request once; a root folder's descriptor
+comes with the first byte of `Opened`. Whoever closes the connection ends the session, and everything that it had mounted.
+"""
+
+import socket
+import struct
+from typing import Annotated, Literal
+
+import msgspec
+
+SOCKET = "/run/dockd-helper.sock"
+"""Where systemd listens for the helper."""
+
+FRAME_LIMIT_BYTES = 4096
+HEADER_BYTES = 4
+
+_HEADER = struct.Struct("!I")
+
+BayId = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
+
+
+class Request(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Base of what is asked."""
+
+
+class Hello(Request, frozen=True):
+    """Which bays does the helper guard? Answer: `Welcome`."""
+
+
+class Authorise(Request, frozen=True):
+    """Let in what is plugged into this bay, if it is a camera. Answer: `Authorised`."""
+
+    bay: BayId
+
+
+class Open(Request, frozen=True):
+    """Block writes to this disk of the camera in this bay and mount the volume. Answer: `Opened`, with the root's descriptor."""
+
+    bay: BayId
+    diskseq: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
+    partition: Annotated[int, msgspec.Meta(ge=0, le=255)]
+
+
+class Release(Request, frozen=True):
+    """Unmount; every descriptor of the camera must be closed. Answer: `Released`."""
+
+
+AnyRequest = Hello | Authorise | Open | Release
+
+
+class Reply(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Base of what is answered."""
+
+
+class Welcome(Reply, frozen=True):
+    """The bays that the helper guards, by their ids."""
+
+    bays: tuple[str, ...]
+
+
+class Authorised(Reply, frozen=True):
+    """The device is a camera, let in with its disks and nothing else; `profile` is the name of what recognised it."""
+
+    profile: str
+
+
+class Opened(Reply, frozen=True):
+    """Mounted read-only, as the profile's file system."""
+
+    filesystem: str
+
+
+class Released(Reply, frozen=True):
+    """Nothing of this session is mounted any more."""
+
+
+class Refused(Reply, frozen=True):
+    """The request is refused; the session goes on. `kind` says what the refusal is to the daemon."""
+
+    kind: Literal["unknown", "gone", "failed"]
+    message: str
+    hint: str
+
+
+AnyReply = Welcome | Authorised | Opened | Released | Refused
+
+_encoder = msgspec.msgpack.Encoder()
+_requests: msgspec.msgpack.Decoder[AnyRequest] = msgspec.msgpack.Decoder(AnyRequest)
+_replies: msgspec.msgpack.Decoder[AnyReply] = msgspec.msgpack.Decoder(AnyReply)
+
+
+class ProtocolError(ValueError):
+    """What came is no message; nothing further of this conversation is believed."""
+
+
+def frame(message: AnyRequest | AnyReply) -> bytes:
+    """`message` as one frame."""
+    body = _encoder.encode(message)
+    if len(body) > FRAME_LIMIT_BYTES:
+        msg = f"a message of {len(body)} bytes"
+        raise ProtocolError(msg)
+    return _HEADER.pack(len(body)) + body
+
+
+def body_bytes(header: bytes) -> int:
+    """Length of the body after `header`.
+
+    Raises:
+        ProtocolError: longer than any message, or empty.
+    """
+    (length,) = _HEADER.unpack(header)
+    if not 0 < length <= FRAME_LIMIT_BYTES:
+        msg = f"a frame of {length} bytes"
+        raise ProtocolError(msg)
+    return int(length)
+
+
+def request(body: bytes) -> AnyRequest:
+    """The request in a frame's body.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    try:
+        return _requests.decode(body)
+    except msgspec.MsgspecError as exc:
+        raise ProtocolError(str(exc)) from exc
+
+
+def reply(body: bytes) -> AnyReply:
+    """The reply in a frame's body.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    try:
+        return _replies.decode(body)
+    except msgspec.MsgspecError as exc:
+        raise ProtocolError(str(exc)) from exc
+
+
+def next_request(conversation: socket.socket) -> AnyRequest | None:
+    """The next request, None when the client has closed the connection.
+
+    Descriptors that a client might send are never taken: the kernel closes them.
+
+    Raises:
+        ProtocolError: no request, or cut off.
+        OSError: the connection failed, or nothing came within its timeout.
+    """
+    header = _received(conversation, HEADER_BYTES)
+    return request(_received(conversation, body_bytes(header), whole=True)) if header else None
+
+
+def next_reply(conversation: socket.socket) -> tuple[AnyReply, int]:
+    """The next reply, with the descriptor that came with it or -1.
+
+    Raises:
+        ProtocolError: no reply, or cut off.
+        OSError: the connection failed, or nothing came within its timeout.
+    """
+    header, descriptors, _, _ = socket.recv_fds(conversation, HEADER_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+    descriptor = descriptors[0] if descriptors else -1
+    if not header:
+        msg = "the helper ended the conversation"
+        raise ProtocolError(msg)
+    header += _received(conversation, HEADER_BYTES - len(header), whole=True)
+    return reply(_received(conversation, body_bytes(header), whole=True)), descriptor
+
+
+def _received(conversation: socket.socket, size: int, *, whole: bool = False) -> bytes:
+    """Exactly `size` bytes; none at the conversation's end unless it must be `whole`."""
+    content = b""
+    while len(content) < size:
+        more = conversation.recv(size - len(content))
+        if not more:
+            if content or whole:
+                msg = "the conversation ended within a message"
+                raise ProtocolError(msg)
+            return b""
+        content += more
+    return content

@@ -1,0 +1,91 @@
+"""A camera in a USB bay from the helper to the archive: the real helper, worker and docking, on a loop device."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dockd.core.profile import Profile, UsbId
+from dockd.core.recording import State
+from dockd.core.usb import UsbSource, Volume
+from dockd.helper.permitted import Permitted
+from tests.sim.archive import SimArchive
+from tests.sim.bay_sysfs import BAY, PORT, diskseq, loop_device
+from tests.sim.dock_here import DockHere, dock_here
+from tests.sim.helper_here import HelperHere, camera_image
+from tests.sim.usb_devices import BULK
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+
+PROFILE = Profile(
+    "cam", "DCIM", ("DCIM",), ("*.MP4",), ignore=("lost+found", "lost+found/*"), usb=(UsbId("2c9b"),), filesystem="ext4"
+)
+
+
+@pytest.fixture
+def helper(tmp_path: Path) -> Iterator[HelperHere]:
+    """A helper that knows the profile."""
+    made = HelperHere(tmp_path)
+    made.start(permitted=lambda: Permitted({BAY: PORT}, (PROFILE,)))
+    yield made
+    made.stop()
+
+
+def archived(dock: DockHere) -> bool:
+    """Whether the recording is archived and the dock rests."""
+    states = [each.recording.state for each in dock.bay().present.values()]
+    return dock.bay().phase == "resting" and states == [State.ARCHIVED]
+
+
+async def test_a_usb_camera_is_archived_and_never_erased(helper: HelperHere, tmp_path: Path) -> None:
+    """Everything reaches the archive; where the site would erase, a USB bay does not, and not a bit of the camera changes."""
+    image = camera_image(tmp_path / "card", dirty=True)
+    before = image.read_bytes()
+    with loop_device(image) as node:
+        helper.port.disk(helper.port.plug(BULK), node)
+        async with dock_here(tmp_path / "spool", SimArchive(), may_erase=True) as dock:
+            dock.insert(UsbSource(BAY, "SER-1", (Volume(diskseq(node), 0),), helper.path), profile=PROFILE)
+            await dock.until(lambda: archived(dock))
+            assert dock.bay().camera == "SER-1"
+            assert await dock.states() == {b"DCIM/A.MP4": State.ARCHIVED}
+            dock.change()
+            await dock.until(lambda: not archived(dock))
+            await dock.until(lambda: archived(dock))
+            dock.remove()
+            await dock.until(lambda: dock.bay().camera is None)
+    assert image.read_bytes() == before
+
+
+async def test_a_usb_camera_without_a_serial_is_for_a_person(helper: HelperHere, tmp_path: Path) -> None:
+    """It would be mixed up with the next one."""
+    with loop_device(camera_image(tmp_path / "card")) as node:
+        helper.port.disk(helper.port.plug(BULK), node)
+        async with dock_here(tmp_path / "spool", SimArchive()) as dock:
+            dock.insert(UsbSource(BAY, "", (Volume(diskseq(node), 0),), helper.path), profile=PROFILE)
+            await dock.until(lambda: dock.bay().failure is not None)
+            failure = dock.bay().failure
+            assert failure is not None
+            assert failure.code == "camera-unknown"
+
+
+async def test_a_refusal_of_the_helper_is_on_the_lamp(helper: HelperHere, tmp_path: Path) -> None:
+    """With its words; and a camera that was swapped for another is gone."""
+    (tmp_path / "card").write_bytes(bytes(1 << 20))
+    with loop_device(tmp_path / "card") as node:
+        helper.port.disk(helper.port.plug(BULK), node)
+        async with dock_here(tmp_path / "spool", SimArchive()) as dock:
+            dock.insert(UsbSource(BAY, "S", (Volume(diskseq(node), 0),), helper.path), profile=PROFILE)
+            await dock.until(lambda: dock.bay().failure is not None)
+            failure = dock.bay().failure
+            assert failure is not None
+            assert "no sound ext4 file system" in failure.message
+            dock.remove()
+            await dock.until(lambda: dock.bay().failure is None)
+            dock.insert(UsbSource(BAY, "S", (Volume(diskseq(node) + 1000, 0),), helper.path), profile=PROFILE)
+            await dock.until(lambda: dock.bay().failure is not None)
+            failure = dock.bay().failure
+            assert failure is not None
+            assert failure.code == "camera-gone"
+    await asyncio.sleep(0)
