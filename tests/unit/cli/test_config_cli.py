@@ -37,15 +37,14 @@ def test_a_good_site_file_is_summed_up_in_plain_words(tmp_path: Path) -> None:
     ]
 
 
+NEVER_BY_USB = "never erased: this version does not erase cameras in USB bays"
+
+
 @pytest.mark.parametrize(
     ("bays", "words"),
     [
-        (("usb", "usb"), "never erased: this version does not erase cameras in USB bays"),
-        (
-            ("usb", "folder"),
-            "erased once the archive has proved that it holds everything; in USB bays never erased: this version does not erase "
-            + "cameras in USB bays",
-        ),
+        (("usb", "usb"), NEVER_BY_USB),
+        (("usb", "folder"), f"erased once the archive has proved that it holds everything; in USB bays {NEVER_BY_USB}"),
     ],
 )
 def test_a_site_with_usb_bays_says_that_they_are_not_erased(tmp_path: Path, bays: tuple[str, ...], words: str) -> None:
