@@ -36,12 +36,16 @@ class _Seat:
 
 
 class Seats:
-    """Who is busy with which upload."""
+    """Who is busy with which upload.
+
+    Attributes:
+        closing: this process stops, and nobody gets a seat any more.
+    """
 
     def __init__(self) -> None:
         self._seats: dict[str, _Seat] = {}
         self._streams = 0
-        self._closing = False
+        self.closing = False
 
     def busy(self, upload_id: str) -> bool:
         """Whether some request has the upload right now."""
@@ -49,7 +53,7 @@ class Seats:
 
     def close(self) -> None:
         """End every request that receives, and refuse new ones: this process stops."""
-        self._closing = True
+        self.closing = True
         for seat in self._seats.values():
             if seat.stream is not None:
                 seat.stream.set_exception(TakenOverError(_stopping()))
@@ -78,7 +82,7 @@ class Seats:
             except TimeoutError as exc:
                 raise _locked(_STILL_WRITING) from exc
             try:
-                if self._closing:
+                if self.closing:
                     raise _stopping()
                 if stream is None:
                     yield

@@ -90,6 +90,7 @@ class Vault:
         self._store, self._clock = place, clock
         self._desk = Desk(ledger)
         self._seats = Seats()
+        self._sweeping = asyncio.Lock()
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="write")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reread")
         self._examiner = Examiner(place, self._desk, signer, clock, self._readers)
@@ -272,13 +273,16 @@ class Vault:
         return self._store.blob_path(held.measured.digests.blake3), held
 
     async def sweep(self) -> None:
-        """Remove unfinished uploads whose time is over and that nobody is writing to."""
-        for upload in await self._desk.ask(self._desk.ledger.overdue, self._clock.now()):
-            if self._seats.busy(upload.upload_id):
-                continue
-            async with self._seats.take(upload.upload_id):
-                if upload == await self._desk.ask(self._desk.ledger.upload, upload.upload_id):
-                    await self._drop(upload, "it expired")
+        """Remove unfinished uploads whose time is over and that nobody is writing to; a sweep that is under way ends first."""
+        async with self._sweeping:
+            for upload in await self._desk.ask(self._desk.ledger.overdue, self._clock.now()):
+                if self._seats.closing:
+                    return
+                if self._seats.busy(upload.upload_id):
+                    continue
+                async with self._seats.take(upload.upload_id):
+                    if upload == await self._desk.ask(self._desk.ledger.upload, upload.upload_id):
+                        await self._drop(upload, "it expired")
 
     @property
     def _patience(self) -> timedelta:
@@ -288,8 +292,8 @@ class Vault:
         while True:
             try:
                 await self.sweep()
-            except VaultError as exc:
-                _log.error("sweeping failed", error=exc.message)
+            except (OSError, VaultError) as exc:
+                _log.error("sweeping failed", error=str(exc))
             await self._clock.sleep(_SWEEP_S)
 
     async def _object(self, upload: Upload) -> HeldObject:

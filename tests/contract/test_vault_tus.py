@@ -3,6 +3,7 @@ import base64
 import hashlib
 import io
 import json
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from email.utils import parsedate_to_datetime
@@ -19,6 +20,7 @@ from dockd.dsse import PinnedKeys
 from dockd.vault import http
 from dockd.vault.http import RequestBody
 from dockd.vault.service import VaultSettings, open_ledger
+from dockd.vault.store import Store
 from tests.sim.vault_here import BODY_TYPE, Served, announce, vault_here
 
 DATA = bytes(range(256)) * 40
@@ -381,6 +383,37 @@ async def test_an_expired_upload_is_gone_and_its_room_is_free(served: Served) ->
     await served.vault.sweep()
     assert not list((served.root / "uploads").iterdir())
     assert (await served.patch(path, DATA[9:], 9)).status == 410
+
+
+async def test_a_sweep_ends_when_everything_overdue_is_removed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sweeps while another sweep is still removing a file waits for it: afterwards the room is free."""
+    removing, may_go_on, discard = threading.Event(), threading.Event(), Store.discard
+
+    def slowly(store: Store, upload_id: str) -> None:
+        removing.set()
+        assert may_go_on.wait(30)
+        discard(store, upload_id)
+
+    monkeypatch.setattr(Store, "discard", slowly)
+    await served.place(DATA)
+    await served.clock.advance(8 * 24 * 3600)
+    first = asyncio.create_task(served.vault.sweep())
+    await asyncio.to_thread(removing.wait, 30)
+    second = asyncio.create_task(served.vault.sweep())
+    done, _ = await asyncio.wait({second}, timeout=0.3)
+    may_go_on.set()
+    await asyncio.gather(first, second)
+    assert not done
+    assert not list((served.root / "uploads").iterdir())
+
+
+async def test_a_sweep_that_meets_the_stop_leaves_the_rest_to_the_next_start(served: Served) -> None:
+    """A stop is no failure of a sweep, and nothing more is removed after it."""
+    await served.place(DATA)
+    served.vault.stop()
+    await served.clock.advance(8 * 24 * 3600)
+    await served.vault.sweep()
+    assert len(list((served.root / "uploads").iterdir())) == 1
 
 
 async def test_an_object_does_not_expire(served: Served) -> None:
