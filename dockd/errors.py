@@ -262,7 +262,10 @@ class ArchiveRefusedError(ArchiveError):
     """The archive can never store this recording; it is kept in the spool and on the camera."""
 
     code = "archive-refused"
-    default_hint = "Admins: read the archive's words, mend the cause, then: dockd retry RECORDING"
+    default_hint = (
+        "Admins: read the archive's words, mend the cause, then have the dock try again: "
+        "curl -X POST --unix-socket /run/dockd/control.sock http://dock/api/v1/retry/RECORDING"
+    )
 
 
 class ProofRefusedError(ArchiveError):

@@ -58,7 +58,13 @@ class Offloader:
         return {path: measured for path, measured in read.items() if measured is not None}
 
     def _read_before(self, path: bytes, identity: Identity) -> Measured | None:
-        """What this docking read of exactly this file; another docking always reads anew."""
+        """What this docking read of exactly this file; another docking always reads anew.
+
+        The identity is of the scan before the reading, so a file that changed since, or while it was read, is read again. One
+        that can change unseen (a FAT folder's clock ticks every other second; the device of a mounted camera may be written by
+        the camera itself) is taken for what it was, until it is docked again, and is lost nowhere: the eraser hashes what it is
+        about to delete past every cache, and the permit leaves bytes that the archive's statement is not about.
+        """
         before = self._measured.get(path)
         return before[1] if before is not None and before[0] == identity else None
 

@@ -82,7 +82,7 @@ def test_two_bays_at_once_with_folders_of_one_name(tmp_path: Path, vault: VaultP
 
 
 def test_custody_tells_the_whole_life_in_order(tmp_path: Path, dock: DockProcess) -> None:
-    """The custody log of one recording is the life of DESIGN, from seen to erased, between docking and clearing."""
+    """The custody log of one recording tells its whole life, from seen to erased, between docking and clearing."""
     make_camera(tmp_path / "camera", "CAM-1", recordings=1, size_bytes=100_000, sidecars=False)
     (tmp_path / "camera").rename(dock.bay(1))
     dock.wait_for("camera cleared")
