@@ -28,6 +28,13 @@ quietly() {
     fi
 }
 
+# as USER COMMAND...
+as() {
+    local user=$1
+    shift
+    setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups "$@"
+}
+
 step "installation, with what Depends names and nothing else"
 quietly apt-get -q update
 quietly apt-get -q install -y --no-install-recommends /dockd.deb
@@ -57,14 +64,19 @@ for unit in dockd dockd-vault; do
     printf '    %s\n' "$(grep -o 'Overall exposure.*' /tmp/output | sed 's/ [^ ]*$//')"
 done
 
+quietly systemd-analyze --man=no verify /usr/lib/systemd/system/dockd-helper.service /usr/lib/systemd/system/dockd-helper.socket
+[ ! -s /tmp/output ] || fail "systemd-analyze verify: $(cat /tmp/output)"
+[ -s /usr/lib/udev/rules.d/70-dockd.rules ] || fail "no rules for udev"
+
 step "nothing of the build, no pip"
 ! grep -rl /build/dockd /usr/lib/dockd >/tmp/output || fail "the path where it was built is in: $(cat /tmp/output)"
 [ -z "$(find /usr/lib/dockd/lib/python3.* -maxdepth 2 -name 'pip*' -o -name direct_url.json)" ] || fail "pip is in the package"
 
 step "dockd demo, as an ordinary user"
 quietly apt-get -q install -y --no-install-recommends ffmpeg b3sum
-useradd --create-home officer
-quietly runuser -u officer -- env -C /home/officer HOME=/home/officer dockd demo
+echo 'u officer - - /home/officer' | systemd-sysusers - 2>/dev/null
+install -d -o officer /home/officer
+quietly as officer env -C /home/officer HOME=/home/officer dockd demo
 tail -n 1 /tmp/output | sed 's/^/    /'
 grep -E '^demo: ([0-9]+) recordings, \1 verified, \1 archived, \1 erased, 0 lost$' /tmp/output >/dev/null || fail "$(cat /tmp/output)"
 
@@ -78,15 +90,15 @@ sed -e "s|^  directory: /var/lib/dockd/spool.*|  directory: $SPOOL  # a disk of 
 quietly dockd config check
 quietly /usr/lib/dockd/bin/site-file-is-ours $SITE
 install -d -o dockd -g dockd /run/dockd
-runuser -u dockd -- dockd run 2>/tmp/log &
+setpriv --reuid dockd --regid dockd --init-groups dockd run 2>/tmp/log &
 finished() { find $SPOOL/recordings -regextype posix-extended -regex '.*/[0-9a-f]{32}' 2>/dev/null | wc -l; }
 for _ in $(seq 300); do
-    if [ "$(finished)" -eq 3 ] && dockd status --json 2>/dev/null | grep '"verified": 3' >/dev/null; then break; fi
+    if dockd status --json 2>/dev/null | grep '"files_copied": 3' >/dev/null; then break; fi
     sleep 0.2
 done
 [ "$(finished)" -eq 3 ] || fail "the dock did not copy: $(cat /tmp/log)"
-pkill -KILL -u dockd
-wait || true
+kill -KILL $!
+wait $! 2>/dev/null || true
 footage() { (cd $SPOOL/recordings && find . -type f -exec sha256sum {} + | sort); }
 before=$(footage)
 
@@ -94,7 +106,7 @@ step "an upgrade; the later version brings the journal to its own form, and the 
 quietly apt-get -q install -y /later.deb
 [ "$(dpkg-query -W -f '${Version}' dockd)" = "$version+later" ] || fail "not upgraded"
 cmp -s $SITE /usr/share/dockd/site.example.yaml && fail "the upgrade replaced the site file"
-runuser -u dockd -- /usr/lib/dockd/bin/python -I - <<END
+as dockd /usr/lib/dockd/bin/python -I - <<END || true
 import os, signal, sqlite3
 journal = sqlite3.connect("$SPOOL/journal.sqlite", isolation_level=None)
 version = journal.execute("PRAGMA user_version").fetchone()[0]
@@ -109,7 +121,7 @@ step "a downgrade is refused, with reasons, and changes nothing"
 expect "older than the journal" dpkg -i /dockd.deb
 [ "$(dpkg-query -W -f '${Version} ${db:Status-Abbrev}' dockd)" = "$version+later ii " ] || fail "$(dpkg-query -W dockd)"
 quietly dpkg --verify dockd
-runuser -u dockd -- /usr/lib/dockd/bin/python -I -c "import sqlite3; sqlite3.connect('$SPOOL/journal.sqlite').close()"
+as dockd /usr/lib/dockd/bin/python -I -c "import sqlite3; sqlite3.connect('$SPOOL/journal.sqlite').close()"
 expect "older than the journal" dpkg -i /dockd.deb
 expect "later" dpkg-query -W dockd
 
