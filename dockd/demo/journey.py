@@ -260,9 +260,10 @@ class Store:
             if received < _SMALLEST_BYTES // 2:
                 continue
             length, durable = self._row(path.name)
-            # A large one is worth continuing once the vault has made a good part of it durable.
+            # A large one is worth continuing once the vault has made a good part of it durable; on a busy disk that may come too
+            # late, and what was not made durable is sent again.
             begun = durable >= min(_STEP_BYTES, length // 3) if length > _STEP_BYTES else received > length // 4
-            if length >= at_least_bytes and begun and received < length - length // 8:
+            if length >= at_least_bytes and (begun or received > length // 2) and received < length - length // 16:
                 return path.name
         return None
 

@@ -326,7 +326,8 @@ def store(tmp_path: Path) -> Store:
     (tmp_path / "uploads").mkdir()
     with closing(sqlite3.connect(tmp_path / "vault.sqlite")) as ledger, ledger:
         ledger.execute("CREATE TABLE uploads (id TEXT, length_bytes INTEGER, offset_bytes INTEGER)")
-        ledger.executemany("INSERT INTO uploads VALUES (?, ?, ?)", [("large", 150 * MIB, 64 * MIB), ("small", 10 * MIB, 0)])
+        uploads = [("large", 150 * MIB, 64 * MIB), ("late", 150 * MIB, 0), ("small", 10 * MIB, 0)]
+        ledger.executemany("INSERT INTO uploads VALUES (?, ?, ?)", uploads)
     return Store(tmp_path)
 
 
@@ -338,6 +339,8 @@ MIB = 1 << 20
     [
         ("large", 80 * MIB, MIB, True),
         ("large", 145 * MIB, MIB, False),
+        ("late", 70 * MIB, MIB, False),
+        ("late", 80 * MIB, MIB, True),
         ("small", 5 * MIB, MIB, True),
         ("small", 5 * MIB, 20 * MIB, False),
         ("small", MIB, MIB, False),
