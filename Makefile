@@ -25,7 +25,7 @@ PYTEST ?= tests
 # Two workers halve the time on two cores; PROCESSES=0 runs in one, which is what a debugger wants.
 PROCESSES ?= 2
 
-# The Debian releases that `make deb` and `make deb-check` are for.
+# The Debian releases that `make deb`, `make deb-check` and `make rig` are for.
 SUITES ?= 12 13
 
 # What `make test` demands of branch coverage, in percent: what whole runs on both suites have shown.
@@ -112,6 +112,12 @@ deb: setup-deb ## builds the Debian packages, build/deb/SUITE/dockd_*.deb (as ro
 
 deb-check: setup-deb ## installs, uses, upgrades, removes and purges them in clean roots of Debian
 	@for suite in $(SUITES); do tests/package/check.sh $$suite; done
+
+.PHONY: rig
+rig: setup-test deb ## boots whole machines, installs the package there and docks cameras (as root; RIG="-k debian13" for a part)
+	@tests/rig/setup.sh
+	@$(PYTHON) -m tests.rig $(SUITES)
+	@SUITES='$(SUITES)' $(PYTHON) -m pytest -o python_files='scenario_*.py' tests/rig $(RIG)
 
 .PHONY: fmt
 fmt: setup-test ## formats the code and mends what ruff can mend

@@ -1,0 +1,120 @@
+"""What the host does inside a machine: commands with their exit status and output, files, and waiting for what will come."""
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import json
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from tests.rig.image import RigError
+
+# Under TCG a program starts ten times slower than it should.
+COMMAND_S = 120.0
+_LONGEST_LINE_BYTES = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Guest:
+    """The other end of `tests.rig.agent`."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._listening: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def over(cls, line: socket.socket) -> "Guest":
+        """Take the line to a machine's agent; what is asked before it runs is answered when it does."""
+        reader, writer = await asyncio.open_connection(sock=line, limit=_LONGEST_LINE_BYTES)
+        guest = cls(reader, writer)
+        guest._listening = asyncio.create_task(guest._listen())
+        return guest
+
+    async def call(self, *argv: str, stdin: bytes = b"", timeout_s: float = COMMAND_S) -> Result:
+        """Run a program as root and return how it ended.
+
+        Raises:
+            RigError: the machine ended, or does not answer.
+        """
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        order = {"id": number, "argv": argv, "stdin": base64.b64encode(stdin).decode(), "timeout_s": timeout_s}
+        self._writer.write(json.dumps(order).encode() + b"\n")
+        try:
+            async with asyncio.timeout(timeout_s + 30):
+                said = await answer
+        except TimeoutError as exc:
+            msg = f"the machine does not answer to {argv}"
+            raise RigError(msg) from exc
+        finally:
+            self._waiting.pop(number, None)
+        texts = [base64.b64decode(said[name]).decode(errors="replace") for name in ("stdout", "stderr")]
+        return Result(said["status"], *texts)
+
+    async def sh(self, script: str, *, stdin: bytes = b"", timeout_s: float = COMMAND_S) -> str:
+        """Run a script of `sh -eu`, which must succeed, and return its output.
+
+        Raises:
+            RigError: it failed, with what it said.
+        """
+        done = await self.call("/bin/sh", "-euc", script, stdin=stdin, timeout_s=timeout_s)
+        if done.status != 0:
+            msg = f"in the machine, status {done.status} of: {script}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            raise RigError(msg)
+        return done.stdout
+
+    async def write(self, path: str, content: str | bytes, *, mode: str = "0644", owner: str = "root") -> None:
+        """Make a file."""
+        data = content.encode() if isinstance(content, str) else content
+        await self.sh(f"install -D -m {mode} -o {owner} /dev/stdin {path}", stdin=data)
+
+    async def until(self, script: str, *, deadline_s: float = COMMAND_S) -> str:
+        """Run `script` again and again, in the machine, until it succeeds; its output.
+
+        Raises:
+            RigError: it still failed at the deadline, with what it said last.
+        """
+        loop = (
+            f"end=$(($(cut -d. -f1 /proc/uptime) + {int(deadline_s)})); "
+            f"while said=$( ( {script}\n ) 2>&1 ); [ $? -ne 0 ]; do "
+            '[ "$(cut -d. -f1 /proc/uptime)" -lt "$end" ] || { printf %s "$said"; exit 1; }; sleep 0.3; done; printf %s "$said"'
+        )
+        done = await self.call("/bin/bash", "-uc", loop, timeout_s=deadline_s + 60)
+        if done.status != 0:
+            msg = f"in the machine, not within {deadline_s:.0f} s: {script}\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
+            raise RigError(msg)
+        return done.stdout
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._listening is not None:
+            self._listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listening
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def _listen(self) -> None:
+        with contextlib.suppress(ConnectionResetError):
+            while line := await self._reader.readline():
+                said = json.loads(line)
+                answer = self._waiting.get(said["id"])
+                if answer is not None and not answer.done():
+                    answer.set_result(said)
+        for answer in self._waiting.values():
+            if not answer.done():
+                msg = "the machine ended"
+                answer.set_exception(RigError(msg))
