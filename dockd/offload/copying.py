@@ -16,6 +16,7 @@ from functools import partial
 from itertools import groupby
 
 from dockd.camera.tree import unreadable
+from dockd.clock import Clock, SystemClock
 from dockd.crashpoint import passing
 from dockd.errors import CameraError, CameraGoneError
 from dockd.medium import ALIGNMENT_BYTES, PIECE_BYTES, Hashes, Lanes
@@ -24,6 +25,7 @@ from dockd.offload.handful import HANDFUL, SMALL_BYTES, Handfuls
 from dockd.offload.messages import CopyJob, Moved, Report, Skipped
 from dockd.offload.pipeline import WRITES_BEHIND, SourceError, stream
 from dockd.offload.spool import disk_error, steps_name
+from dockd.offload.turns import Turns
 from dockd.offload.verifying import Verifier
 
 _AHEAD = 4
@@ -36,13 +38,16 @@ class Copier:
         root: descriptor of the camera's root.
         folder: descriptor of the spool's `recordings` folder.
         emit: takes each report; called from several threads.
+        clock: tells how long something has been waited for.
     """
 
-    def __init__(self, root: int, folder: int, emit: Callable[[Report], None]) -> None:
+    def __init__(self, root: int, folder: int, emit: Callable[[Report], None], clock: Clock | None = None) -> None:
         self._root, self._folder, self._emit = root, folder, emit
+        self._current = b""
+        self._turns = Turns(clock or SystemClock(), lambda: emit(Moved(self._current, 0, reading=False)))
         self._ends = Ends(root, folder)
         self._lanes = Lanes(_AHEAD, _AHEAD + WRITES_BEHIND + 1)
-        self._verifier = Verifier(folder, emit)
+        self._verifier = Verifier(folder, emit, self._turns)
 
     def run(self, jobs: list[CopyJob]) -> None:
         """Copy in the order given; a file that cannot be taken is skipped and named.
@@ -51,11 +56,12 @@ class Copier:
             CameraGoneError: the camera was pulled; finished copies are reported all the same.
             SpoolError: the dock's own disk is full or failed.
         """
-        handfuls = Handfuls(self._ends, self._emit)
-        with closing(self._lanes), closing(handfuls), self._verifier:
+        handfuls = Handfuls(self._ends, self._emit, self._turns)
+        with closing(self._lanes), closing(handfuls), self._turns, self._verifier:
             for small, several in grouped(jobs):
                 if self._verifier.failed:
                     break
+                self._current = several[0].path
                 if small:
                     handfuls.copy(several, self._verifier.take_handful)
                 else:
@@ -63,7 +69,9 @@ class Copier:
 
     def _copy_or_skip(self, job: CopyJob) -> None:
         try:
-            self._verifier.take(self._copy(job))
+            with self._turns.camera():
+                written = self._copy(job)
+            self._verifier.take(written)
         except CameraGoneError:
             raise
         except CameraError as exc:
@@ -74,11 +82,13 @@ class Copier:
         with self._ends.source(job) as source, self._part(job) as part:
             hashes = self._resume(job, source, part)
             try:
-                os.posix_fallocate(part, 0, size)
+                with self._turns.disk():
+                    os.posix_fallocate(part, 0, size)
                 passing("offload.preallocated")
                 self._stream(job, source, part, hashes)
                 passing("offload.copied")
-                os.ftruncate(part, size)
+                with self._turns.disk():
+                    os.ftruncate(part, size)
             except OSError as exc:
                 raise disk_error(exc, size) from exc
             self._ends.same_source(job, source, hashes.size_bytes)
@@ -86,7 +96,8 @@ class Copier:
 
     @contextmanager
     def _part(self, job: CopyJob) -> Iterator[int]:
-        part = self._ends.open_part(job, direct=True)
+        with self._turns.disk():
+            part = self._ends.open_part(job, direct=True)
         try:
             yield part
         finally:
@@ -99,7 +110,7 @@ class Copier:
             with self._steps_file(job) as steps:
                 step = partial(_write_step, steps)
                 try:
-                    stream(source, part, hashes, self._lanes, moved=moved, step=step)
+                    stream(source, part, hashes, self._lanes, self._turns, moved=moved, step=step)
                 finally:
                     if hashes.size_bytes % ALIGNMENT_BYTES == 0:
                         step(hashes.size_bytes, hashes.fast.digest())
@@ -125,7 +136,7 @@ class Copier:
         steps = self._steps(job.recording_id)
         best, running, last = Hashes(), Hashes(), max(steps, default=0)
         try:
-            with closing(self._lanes.pieces(part, end=last)) as pieces:
+            with self._turns.disk(), closing(self._lanes.pieces(part, end=last)) as pieces:
                 for piece in pieces:
                     running.update(piece.content)
                     self._lanes.release(piece)

@@ -25,12 +25,13 @@ from dockd.offload import durable
 from dockd.offload.ends import Ends, Written, manifest_of
 from dockd.offload.messages import CopyJob, Moved, Report, Skipped
 from dockd.offload.spool import disk_error, manifest_name
+from dockd.offload.turns import Turns
 
 SMALL_BYTES = 256 << 10
 """A recording that is no larger is copied by the handful."""
 
-HANDFUL = 256
-"""So many at most share one sync; each holds a descriptor until it is published."""
+HANDFUL = 128
+"""So many at most share one sync; each holds a descriptor until it is published, and a process may have 1,024 of them."""
 
 _THREADS = 4
 
@@ -44,10 +45,14 @@ class _Share:
 
 
 class Buffers(local):
-    """An aligned buffer for each thread, with room to notice one byte too many."""
+    """An aligned buffer for each thread."""
 
     def __init__(self) -> None:
-        self.view = memoryview(mmap.mmap(-1, SMALL_BYTES + ALIGNMENT_BYTES))
+        self._view = memoryview(mmap.mmap(-1, SMALL_BYTES + ALIGNMENT_BYTES))
+
+    def room(self, size_bytes: int) -> memoryview:
+        """For a small file, and to notice one byte too many. No more: the kernel fills with zeros what a direct read leaves."""
+        return self._view[: -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES + ALIGNMENT_BYTES]
 
 
 class Handfuls:
@@ -56,10 +61,11 @@ class Handfuls:
     Args:
         ends: of this docking.
         emit: takes each report; called from several threads.
+        turns: told who is waited for.
     """
 
-    def __init__(self, ends: Ends, emit: Callable[[Report], None]) -> None:
-        self._ends, self._emit = ends, emit
+    def __init__(self, ends: Ends, emit: Callable[[Report], None], turns: Turns) -> None:
+        self._ends, self._emit, self._turns = ends, emit, turns
         self._threads = ThreadPoolExecutor(_THREADS, "handful")
         self._buffers = Buffers()
 
@@ -85,7 +91,7 @@ class Handfuls:
         """One thread's part; it ends with the first failure of any that is more than one file's."""
         share = _Share()
         folders: dict[bytes, int] = {}
-        with ExitStack() as opened:
+        with self._turns.camera(), ExitStack() as opened:
             try:
                 for job in jobs:
                     if stop.is_set():
@@ -117,22 +123,23 @@ class Handfuls:
     def _one(self, job: CopyJob, folder: int) -> Written:
         ends, size = self._ends, job.identity.size_bytes
         with ends.source(job, folder) as source:
-            hashes = Hashes()
-            view = self._buffers.view
+            hashes, view = Hashes(), self._buffers.room(size)
             try:
                 count = read_at(source, view, 0, direct=True)  # a read that goes through the cache may be as aligned
             except OSError as exc:
                 raise unreadable(ends.root, job.path, exc) from exc
             hashes.update(view[:count])
+            measured = hashes.measured()
             self._emit(Moved(job.path, count, reading=True))
-            part = ends.open_part(job, direct=False)
+            with self._turns.disk():
+                part = ends.open_part(job, direct=False)
             try:
-                _write(part, view[:count])
+                with self._turns.disk():
+                    _write(part, view[:count])
                 passing("offload.copied")
                 ends.same_source(job, source, count, folder)
-                durable.write(
-                    ends.folder, manifest_name(job.recording_id), manifest_of(job, hashes.measured()).encode(), sync=False
-                )
+                with self._turns.disk():
+                    durable.write(ends.folder, manifest_name(job.recording_id), manifest_of(job, measured).encode(), sync=False)
                 passing("offload.manifest")
             except OSError as exc:
                 os.close(part)
@@ -140,7 +147,7 @@ class Handfuls:
             except BaseException:
                 os.close(part)
                 raise
-            return Written(job, part, hashes.measured())
+            return Written(job, part, measured)
 
     def _settled(self, written: list[Written], folders: dict[bytes, int]) -> list[Written]:
         """What was written, without the files of folders whose name now belongs to another folder."""
@@ -176,5 +183,6 @@ def read_small_back(written: Written, buffers: Buffers) -> MediumReading:
         OSError: the medium's error.
     """
     turn_direct(written.descriptor)
-    count = read_at(written.descriptor, buffers.view, 0, direct=True)
-    return MediumReading(count, blake3(buffers.view[:count]).digest())
+    view = buffers.room(written.measured.size_bytes)
+    count = read_at(written.descriptor, view, 0, direct=True)
+    return MediumReading(count, blake3(view[:count]).digest())

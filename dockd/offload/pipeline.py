@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 
 from dockd.medium import Hashes, Lanes, Piece
+from dockd.offload.turns import Turns
 
 STEP_BYTES = 64 << 20
 """How often the proved length of an unfinished copy is written down; a multiple of a piece."""
@@ -20,7 +21,14 @@ class SourceError(Exception):
 
 
 def stream(
-    source: int, target: int, hashes: Hashes, lanes: Lanes, *, moved: Callable[[int], None], step: Callable[[int, bytes], None]
+    source: int,
+    target: int,
+    hashes: Hashes,
+    lanes: Lanes,
+    turns: Turns,
+    *,
+    moved: Callable[[int], None],
+    step: Callable[[int, bytes], None],
 ) -> None:
     """Copy from `hashes.size_bytes` to the end of `source`.
 
@@ -29,6 +37,7 @@ def stream(
         target: opened with O_DIRECT; its length may end up rounded to the alignment.
         hashes: of the bytes before, a multiple of the alignment, which `target` already holds; afterwards of the whole file.
         lanes: of this worker.
+        turns: told while this waits for `target`; it is the camera's turn otherwise.
         moved: told the bytes of each piece that was read.
         step: told now and then that `target` holds the first n bytes and their BLAKE3.
 
@@ -44,14 +53,16 @@ def stream(
             hashes.update(piece.content)
             moved(piece.count)
             at_step = hashes.size_bytes % STEP_BYTES == 0
-            while len(behind) > (0 if at_step else WRITES_BEHIND):
-                _settle(behind, lanes)
-            if at_step:
-                step(hashes.size_bytes, hashes.fast.digest())
+            with turns.disk():
+                while len(behind) > (0 if at_step else WRITES_BEHIND):
+                    _settle(behind, lanes)
+                if at_step:
+                    step(hashes.size_bytes, hashes.fast.digest())
     finally:
         pieces.close()
-        while behind:
-            _settle(behind, lanes)
+        with turns.disk():
+            while behind:
+                _settle(behind, lanes)
 
 
 def _next(pieces: Generator[Piece]) -> Piece | None:

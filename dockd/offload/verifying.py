@@ -6,12 +6,11 @@ files share one fsync of the folder; each is durable before it is reported.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from queue import Empty, Queue
-from threading import Event, Thread
+from threading import Thread
 from typing import Self
 
 from dockd.core.names import shown
@@ -24,14 +23,16 @@ from dockd.offload.ends import Written, manifest_of
 from dockd.offload.handful import Buffers, read_small_back
 from dockd.offload.messages import Copied, CopyEvidence, Moved, Report, Skipped
 from dockd.offload.spool import disk_error, manifest_name, part_name, steps_name
+from dockd.offload.turns import Turns
 
 _BATCH_FILES = 64
 _BATCH_BYTES = 64 << 20
 _IDLE_S = 0.1
-_AHEAD = 16
+_AHEAD = 2
+"""Not more: a handful holds many descriptors, and every copy reported late hides a camera that hangs for as long."""
+
 _READS_AHEAD = 3
 _HANDFUL_THREADS = 4
-_SIGN_OF_LIFE_S = 5.0
 
 
 class Verifier:
@@ -40,10 +41,11 @@ class Verifier:
     Args:
         folder: descriptor of the spool's `recordings` folder.
         emit: takes each report; called from the verifier's thread.
+        turns: told while the dock's own disk is waited for.
     """
 
-    def __init__(self, folder: int, emit: Callable[[Report], None]) -> None:
-        self._folder, self._emit = folder, emit
+    def __init__(self, folder: int, emit: Callable[[Report], None], turns: Turns) -> None:
+        self._folder, self._emit, self._turns = folder, emit, turns
         self._inbox: Queue[list[Written] | Written | None] = Queue(_AHEAD)
         self._failure: BaseException | None = None
         self._thread = Thread(target=self._run, name="verify")
@@ -72,11 +74,13 @@ class Verifier:
 
     def take(self, written: Written) -> None:
         """Hand over a finished copy; waits while too many are ahead."""
-        self._inbox.put(written)
+        with self._turns.disk():
+            self._inbox.put(written)
 
     def take_handful(self, several: list[Written]) -> None:
         """Hand over small copies whose manifests are written and nothing of which is synced."""
-        self._inbox.put(several)
+        with self._turns.disk():
+            self._inbox.put(several)
 
     def _run(self) -> None:
         """Until there is no more; after a failure what comes is only put away, so that nobody waits for room in the inbox."""
@@ -90,7 +94,8 @@ class Verifier:
             self._open |= {each.descriptor for each in (item if isinstance(item, list) else [item]) if each is not None}
             try:
                 if self._failure is None:
-                    self._obey(item)
+                    with self._turns.disk():
+                        self._obey(item)
             except BaseException as exc:  # noqa: BLE001 - it is raised again in the thread that waits for this one
                 self._failure = exc
             if self._failure is not None:
@@ -116,8 +121,7 @@ class Verifier:
         """fdatasync, read back, compare, and write the manifest; a copy that differs is thrown away."""
         job, measured = written.job, written.measured
         try:
-            with self._alive():
-                os.fdatasync(written.descriptor)
+            os.fdatasync(written.descriptor)
             passing("offload.synced")
             reading = read_back(written.descriptor, self._lanes, partial(self._moved, job.path))
             if self._same(written, reading):
@@ -130,42 +134,19 @@ class Verifier:
     def _verify_handful(self, several: list[Written]) -> None:
         """The same for many, with one sync of the file system for all; their manifests are written already."""
         try:
-            with self._alive():
-                durable.sync_file_system(self._folder)
+            durable.sync_file_system(self._folder)
             passing("offload.synced")
-            for written, reading in zip(several, self._handful_threads.map(self._read_small, several), strict=True):
+            readings = self._handful_threads.map(lambda each: read_small_back(each, self._buffers), several)
+            for written, reading in zip(several, readings, strict=True):
                 if self._same(written, reading):
                     self._batch.append((written, reading))
         except OSError as exc:
             raise disk_error(exc, sum(each.measured.size_bytes for each in several)) from exc
 
-    def _read_small(self, written: Written) -> MediumReading:
-        reading = read_small_back(written, self._buffers)
-        self._moved(written.job.path, reading.size_bytes)
-        return reading
-
     def _moved(self, path: bytes, count: int) -> None:
-        self._emit(Moved(path, count, reading=False))
-
-    @contextmanager
-    def _alive(self) -> Iterator[None]:
-        """Give signs of life while the dock's own disk is synced: a slow one must not be taken for a camera that hangs.
-
-        A camera that hangs at the same time is noticed once the disk is done: nothing else gives signs of life then.
-        """
-        done = Event()
-
-        def tell() -> None:
-            while not done.wait(_SIGN_OF_LIFE_S):
-                self._moved(b"", 0)
-
-        teller = Thread(target=tell, name="sign of life")
-        teller.start()
-        try:
-            yield
-        finally:
-            done.set()
-            teller.join()
+        """A sign of life, unless it would hide that the camera gives none; nobody counts these bytes."""
+        if not self._turns.camera_hangs():
+            self._emit(Moved(path, count, reading=False))
 
     def _same(self, written: Written, reading: MediumReading) -> bool:
         """Whether the medium gave back what was read from the camera; what differs is thrown away, and said so."""
@@ -196,8 +177,7 @@ class Verifier:
                 passing("offload.renamed")
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(steps_name(recording_id), dir_fd=self._folder)
-            with self._alive():
-                durable.sync_folder(self._folder)
+            durable.sync_folder(self._folder)
         except OSError as exc:
             raise disk_error(exc, 0) from exc
         passing("offload.published")
