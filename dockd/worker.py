@@ -82,12 +82,15 @@ class Worker:
                 self._unreported[key] = self._unreported.get(key, 0) + report.count
                 if self._clock.monotonic() - self._last_report_s < _REPORT_EVERY_S:
                     return
-            for (path, reading), count in self._unreported.items():
-                self._conversation.sendall(messages.frame(messages.Moved(path, count, reading=reading)))
+            due = [
+                messages.frame(messages.Moved(path, count, reading=reading))
+                for (path, reading), count in self._unreported.items()
+            ]
             self._unreported.clear()
             self._last_report_s = self._clock.monotonic()
             if not isinstance(report, messages.Moved):
-                self._conversation.sendall(messages.frame(report))
+                due.append(messages.frame(report))
+            self._conversation.sendall(b"".join(due))  # at once: of many small files each has a report of its own
 
     def _alive(self, count: int) -> None:
         self._emit(messages.Moved(b"", count, reading=False))
