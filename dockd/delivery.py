@@ -1,7 +1,9 @@
 """From the spool to the archive: every verified recording is stored, proved, and only then leaves the spool.
 
 A few couriers take what is most urgent. Each recording has one courier at a time, and a courier stays with it until the
-archive proved it or refused it for good; while the archive is away the wrappers around it wait, and nothing is given up.
+archive proved it or refused it for good; while the archive is away the wrappers around it wait, and nothing is given up. What
+was proved is removed from the spool behind the couriers' backs: small recordings cost syncs, not bytes, and those in their way
+are few.
 """
 
 import asyncio
@@ -28,12 +30,14 @@ class Delivery:
 
     def __init__(self, dock: Dock, couriers: int) -> None:
         self._dock, self._couriers = dock, couriers
+        self._proved: asyncio.Queue[str] = asyncio.Queue()
 
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             for number in range(self._couriers):
                 group.create_task(self._courier(), name=f"courier {number + 1}")
+            group.create_task(self._make_room(), name="removal of what was proved")
 
     async def _courier(self) -> None:
         while True:
@@ -41,12 +45,17 @@ class Delivery:
             if recording.state in {State.VERIFIED, State.UPLOADING}:
                 await self._deliver(recording)
 
+    async def _make_room(self) -> None:
+        """Remove from the spool what was proved; what a stop leaves, the next start removes."""
+        while True:
+            await asyncio.to_thread(self._dock.spool.discard, await self._proved.get())
+            self._dock.board.tell()  # room was made
+
     async def _deliver(self, recording: Recording) -> None:
         started_s = self._dock.clock.monotonic()
+        sending = _Sending(self._dock, recording)
         try:
-            if recording.state is State.VERIFIED:
-                recording = await self._step(recording, life.UploadStarted())
-            stored = await self._dock.archive.store(self._consign(recording), recording.resume, _Sending(self._dock, recording))
+            stored = await self._dock.archive.store(self._consign(recording), recording.resume, sending)
             proof = await self._dock.archive.prove(stored, camera=recording.camera)
         except UploadLostError as exc:
             await self._dock.journal.record(custody.UploadDropped(recording.recording_id, exc.message))
@@ -56,14 +65,13 @@ class Delivery:
             _log.error(
                 "recording refused", recording=recording.recording_id, path=shown(recording.path), code=exc.code, why=exc.message
             )
-            await self._step(recording, life.Refused(Refusal(exc.code, exc.message, exc.hint)))
+            await self._step(sending.recording, life.Refused(Refusal(exc.code, exc.message, exc.hint)))
             self._dock.outbox.done(recording.recording_id)
         else:
-            await self._step(recording, life.UploadProved(proof, stored))
+            await self._step(sending.recording, life.UploadProved(proof, stored))
             passing("delivery.archived")
             self._dock.outbox.done(recording.recording_id)
-            await asyncio.to_thread(self._dock.spool.discard, recording.recording_id)
-            self._dock.board.tell()  # room was made
+            self._proved.put_nowait(recording.recording_id)
             seconds = round(self._dock.clock.monotonic() - started_s, 3)
             _log.info(
                 "recording archived",
@@ -96,15 +104,27 @@ class Delivery:
 
 
 class _Sending:
-    """Told by the archive's client how one upload gets on; implements `archive.protocol.Progress`."""
+    """Told by the archive's client how one upload gets on; implements `archive.protocol.Progress`.
+
+    Attributes:
+        recording: on its way since the archive made room for it.
+    """
 
     def __init__(self, dock: Dock, recording: Recording) -> None:
         self._dock, self._recording_id, self._size_bytes = dock, recording.recording_id, recording.size_bytes
         self._offset_bytes = 0
+        self.recording = recording
 
     async def placed(self, point: ResumePoint) -> None:
-        """Record where the upload is, so that a restart can resume it."""
-        await self._dock.journal.record(custody.UploadPlaced(self._recording_id, point))
+        """Record that the upload began and where it is, so that a restart can resume it: one transaction, for each is a sync."""
+        changes: list[custody.Change] = [custody.UploadPlaced(self._recording_id, point)]
+        begun = self.recording
+        if begun.state is State.VERIFIED:
+            changes.insert(0, custody.Stepped(self._recording_id, life.UploadStarted()))
+            begun = life.take(begun, life.UploadStarted())
+        await self._dock.journal.record(*changes)
+        self.recording = begun
+        self._dock.board.stepped(begun)
         passing("delivery.placed")
 
     async def dropped(self, reason: str) -> None:

@@ -103,7 +103,7 @@ class Store:
         return self.root / "quarantine" / name
 
     def create(self, upload_id: str, length_bytes: int) -> None:
-        """An empty file with room for `length_bytes`.
+        """An empty file with room for `length_bytes`, under a durable name; the bytes are synced as they come.
 
         Raises:
             StoreFullError: there is not that much room.
@@ -117,7 +117,6 @@ class Store:
         try:
             crashpoint.passing("vault.file-created")
             reserve(descriptor, length_bytes)
-            os.fsync(descriptor)
         except StoreFullError:
             path.unlink()
             raise
@@ -176,11 +175,9 @@ class Store:
         crashpoint.passing("vault.quarantine-linked")
 
     def discard(self, upload_id: str) -> None:
-        """Remove the name in `uploads`; the ledger no longer needs it."""
-        path = self.upload_path(upload_id)
-        path.unlink(missing_ok=True)
+        """Remove the name in `uploads`; the ledger no longer needs it, and a start removes what a power cut brings back."""
+        self.upload_path(upload_id).unlink(missing_ok=True)
         crashpoint.passing("vault.upload-unlinked")
-        _sync_folder(path.parent)
 
     def leftovers(self) -> list[str]:
         """Names in `uploads`, whoever left them."""

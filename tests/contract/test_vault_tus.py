@@ -3,10 +3,12 @@ import base64
 import hashlib
 import io
 import json
+import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 
 import aiotus
@@ -414,6 +416,22 @@ async def test_a_sweep_that_meets_the_stop_leaves_the_rest_to_the_next_start(ser
     await served.clock.advance(8 * 24 * 3600)
     await served.vault.sweep()
     assert len(list((served.root / "uploads").iterdir())) == 1
+
+
+async def test_a_small_recording_costs_few_syncs(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new name, the bytes, and the object's name: nothing else of a recording's files has to be on the medium."""
+    synced: list[str] = []
+
+    def noted(descriptor: int, sync: Callable[[int], None]) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", partial(noted, sync=os.fsync))
+    monkeypatch.setattr(os, "fdatasync", partial(noted, sync=os.fdatasync))
+    shelf = blake3(DATA).hexdigest()[:2]
+    (served.root / "blobs" / shelf).mkdir()
+    path = await served.store(DATA)
+    assert synced == ["uploads", path.rpartition("/")[2], shelf]
 
 
 async def test_an_object_does_not_expire(served: Served) -> None:

@@ -1,11 +1,13 @@
 """From the spool to the archive: nothing is given up that may pass, and nothing passes that is wrong."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State
+from dockd.offload.spool import Spool
 from tests.sim.archive import Faults, Lie, SimArchive
 from tests.sim.cameras import make_camera
 from tests.sim.dock_here import DockHere, dock_here
@@ -51,9 +53,31 @@ async def test_archive_that_is_away_is_shown_and_waited_for(camera: Path, tmp_pa
         assert dock.dock.board.archive.message == "the archive does not answer"
         assert dock.lamp().lamp is Lamp.LEAVE
         assert dock.dock.outbox.files == 2
+        assert set((await dock.states()).values()) == {State.VERIFIED}, "nothing is on its way before the archive made room"
         archive.faults.unreachable = False
         await dock.until(lambda: archived(dock))
         assert dock.dock.board.archive.reachable
+
+
+async def test_slow_removal_from_the_spool_holds_up_no_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Couriers go on while the spool's disk forgets what was proved; it forgets all of it in the end."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=6, size_bytes=10_000, sidecars=False)
+    may_go_on, discard = threading.Event(), Spool.discard
+
+    def slowly(spool: Spool, recording_id: str) -> None:
+        assert may_go_on.wait(60)
+        discard(spool, recording_id)
+
+    monkeypatch.setattr(Spool, "discard", slowly)
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
+        try:
+            dock.insert(tmp_path / "camera")
+            await dock.until(lambda: archived(dock, files=6))
+            assert len(dock.dock.spool.recording_ids()) == 6
+        finally:
+            may_go_on.set()
+        while dock.dock.spool.recording_ids():
+            await dock.dock.board.news()
 
 
 async def test_upload_that_the_archive_forgot_begins_again(camera: Path, tmp_path: Path) -> None:
