@@ -173,7 +173,19 @@ class Machine:
     def _command(self, orders: int, agent: int) -> list[str]:
         parts = self.parts
         spool = "spool-disk"
-        command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc,usb=off"]
+        # However this process ends, no machine outlives it.
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "qemu-system-x86_64",
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-machine",
+            "pc,usb=off",
+        ]
         command += ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", MEMORY, "-no-reboot"]
         command += ["-kernel", str(parts.kernel), "-initrd", str(parts.initrd)]
         command += ["-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 net.ifnames=0"]
