@@ -21,7 +21,7 @@ from dockd.errors import ArchiveBusyError, ArchiveRefusedError, ArchiveUnreachab
 class OtherUploadError(ArchiveRefusedError):
     """The archive says things about this upload that cannot be true of it."""
 
-    default_hint = "The archive's answers are wrong; treat it as tampering until explained. Then: dockd retry RECORDING"
+    default_hint = "The archive's answers are wrong; treat it as tampering until explained. The recording is kept."
 
 
 class Upload:
