@@ -130,7 +130,7 @@ class Journey:
     def end(self) -> None:
         """Start it without any crash, let it end, and judge."""
         self.dock.start()
-        self.dock.wait_until(self.complete, why="the end of the journey")
+        self.dock.wait_until(lambda now: self.complete(now) and not self.dock.spooled(), why="the end of the journey")
         assert self.dock.stop()[0] == 0
         verdict = self._verdict()
         tally.add(
