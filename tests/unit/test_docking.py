@@ -47,9 +47,9 @@ def camera(tmp_path: Path) -> Path:
 
 
 def archived(dock: DockHere, bay: str = "1", files: int = 2) -> bool:
-    """Whether everything in the bay is in the archive, and the dock rests."""
+    """Whether everything in the bay is in the archive and out of the spool, and the dock rests."""
     states = [each.recording.state for each in dock.bay(bay).present.values()]
-    return dock.bay(bay).phase == "resting" and states == [State.ARCHIVED] * files
+    return dock.bay(bay).phase == "resting" and states == [State.ARCHIVED] * files and not spooled(dock)
 
 
 def spooled(dock: DockHere) -> list[str]:
