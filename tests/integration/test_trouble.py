@@ -144,7 +144,7 @@ def test_full_disk_touches_no_camera_and_goes_on_by_itself(
         assert "disk is full" in shown.reason
         assert files_below(dock.bay(1)).keys() - {b"MISC/CAMERA.TXT"} == originals.keys()
         filler.unlink()
-        dock.wait_until(lambda _: all_erased(dock, 6), why="every recording erased")
+        dock.wait_until(lambda _: all_erased(dock, 6) and not dock.spooled(), why="every recording erased")
         assert count(vault, {"CAM-1": originals}, {"CAM-1": files_below(dock.bay(1))}) == Verdict(recordings=6)
         assert dock.spooled() == set()
         assert dock.stop()[0] == 0
