@@ -117,7 +117,7 @@ deb-check: setup-deb ## installs, uses, upgrades, removes and purges them in cle
 rig: setup-test deb ## boots whole machines, installs the package there and docks cameras (as root; RIG="-k debian13" for a part)
 	@tests/rig/setup.sh
 	@$(PYTHON) -m tests.rig $(SUITES)
-	@SUITES='$(SUITES)' $(PYTHON) -m pytest -o python_files='scenario_*.py' tests/rig $(RIG)
+	@SUITES='$(SUITES)' $(PYTHON) -m pytest -n $(PROCESSES) --timeout 600 -o python_files='scenario_*.py' tests/rig $(RIG)
 
 .PHONY: fmt
 fmt: setup-test ## formats the code and mends what ruff can mend

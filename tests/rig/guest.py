@@ -12,7 +12,7 @@ from typing import Any
 from tests.rig.image import RigError
 
 # Under TCG a program starts ten times slower than it should.
-COMMAND_S = 120.0
+COMMAND_S = 60.0
 _LONGEST_LINE_BYTES = 1 << 26
 
 
