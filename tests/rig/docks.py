@@ -75,7 +75,7 @@ class Dock:
         """Write the site file and the secrets, and set the machine's clock, which stood still while it was saved."""
         guest, known = self.guest, self.outside.certificates
         await guest.sh(f"date -s @{time.time():.0f}")
-        await _break(guest)
+        await break_it(guest)
         secrets = {
             "token": self.outside.token.encode(),
             "ca.pem": known.authority.read_bytes(),
@@ -199,7 +199,7 @@ async def carry_in(machine: Machine, camera: Camera, folder: str) -> None:
     await machine.pull("carried")
 
 
-async def _break(guest: Guest) -> None:
+async def break_it(guest: Guest) -> None:
     """For showing that a scenario fails when what it guards is broken: RIG_BREAK is a script for the machine, run first."""
     if script := os.environ.get("RIG_BREAK"):
         await guest.sh(script)

@@ -53,12 +53,13 @@ async def test_eight_cameras_at_once(prepared_machine: Prepared, place: Path, ou
         assert all(camera.as_it_was() for camera in cameras)
 
 
-@pytest.mark.parametrize("filesystem", ["vfat", "ext4"])
-async def test_dirty_camera_is_bit_identical_after_docking_and_pull(
-    filesystem: str, prepared_machine: Prepared, place: Path, outside: Outside
+# Mounted for writing, a clean vfat would be marked as in use, and a dirty ext4 be repaired.
+@pytest.mark.parametrize(("filesystem", "dirty"), [("vfat", False), ("vfat", True), ("ext4", True)])
+async def test_camera_is_bit_identical_after_docking_and_pull(
+    filesystem: str, dirty: bool, prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
-    """A file system that was not unmounted is read as it is: no journal is replayed, no mark is changed."""
-    camera = build(place, "CAM-1", filesystem=filesystem, dirty=True)
+    """Nothing is written to a camera: no journal is replayed, no mark is changed."""
+    camera = build(place, "CAM-1", filesystem=filesystem, dirty=dirty)
     async with Machine(prepared_machine.parts(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside), filesystem)
         await dock_camera(machine, camera, "1")
@@ -114,7 +115,8 @@ async def test_keyboard_in_a_bay_is_never_let_in(prepared_machine: Prepared, pla
         await machine.guest.until("grep -q usb-0000:00:05.0 /proc/bus/input/devices")
         await machine.plug_other("usb-kbd", name="hostile", port="2")
         await dock.lamp_until("2", lamp="get help")
-        await machine.guest.sh("! grep -q usb-0000:00:04.0 /proc/bus/input/devices")
+        # Not even for a moment: whoever types fast needs no more.
+        await machine.guest.sh("! dmesg | grep 'input:.*0000:00:04.0'")
         authorised = await machine.guest.sh("cat /sys/bus/pci/devices/0000:00:04.0/usb*/*-2/authorized")
         assert authorised.split() == ["0"]
 
@@ -156,6 +158,8 @@ async def test_camera_that_stalls_without_an_error_holds_up_nobody(
         await dock_camera(machine, stuck, "1", Faults(rate_bytes_s=MIB))
         await machine.guest.until("ls /var/lib/dockd/spool/recordings/*.part")
         before = objects_count(outside.vault)
+        # QEMU waits for what it cancels, and the whole machine with it: the kernel must not lose patience and reset the device.
+        await machine.guest.sh("for each in /sys/class/scsi_device/*/device/timeout; do echo 3600 >$each; done")
         await machine.rate(stuck.serial, 1)
         await dock_camera(machine, good, "2")
         await dock.lamp_until("1", lamp="get help")
