@@ -44,7 +44,6 @@ class Docking:
         self._dock, self._bay, self._workers, self._stall_after_s = dock, board, workers, stall_after_s
         self._id = secrets.token_hex(16)
         self._camera = ""
-        self._begun = False
         self._may_erase = False
         self._look_again = asyncio.Event()
 
@@ -97,7 +96,7 @@ class Docking:
             reason += (
                 f"; {uncopied} of its {len(states)} files were not copied yet" if states else " before it was looked through"
             )
-        if self._begun:
+        if await self._is_open():
             await self._dock.journal.record(custody.DockingEnded(self._id, reason))
         _log.info("docking ended", bay=self._bay.bay, camera=self._camera, reason=reason, files=len(states), uncopied=uncopied)
 
@@ -105,8 +104,12 @@ class Docking:
         self._bay.failure = Refusal(error.code, error.message, error.hint)
         self._show(Phase.FAILED)
         _log.error("docking failed", bay=self._bay.bay, camera=self._camera, code=error.code, why=error.message)
-        if self._begun:
+        if await self._is_open():
             await self._dock.journal.record(custody.DockingFailed(self._id, error.code, error.message, error.hint))
+
+    async def _is_open(self) -> bool:
+        """Whether the journal has this docking: its record may have been written although whoever waited for it was cancelled."""
+        return any(each.docking == self._id for each in await self._dock.journal.open_dockings())
 
     def _show(self, phase: Phase) -> None:
         self._bay.phase = phase
@@ -126,7 +129,6 @@ class Docking:
         self._bay.camera, self._bay.docking = facts.serial, self._id
         self._bay.battery_percent, self._bay.officer = facts.battery_percent, facts.officer
         await self._dock.journal.record(custody.CameraDocked(self._id, facts.serial, profile.name, self._bay.bay, facts.officer))
-        self._begun = True
         _log.info("camera docked", bay=self._bay.bay, camera=facts.serial, docking=self._id, profile=profile.name)
 
     async def _alone(self, serial: str) -> None:

@@ -48,6 +48,7 @@ class ThreadWorkers(Workers):
 
     def __init__(self) -> None:
         self.started = 0
+        self.one_was_dropped = asyncio.Event()
 
     @asynccontextmanager
     async def worker(self, bay: str, *, stall_after_s: float) -> AsyncIterator[BayWorker]:
@@ -60,6 +61,7 @@ class ThreadWorkers(Workers):
         try:
             yield BayWorker(bay, reader, writer, stall_after_s)
         finally:
+            self.one_was_dropped.set()
             writer.transport.abort()
             await asyncio.shield(asyncio.to_thread(thread.join, DEADLINE_S))
 

@@ -3,14 +3,16 @@
 import asyncio
 import mmap
 import os
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from dockd import docking, offloading
+from dockd import crashpoint, docking, offloading
 from dockd.bays.protocol import Stalled, Unrecognised
+from dockd.board import Phase
 from dockd.core import custody, life
 from dockd.core.readiness import Lamp, Needs
 from dockd.core.recording import Refusal, State
@@ -55,6 +57,31 @@ def archived(dock: DockHere, bay: str = "1", files: int = 2) -> bool:
 def spooled(dock: DockHere) -> list[str]:
     """What lies in the spool's folder."""
     return sorted(os.listdir(dock.dock.spool.recordings))  # noqa: PTH208 - names only
+
+
+async def test_camera_that_leaves_while_its_arrival_is_being_recorded_has_left(
+    camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record of an arrival is finished although nobody waits for it any more; that of the departure follows it."""
+    writing, go_on = threading.Event(), threading.Event()
+
+    def passing(point: str) -> None:
+        if point == "journal.committing" and not writing.is_set():
+            writing.set()
+            assert go_on.wait(60)
+
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
+        monkeypatch.setattr(crashpoint, "passing", passing)
+        dock.insert(camera)
+        assert await asyncio.to_thread(writing.wait, 60)
+        dock.remove()
+        async with asyncio.timeout(60):
+            await dock.workers.one_was_dropped.wait()
+        go_on.set()
+        await dock.until(lambda: dock.bay().phase is Phase.EMPTY)
+        (entry,) = [each for each in await dock.dock.journal.custody() if b"docking.ended" in each.entry]
+        assert await dock.dock.journal.open_dockings() == []
+        assert b"the camera was taken out" in entry.entry
 
 
 @needs_fuse
