@@ -14,7 +14,7 @@ cd -P "$(dirname "$0")/../.."
 [ "$(id -u)" -eq 0 ] || stop "unpacking roots of Debian takes root: sudo make deb-check"
 suite=$1
 
-packages=("build/deb/$suite/"*.deb)
+packages=("build/deb/$suite/"dockd_*.deb)
 [ -e "${packages[0]}" ] || stop "there is no package for Debian $suite: make deb SUITES=$suite"
 
 packed "$suite" check ''
