@@ -51,8 +51,7 @@ class Overview:
     async def status(self) -> StatusView:
         """The state of the dock now."""
         dock, link = self._dock, self._dock.board.archive
-        # Both at once: on a busy machine each change of threads waits for a core.
-        counts, (used, resident) = await asyncio.gather(dock.journal.counts(), asyncio.to_thread(self._occupied_bytes))
+        used, resident = await asyncio.to_thread(self._occupied_bytes)
         rate = dock.board.sent.rate_bytes_s()
         drain = drain_time_s([dock.outbox.left_bytes], rate) if dock.outbox.files else None
         return StatusView(
@@ -62,7 +61,7 @@ class Overview:
             spool=SpoolView(dock.ledger.free_bytes(), used, dock.ledger.promised_bytes),
             queue=QueueView(dock.outbox.files, dock.outbox.left_bytes, round(rate), None if drain is None else round(drain)),
             bays=tuple(self._bay(each) for each in dock.board.bays.values()),
-            recordings=RecordingCounts(**{state.value: count for state, count in counts.items()}),
+            recordings=RecordingCounts(**{state.value: count for state, count in dock.journal.counts().items()}),
             daemon=DaemonView(__version__, os.getpid(), self._started, resident),
         )
 

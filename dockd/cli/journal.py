@@ -42,7 +42,7 @@ def rebuild(config: Path) -> None:
 async def _rebuild(spool: Spool, dock: str) -> dict[State, int]:
     journal = await rebuild_journal(spool.journal, _examined(spool), SystemClock(), dock)
     try:
-        counts = await journal.counts()
+        counts = journal.counts()
     finally:
         await journal.close()
     return {state: counts.get(state, 0) for state in State}

@@ -8,7 +8,8 @@ damaged is refused whenever it is read.
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Generator
+from collections import Counter
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -58,11 +59,12 @@ INSERT INTO hold (scope, subject, placed_by, reason, placed) VALUES (?, ?, ?, ?,
 class Ledger:
     """The owner of one journal's file. Every method runs in the thread that opened it."""
 
-    def __init__(self, path: Path, lock: int, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, lock: int, connection: sqlite3.Connection, counts: dict[State, int]) -> None:
         self._path = path
         self._lock = lock
         self._connection = connection
-        self._counts: dict[State, int] | None = None
+        self._counts = counts
+        self._moved = Counter[State]()
 
     @classmethod
     def open(cls, path: Path, *, new: bool) -> Self:
@@ -78,11 +80,11 @@ class Ledger:
             if new:
                 file.make(path)
             file.inspect(path)
-            connection = _connect(path)
+            connection, counts = _connect(path)
         except BaseException:
             os.close(lock)
             raise
-        return cls(path, lock, connection)
+        return cls(path, lock, connection, counts)
 
     def close(self) -> None:
         """Give back connection and lock."""
@@ -93,6 +95,7 @@ class Ledger:
         """Apply `changes` and append their custody entries, all or none."""
         with self._wrapping():
             self._connection.execute("BEGIN IMMEDIATE")
+            self._moved.clear()
             try:
                 seq = self._head()
                 for seq, change in enumerate(changes, seq + 1):  # noqa: B020 - it goes on from the head
@@ -101,8 +104,8 @@ class Ledger:
                     self._connection.execute("INSERT INTO custody VALUES (?, ?, ?)", (seq, entry, leaf_hash(entry)))
                 crashpoint.passing("journal.committing")
                 self._connection.execute("COMMIT")
+                self._counts = {state: count + self._moved[state] for state, count in self._counts.items()}
             finally:
-                self._counts = None
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
         crashpoint.passing("journal.committed")
@@ -164,11 +167,7 @@ class Ledger:
         )
 
     def counts(self) -> dict[State, int]:
-        """How many recordings are in each state; counted once after each change."""
-        if self._counts is None:
-            with self._wrapping():
-                found = dict(self._connection.execute("SELECT state, count(*) FROM recording GROUP BY state").fetchall())
-            self._counts = {state: found.get(state.value, 0) for state in State}
+        """How many recordings are in each state, as of the last commit. Any thread may ask, and none waits."""
         return dict(self._counts)
 
     def custody(self, first: int, limit: int) -> list[CustodyEntry]:
@@ -208,18 +207,18 @@ class Ledger:
             case custody.RecordingSeen(recording):
                 self._insert(recording, now)
             case custody.RecordingMet(recording_id, docking, path, _):
-                self._save(life.met(self._known(recording_id), path))
+                self._change(recording_id, lambda known: life.met(known, path))
                 execute(_SIGHT, (docking, recording_id))
             case custody.Stepped(recording_id, step):
-                self._save(life.take(self._known(recording_id), step))
+                self._change(recording_id, lambda known: life.take(known, step))
                 self._keep_evidence(recording_id, step)
             case custody.UploadPlaced(recording_id, resume):
-                self._save(replace(self._known(recording_id), resume=resume))
+                self._change(recording_id, lambda known: replace(known, resume=resume))
             case custody.UploadDropped(recording_id, _):
-                self._save(replace(self._known(recording_id), resume=None))
+                self._change(recording_id, lambda known: replace(known, resume=None))
             case custody.ClearanceBegun(permit, _):
                 for covered in permit.covered:
-                    self._save(life.erasing(self._known(covered.recording_id)))
+                    self._change(covered.recording_id, life.erasing)
             case custody.HoldPlaced(scope, subject, by, reason):
                 execute(_HOLD, (scope, subject, by, reason, now))
             case custody.HoldLifted(scope, subject, _, _):
@@ -245,9 +244,14 @@ class Ledger:
             raise RuntimeError(msg)
         self._connection.execute(_INSERT_RECORDING, of_recording(replace(fresh, seen=fresh.seen or now)))
         self._connection.execute(_SIGHT, (recording.docking, recording.recording_id))
+        self._moved[fresh.state] += 1
 
-    def _save(self, recording: Recording) -> None:
-        self._connection.execute(_UPDATE_RECORDING, of_recording(recording))
+    def _change(self, recording_id: str, changed: Callable[[Recording], Recording]) -> None:
+        before = self._known(recording_id)
+        after = changed(before)
+        self._connection.execute(_UPDATE_RECORDING, of_recording(after))
+        self._moved[before.state] -= 1
+        self._moved[after.state] += 1
 
     def _keep_evidence(self, recording_id: str, step: life.Step) -> None:
         """Keep the very envelope on whose word the step was taken."""
@@ -282,8 +286,8 @@ class Ledger:
             raise file.as_journal_error(exc, self._path) from exc
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    """A checked connection to an existing journal.
+def _connect(path: Path) -> tuple[sqlite3.Connection, dict[State, int]]:
+    """A checked connection to an existing journal, and how many recordings are in each state.
 
     Raises:
         JournalError: or one of its kinds.
@@ -302,13 +306,14 @@ def _connect(path: Path) -> sqlite3.Connection:
             raise file.as_journal_error(sqlite3.OperationalError(msg), path)
         schema.migrate(connection, schema.MIGRATIONS)
         _check_custody(connection, path)
+        found = dict(connection.execute("SELECT state, count(*) FROM recording GROUP BY state").fetchall())
     except BaseException as exc:
         if connection is not None:
             connection.close()
         if isinstance(exc, file.FOREIGN_ERRORS):
             raise file.as_journal_error(exc, path) from exc
         raise
-    return connection
+    return connection, {state: found.get(state.value, 0) for state in State}
 
 
 def _check_schema(connection: sqlite3.Connection, path: Path) -> None:

@@ -49,7 +49,7 @@ async def read_all(path: Path) -> list[CustodyEntry]:
     try:
         await journal.examine()
         await journal.recordings()
-        await journal.counts()
+        journal.counts()
         await journal.open_dockings()
         await journal.holds()
         await journal.by_digests((await journal.recordings())[0].measured or verified("x", b"x").measured)

@@ -197,7 +197,7 @@ async def test_a_large_spool_fits(path: Path) -> None:
     """More recordings than one transaction carries."""
     many = [(manifest(f"r{number}", b"%d" % number), read_back(b"%d" % number)) for number in range(1201)]
     journal = await rebuild(path, many, SystemClock(), DOCK)
-    assert (await journal.counts())[State.VERIFIED] == 1201
+    assert journal.counts()[State.VERIFIED] == 1201
     await journal.close()
 
 

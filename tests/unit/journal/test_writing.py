@@ -152,5 +152,5 @@ async def test_closing_finishes_what_was_asked(journal: Journal, path: Path, mon
     await recording
     await journal.close()
     with pytest.raises(RuntimeError, match="the journal is closed"):
-        await journal.counts()
+        await journal.holds()
     assert sorted(each.name for each in path.parent.iterdir()) == ["journal.db", "journal.db.lock"]
