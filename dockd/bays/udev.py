@@ -126,7 +126,7 @@ def look_around() -> Sight:
 
 def _devices(context: pyudev.Context) -> Iterator[SeenDevice]:
     for device in context.list_devices(subsystem="usb", DEVTYPE="usb_device"):
-        with _leaving():
+        with leaving():
             told = device.properties
             if "ID_PATH" in told:  # set by dockd's rules: udev has finished with it
                 yield SeenDevice(
@@ -140,7 +140,7 @@ def _devices(context: pyudev.Context) -> Iterator[SeenDevice]:
 
 def _disks(context: pyudev.Context) -> Iterator[SeenDisk]:
     for device in context.list_devices(subsystem="block"):
-        with _leaving():
+        with leaving():
             told = device.properties
             size_sectors = device.attributes.asint("size")
             if "ID_PATH" in told and "ID_CDROM" not in told:  # drivers for some other system
@@ -148,7 +148,7 @@ def _disks(context: pyudev.Context) -> Iterator[SeenDisk]:
 
 
 @contextlib.contextmanager
-def _leaving() -> Iterator[None]:
+def leaving() -> Iterator[None]:
     """A device that goes while it is looked at, or is none of ours, is not there; another event tells the rest."""
     with contextlib.suppress(KeyError, ValueError, OSError, pyudev.DeviceNotFoundError):
         yield

@@ -12,7 +12,7 @@ import click
 
 from dockd.errors import ConfigError, ControlError, DockError, JournalError, SpoolError
 
-_VERBS = ("config", "demo", "journal", "run", "status", "vault", "version")
+_VERBS = ("bays", "config", "demo", "journal", "run", "status", "vault", "version")
 
 
 class _Verbs(click.Group):

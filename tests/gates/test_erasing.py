@@ -12,6 +12,7 @@ ERASER = "dockd/clearance/eraser.py"
 
 REMOVERS = {
     ERASER: "a camera's recordings, under a permit",
+    "dockd/cli/bays.py": "the temporary name of the site file that ports were written into",
     "dockd/demo/folder.py": "what an earlier demo left in the folder that it made itself",
     "dockd/demo/stage.py": "moves the demo's own cameras in and out of its bays",
     "dockd/dsse.py": "the temporary name of a new private key",

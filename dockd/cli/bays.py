@@ -1,0 +1,114 @@
+"""`dockd bays`: which camera slot is which USB port of this machine."""
+
+import itertools
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import click
+
+from dockd.bays.learning import Connected, UdevWatch, learned
+from dockd.cli.config import DEFAULT_SITE_FILE
+from dockd.config import load_site
+from dockd.config.ports import with_ports
+from dockd.errors import ConfigError
+
+
+@click.group()
+def command() -> None:
+    """Bays and the USB ports that they are."""
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  dockd bays learn
+  dockd bays learn 1 2 3 4 --write
+  dockd bays learn 1 2 --json
+
+You are asked to plug one camera into each bay in turn; one camera serves for all of them. Use the kind of camera that the dock
+is for: on some machines a fast and a slow device are at two ports in one socket. No dock needs to run, but one may."""
+)
+@click.argument("ids", nargs=-1, metavar="[BAY]...")
+@click.option("--write", is_flag=True, help="Write the ports into the site file; its comments stay.")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEFAULT_SITE_FILE,
+    show_default=True,
+    metavar="FILE",
+    help="The site file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was learned as JSON.")
+def learn(*, ids: tuple[str, ...], write: bool, path: Path, as_json: bool) -> None:
+    """Find out which USB port each bay is.
+
+    Without the bays' ids they are called 1, 2, 3 and so on, until you press Enter instead of plugging.
+    """
+    person = sys.stdin if not ids and sys.stdin.isatty() else None
+    if not ids and person is None:
+        msg = "nobody can press Enter here, so name the bays: dockd bays learn 1 2 3"
+        raise click.UsageError(msg)
+    if len({each.lower() for each in ids}) != len(ids):
+        msg = "a bay is named twice"
+        raise click.UsageError(msg)
+    if person is not None:
+        click.echo("Press Enter when there are no more bays.", err=True)
+    bays: Iterable[str] = ids or map(str, itertools.count(1))
+    found = learned(bays, UdevWatch(person), lambda words: click.echo(words, err=True))
+    written = _write(path, {bay: device.port for bay, device in found.items()}) if write and found else None
+    click.echo(_document(found, written) if as_json else _entries(found), nl=as_json)
+    if written is not None:
+        click.echo(f"Written to {written}. Put it into force with: systemctl restart dockd", err=True)
+
+
+def _entries(found: Mapping[str, Connected]) -> str:
+    """As a site file has them."""
+    return "bays:\n" + "".join(f'  - id: "{bay}"\n    usb_port: {device.port}\n' for bay, device in found.items())
+
+
+def _document(found: Mapping[str, Connected], written: Path | None) -> str:
+    bays = [{"id": bay, "usb_port": device.port, "name": device.name, "serial": device.serial} for bay, device in found.items()]
+    return json.dumps({"bays": bays, "written": str(written) if written is not None else None})
+
+
+def _write(path: Path, ports: Mapping[str, str]) -> Path:
+    """Put the ports into the site file, whole or not at all; the file that was written.
+
+    Raises:
+        ConfigError: the file cannot be used, or would not be good afterwards; it is as it was.
+    """
+    place = path.resolve()
+    try:
+        content = place.read_bytes()
+        status = place.stat()
+        edited = with_ports(content, ports, file=str(path))
+        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".dockd-bays-", suffix=".yaml", delete=False) as file:
+            new = Path(file.name)
+            try:
+                file.write(edited)
+                file.flush()
+                _check(new, path)
+                os.fchmod(file.fileno(), status.st_mode & 0o7777)
+                os.fchown(file.fileno(), status.st_uid, status.st_gid)
+                os.fsync(file.fileno())
+                new.replace(place)
+            except BaseException:
+                new.unlink()
+                raise
+    except OSError as exc:
+        msg = f"the ports could not be written into it: {exc.strerror}"
+        raise ConfigError(msg, file=str(path)) from exc
+    return place
+
+
+def _check(new: Path, path: Path) -> None:
+    try:
+        load_site(new)
+    except ConfigError as exc:
+        msg = f"nothing was written, because the site file would not be good:\n{exc.message.replace(str(new), str(path))}"
+        raise ConfigError(msg, file=str(path)) from exc
