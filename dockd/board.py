@@ -140,17 +140,23 @@ class ArchiveLink:
 
 
 class Board:
-    """All bays and the archive link of one dock."""
+    """All bays and the archive link of one dock.
+
+    Attributes:
+        change: counts the news; a reader that has seen this number has missed nothing.
+    """
 
     def __init__(self, clock: Clock, bays: tuple[str, ...]) -> None:
         self.bays = {bay: BayBoard(bay, Meter(clock)) for bay in bays}
         self.archive = ArchiveLink()
         self.sent = Meter(clock)
+        self.change = 0
         self._clock = clock
         self._changed = asyncio.Event()
 
     def tell(self) -> None:
         """Wake everyone who waits for news."""
+        self.change += 1
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -175,11 +175,22 @@ class Uploads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How commands such as `dockd status` reach the daemon."""
+    """How commands such as `dockd status` reach the daemon, and whose commands it obeys."""
 
     socket: Annotated[
         Path, Meta(description="The daemon's Unix socket.", examples=["/run/dockd/control.sock"]), rules.SOCKET_PATH
     ] = field(default_factory=lambda: Path("/run/dockd/control.sock"))
+    group: Annotated[
+        str, Meta(description="Whoever is in this group may look: status, recordings, the log.", examples=["dockd"]), rules.GROUP
+    ] = "dockd"
+    admin_group: Annotated[
+        str,
+        Meta(
+            description="Whoever is in this group may act: hold, release, retry, refuse, enroll. So may root, and nobody else.",
+            examples=["dockd-admin"],
+        ),
+        rules.GROUP,
+    ] = "dockd-admin"
 
 
 class Profiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -26,6 +26,7 @@ for _power, _prefix in enumerate("KMGTP", 1):
 _SIZE_LIMIT_BYTES = 1 << 60
 _LOWER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _BAY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
+_GROUP_LIMIT = 256
 _USB_ID = re.compile(r"[0-9a-f]{4}", re.ASCII)
 _EXPRESSION_LIMIT = 200
 _ROOT = "."
@@ -64,6 +65,13 @@ def _lower_id(text: str, example: str) -> str:
 def _bay_id(text: str) -> str:
     if not _BAY_ID.fullmatch(text):
         msg = f'{shown(text)} is not an id, expected 1 to 63 of A-Z, a-z, 0-9 and -, not beginning with -, such as "1"'
+        raise ValueError(msg)
+    return text
+
+
+def _group(text: str) -> str:
+    if not text.isprintable() or not 0 < len(text) <= _GROUP_LIMIT or set(text) & set(":,\n") or text.isdecimal():
+        msg = f"{shown(text)} is not the name of a group, expected one as `getent group` shows it, such as dockd-admin"
         raise ValueError(msg)
     return text
 
@@ -227,6 +235,7 @@ NAME = Rule(_name, {"minLength": 1, "maxLength": _NAME_LIMIT})
 DOCK_ID = Rule(partial(_lower_id, example="balt-ero-01"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 PROFILE_NAME = Rule(partial(_lower_id, example="acme-mk2"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 BAY_ID = Rule(_bay_id, {"pattern": f"^{_BAY_ID.pattern}$"})
+GROUP = Rule(_group, {"minLength": 1, "maxLength": _GROUP_LIMIT, "pattern": "^[^:,]*[^:,0-9][^:,]*$"})
 USB_PORT = Rule(_usb_port, {"pattern": f"^{PORT.pattern}$"})
 USB_ID = Rule(_usb_id, {"pattern": "^[0-9a-fA-F]{4}$"})
 TIME_ZONE = Rule(_time_zone, {"minLength": 1})

@@ -142,6 +142,24 @@ class HoldLifted:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class CameraEnrolled:
+    """A person says that this camera belongs here; lifts a bar."""
+
+    camera: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraBarred:
+    """A person says that nothing of this camera is to be taken, and nothing erased, until it is enrolled again."""
+
+    camera: str
+    by: str
+    reason: str
+
+
 Change = (
     Noted
     | CameraDocked
@@ -157,6 +175,8 @@ Change = (
     | CameraCleared
     | HoldPlaced
     | HoldLifted
+    | CameraEnrolled
+    | CameraBarred
 )
 
 
@@ -217,6 +237,10 @@ def entry(change: Change) -> tuple[str, dict[str, Json]]:  # noqa: C901 - one li
             return "hold.placed", {"scope": scope, "subject": subject, "by": by, "reason": reason}
         case HoldLifted(scope, subject, by, reason):
             return "hold.lifted", {"scope": scope, "subject": subject, "by": by, "reason": reason}
+        case CameraEnrolled(camera, by, reason):
+            return "camera.enrolled", {"camera": camera, "by": by, "reason": reason}
+        case CameraBarred(camera, by, reason):
+            return "camera.barred", {"camera": camera, "by": by, "reason": reason}
         case _:  # pragma: no cover - the type checker proves that this is never reached
             assert_never(change)
 

@@ -55,6 +55,17 @@ told AS (
 SELECT scope, subject FROM told WHERE placed ORDER BY 1, 2
 """
 
+_ADMISSIONS_TOLD = """
+WITH line AS (SELECT seq, CAST(entry AS TEXT) AS text FROM custody),
+told AS (
+    SELECT json_extract(text, '$.camera') AS camera, substr(json_extract(text, '$.event'), 8) AS verdict, max(seq)
+    FROM line
+    WHERE json_extract(text, '$.event') IN ('camera.enrolled', 'camera.barred')
+    GROUP BY 1
+)
+SELECT camera, verdict FROM told ORDER BY 1
+"""
+
 
 class Examination:
     """One look through the journal in `path`, which may be stopped from another thread."""
@@ -121,11 +132,16 @@ class Examination:
             raise JournalCorruptError(msg)
 
     def _holds(self, connection: sqlite3.Connection) -> None:
-        """The holds that stand are those that the custody log says were placed and not lifted."""
-        connection.execute("BEGIN")  # both looks at the same instant, though the daemon goes on writing
+        """The holds and bars that stand are those that the custody log says were placed and not lifted."""
+        connection.execute("BEGIN")  # all looks at the same instant, though the daemon goes on writing
         told = set(connection.execute(_HOLDS_TOLD).fetchall())
         standing = set(connection.execute("SELECT scope, subject FROM hold").fetchall())
+        said = set(connection.execute(_ADMISSIONS_TOLD).fetchall())
+        admitted = set(connection.execute("SELECT camera, verdict FROM admission").fetchall())
         connection.execute("COMMIT")
+        if differing := said ^ admitted:
+            msg = f"{self._path}: what was said of camera {min(differing)[0]} is not what the custody log says"
+            raise JournalCorruptError(msg)
         if differing := told ^ standing:
             scope, subject = min(differing, key=str)
             verdict = "stands, but the custody log does not say so" if (scope, subject) in standing else "was lost from its table"

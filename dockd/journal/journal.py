@@ -5,6 +5,7 @@ is let go at once: what has not begun never happens, a transaction that runs is 
 """
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,8 +16,10 @@ from dockd.clock import Clock, rfc3339
 from dockd.core.clearance import Holds
 from dockd.core.custody import Change
 from dockd.core.recording import Measured, Recording, State
+from dockd.journal import orders
 from dockd.journal.examine import Examination
 from dockd.journal.ledger import Ledger
+from dockd.journal.orders import Admission, CameraKnown, HoldOrdered
 from dockd.journal.rows import CustodyEntry, Docking
 
 _T = TypeVar("_T")
@@ -35,6 +38,7 @@ class Journal:
         self._thread = thread
         self._ledger = ledger
         self._closing: Future[None] | None = None
+        self._recorded = asyncio.Event()
 
     @classmethod
     async def open(cls, path: Path, clock: Clock) -> Self:
@@ -80,7 +84,15 @@ class Journal:
         """
         if changes:
             now = rfc3339(self._clock.now())
-            await self._run(lambda: self._ledger.record(changes, now))
+            try:
+                await self._run(lambda: self._ledger.record(changes, now))
+            finally:
+                recorded, self._recorded = self._recorded, asyncio.Event()
+                recorded.set()
+
+    def next_record(self) -> asyncio.Event:
+        """Set as soon as something is recorded after this call; take it before looking for what there is already."""
+        return self._recorded
 
     async def recording(self, recording_id: str) -> Recording:
         """The recording of that id.
@@ -115,6 +127,30 @@ class Journal:
     async def holds(self) -> Holds:
         """Every hold that stands."""
         return await self._run(self._ledger.holds)
+
+    async def hold_orders(self) -> list[HoldOrdered]:
+        """Every hold that stands, with who placed it and why, oldest first."""
+        return await self._read(orders.holds)
+
+    async def admission(self, camera: str) -> Admission | None:
+        """What an admin last said of a camera, None if nobody said anything."""
+        return await self._read(lambda connection: orders.admission(connection, camera))
+
+    async def admissions(self) -> list[Admission]:
+        """Every camera of which an admin said anything, by serial."""
+        return await self._read(orders.admissions)
+
+    async def cameras(self) -> list[CameraKnown]:
+        """Every camera that was ever docked, by serial."""
+        return await self._read(orders.cameras)
+
+    async def head(self) -> int:
+        """The number of the newest custody entry, 0 in an empty log."""
+        return await self._read(orders.head)
+
+    async def last_note(self, event: str) -> str | None:
+        """When the newest custody entry of `event` was written, None if there is none; slow where it lies far back."""
+        return await self._read(lambda connection: orders.last_note(connection, event))
 
     def counts(self) -> dict[State, int]:
         """How many recordings are in each state, as of the last commit; it waits for nothing."""
@@ -153,6 +189,9 @@ class Journal:
             self._closing = self._thread.submit(self._ledger.close)
             self._thread.shutdown(wait=False)
         await asyncio.shield(asyncio.wrap_future(self._closing))
+
+    async def _read(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        return await self._run(lambda: self._ledger.read(question))
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         if self._closing is not None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, assert_never
+from typing import Self, TypeVar, assert_never
 
 from dockd import crashpoint
 from dockd.core import custody, life
@@ -23,7 +23,10 @@ from dockd.core.custody import Change
 from dockd.core.recording import Measured, Recording, State
 from dockd.errors import JournalCorruptError, JournalForeignError
 from dockd.journal import file, schema
+from dockd.journal.orders import Verdict
 from dockd.journal.rows import CustodyEntry, Docking, of_recording, to_custody, to_docking, to_recording
+
+_T = TypeVar("_T")
 
 _CHECKED_ON_OPEN = 1000
 
@@ -54,6 +57,7 @@ _SIGHT = "INSERT INTO sighting SELECT ?, sequence FROM recording WHERE recording
 _PROVE = "INSERT INTO proof (sequence, envelope) SELECT sequence, ? FROM recording WHERE recording = ?"
 _HOLD = """
 INSERT INTO hold (scope, subject, placed_by, reason, placed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope, subject) DO NOTHING"""
+_ADMIT = "INSERT OR REPLACE INTO admission (camera, verdict, decided_by, reason, decided) VALUES (?, ?, ?, ?, ?)"
 
 
 class Ledger:
@@ -166,6 +170,11 @@ class Ledger:
             recordings=frozenset(subject for scope, subject in rows if scope == "recording"),
         )
 
+    def read(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        """The answer to one of `orders`' questions."""
+        with self._wrapping():
+            return question(self._connection)
+
     def counts(self) -> dict[State, int]:
         """How many recordings are in each state, as of the last commit. Any thread may ask, and none waits."""
         return dict(self._counts)
@@ -223,6 +232,10 @@ class Ledger:
                 execute(_HOLD, (scope, subject, by, reason, now))
             case custody.HoldLifted(scope, subject, _, _):
                 execute("DELETE FROM hold WHERE scope = ? AND subject = ?", (scope, subject))
+            case custody.CameraEnrolled(camera, by, reason):
+                execute(_ADMIT, (camera, Verdict.ENROLLED, by, reason, now))
+            case custody.CameraBarred(camera, by, reason):
+                execute(_ADMIT, (camera, Verdict.BARRED, by, reason, now))
             case _:  # pragma: no cover - the type checker proves that this is never reached
                 assert_never(change)
 

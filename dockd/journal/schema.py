@@ -134,6 +134,19 @@ MIGRATIONS: Migrations = (
         "DROP INDEX recording_camera",
         "CREATE INDEX recording_camera_state ON recording (camera, state)",
     ),
+    # What admins said of cameras, beside the roster of the site file. A camera's last docking is looked up for their list.
+    (
+        """
+        CREATE TABLE admission (
+            camera TEXT NOT NULL PRIMARY KEY,
+            verdict TEXT NOT NULL CHECK (verdict IN ('enrolled', 'barred')),
+            decided_by TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            decided TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX docking_camera ON docking (camera, number)",
+    ),
 )
 
 

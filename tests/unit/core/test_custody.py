@@ -124,6 +124,8 @@ TABLE: list[tuple[custody.Change, str, dict[str, object]]] = [
         "hold.lifted",
         {"scope": "camera", "subject": "C1", "by": "admin", "reason": "why"},
     ),
+    (custody.CameraEnrolled("C1", "admin", "why"), "camera.enrolled", {"camera": "C1", "by": "admin", "reason": "why"}),
+    (custody.CameraBarred("C1", "admin", "why"), "camera.barred", {"camera": "C1", "by": "admin", "reason": "why"}),
 ]
 
 

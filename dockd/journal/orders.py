@@ -1,0 +1,116 @@
+"""What people ordered and what they may want to see of cameras: holds, admissions, the cameras that were ever docked.
+
+Each function reads through the journal's own connection, in its thread.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dockd.core.recording import State
+
+_CAMERAS = """
+SELECT camera, bay, officer, started, ended FROM docking
+WHERE number IN (SELECT max(number) FROM docking GROUP BY camera) ORDER BY camera
+"""
+_COUNTS = "SELECT camera, state, count(*) FROM recording GROUP BY camera, state"
+_LAST_NOTE = """
+SELECT entry FROM custody WHERE json_extract(CAST(entry AS TEXT), '$.event') = ? ORDER BY seq DESC LIMIT 1
+"""
+
+
+class Verdict(StrEnum):
+    """What an admin said of a camera."""
+
+    ENROLLED = "enrolled"
+    BARRED = "barred"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOrdered:
+    """One hold that stands.
+
+    Attributes:
+        scope: `camera` or `recording`.
+        subject: a serial, or a recording's id.
+        by, reason: who placed it, and why.
+        placed: when, RFC 3339.
+    """
+
+    scope: str
+    subject: str
+    by: str
+    reason: str
+    placed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What an admin last said of one camera, why, and when (RFC 3339)."""
+
+    camera: str
+    verdict: Verdict
+    by: str
+    reason: str
+    decided: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraKnown:
+    """One camera that was docked here.
+
+    Attributes:
+        camera: serial.
+        bay, officer: of its last docking.
+        docked: when that began, RFC 3339.
+        ended: when that ended, None while it stands in the bay.
+        counts: of its recordings, by state.
+    """
+
+    camera: str
+    bay: str
+    officer: str | None
+    docked: str
+    ended: str | None
+    counts: dict[State, int]
+
+
+def holds(connection: sqlite3.Connection) -> list[HoldOrdered]:
+    """Every hold that stands, oldest first."""
+    rows = connection.execute("SELECT scope, subject, placed_by, reason, placed FROM hold ORDER BY placed, scope, subject")
+    return [HoldOrdered(*row) for row in rows]
+
+
+def admissions(connection: sqlite3.Connection) -> list[Admission]:
+    """What was said of every camera of which anything was said, by serial."""
+    rows = connection.execute("SELECT camera, verdict, decided_by, reason, decided FROM admission ORDER BY camera")
+    return [Admission(camera, Verdict(verdict), *rest) for camera, verdict, *rest in rows]
+
+
+def admission(connection: sqlite3.Connection, camera: str) -> Admission | None:
+    """What was last said of one camera."""
+    query = "SELECT verdict, decided_by, reason, decided FROM admission WHERE camera = ?"
+    row = connection.execute(query, (camera,)).fetchone()
+    return None if row is None else Admission(camera, Verdict(row[0]), *row[1:])
+
+
+def cameras(connection: sqlite3.Connection) -> list[CameraKnown]:
+    """Every camera that was ever docked, by serial."""
+    counts: defaultdict[str, dict[State, int]] = defaultdict(dict)
+    for camera, state, count in connection.execute(_COUNTS):
+        counts[camera][State(state)] = count
+    rows = connection.execute(_CAMERAS).fetchall()
+    return [CameraKnown(camera, bay, officer, docked, ended, counts[camera]) for camera, bay, officer, docked, ended in rows]
+
+
+def head(connection: sqlite3.Connection) -> int:
+    """The number of the newest custody entry, 0 in an empty log."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM custody").fetchone()[0])
+
+
+def last_note(connection: sqlite3.Connection, event: str) -> str | None:
+    """When the newest custody entry of this event was written, RFC 3339; None if there is none. Reads the log backwards."""
+    row = connection.execute(_LAST_NOTE, (event,)).fetchone()
+    return None if row is None else str(json.loads(row[0])["time"])
