@@ -29,6 +29,9 @@ JOURNAL_NAME = "journal.sqlite"
 
 _FILE_OVERHEAD_BYTES = 16 * 1024
 
+_NOT_SYNCED_WHOLE = ("fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs")
+"""File systems whose syncfs(2) may return before everything is on a disk: their server need not be told, or is elsewhere."""
+
 
 def part_name(recording_id: str) -> str:
     """Name of a copy that is not finished."""
@@ -110,6 +113,9 @@ class Spool:
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.recordings.mkdir(mode=0o700, exist_ok=True)
+            if (kind := file_system_of(self.recordings)).startswith(_NOT_SYNCED_WHOLE):
+                msg = f"{self.recordings}: on {kind} the dock cannot make sure that its copies are on the disk"
+                raise SpoolBrokenError(msg, hint="Put spool.directory on ext4 or xfs.")
             folder = durable.open_folder(self.recordings)
             try:
                 os.close(open_direct(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, dir_fd=folder))
@@ -209,6 +215,22 @@ def _occupied_bytes(entry: os.DirEntry[str]) -> int:
         return entry.stat(follow_symlinks=False).st_blocks * 512
     except FileNotFoundError:
         return 0  # discarded in this instant
+
+
+def file_system_of(folder: Path) -> str:
+    """The kernel's name for the type of file system that `folder` is on.
+
+    Raises:
+        OSError: there is no such folder, or no /proc.
+    """
+    place = os.fsencode(folder.resolve(strict=True))
+    best, kind = b"", b""
+    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+        mounted, _, described = line.partition(b" - ")
+        where = mounted.split()[4].decode("unicode_escape").encode("latin-1")  # proc(5): spaces and the like in octal
+        if os.path.commonpath((place, where)) == where and len(where) >= len(best):  # of several on one place the last is seen
+            best, kind = where, described.split()[0]
+    return os.fsdecode(kind)
 
 
 def disk_error(error: OSError, needed_bytes: int) -> SpoolFullError | SpoolBrokenError:

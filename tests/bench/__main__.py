@@ -61,6 +61,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--work", type=Path, default=_ROOT / "build" / "bench-work", help="on the disk to be measured")
     parser.add_argument("--out", type=Path, default=_ROOT / "build" / "bench", help="where the JSON goes")
     options = parser.parse_args(arguments)
+    options.work = options.work.absolute()  # the contenders run in folders of their own
     if missing := fuse_missing():
         parser.error(f"the bays cannot be measured: {missing}")
     console = Console()

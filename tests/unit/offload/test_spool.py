@@ -1,6 +1,7 @@
 """The spool's folder and the room in it."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from dockd.errors import SpoolBrokenError, SpoolFullError
 from dockd.medium import NotDirectError
 from dockd.offload import messages, spool
 from dockd.offload.spool import Ledger, Spool, disk_error
+from tests.sim.camera_fs import CameraFs, fuse_missing
+
+needs_fuse = pytest.mark.skipif(bool(fuse_missing()), reason=fuse_missing())
 
 
 @pytest.fixture
@@ -45,6 +49,24 @@ def test_folder_without_direct_reads_is_no_spool(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(spool, "open_direct", refused)
     with pytest.raises(SpoolBrokenError, match="no direct I/O"):
         Spool(tmp_path / "spool").prepare()
+
+
+@needs_fuse
+def test_folder_whose_whole_sync_may_be_a_lie_is_no_spool(tmp_path: Path) -> None:
+    """A handful of copies rests on one sync of the file system, which a server in user space need not be told of."""
+    (tmp_path / "backing" / "spool here" / "recordings").mkdir(parents=True)
+    with CameraFs(tmp_path / "backing") as mounted:
+        with pytest.raises(SpoolBrokenError, match=r"on fuse.* cannot make sure") as caught:
+            Spool(mounted.mount / "spool here").prepare()
+        assert "ext4" in caught.value.hint
+    assert not any((tmp_path / "backing" / "spool here" / "recordings").iterdir())
+
+
+def test_type_of_the_nearest_mount_counts(tmp_path: Path) -> None:
+    """As the system's own tool says it."""
+    for folder in (tmp_path, Path("/proc/self"), Path("/")):
+        told = subprocess.run(["stat", "-f", "-c", "%T", str(folder)], check=True, capture_output=True, text=True).stdout.strip()
+        assert spool.file_system_of(folder) in {told, *({"ext2", "ext3", "ext4"} if told == "ext2/ext3" else ())}
 
 
 def test_place_that_cannot_be_a_folder_is_no_spool(tmp_path: Path) -> None:
