@@ -5,8 +5,9 @@ from contextlib import aclosing
 
 import structlog
 
-from dockd.bays.protocol import Bay, Changed, Inserted, Removed, Stalled, Unrecognised
+from dockd.bays.protocol import Bay, Changed, Claims, Inserted, Removed, Stalled, Unrecognised
 from dockd.board import BayBoard, Phase
+from dockd.core import custody
 from dockd.core.recording import Refusal
 from dockd.dock import Dock
 from dockd.docking import Docking
@@ -42,10 +43,12 @@ class Attendant:
                         self._board.clear()
                     case Changed():
                         self.look_again()
-                    case Unrecognised(message=message):
+                    case Unrecognised():
                         await self._end(PULLED)
                         self._board.clear()
-                        self._fail(Refusal(CameraUnknownError.code, message, CameraUnknownError.default_hint))
+                        self._fail(Refusal(CameraUnknownError.code, event.message, event.hint))
+                        if event.refused is not None:
+                            await self._dock.journal.record(_refused(event, event.refused))
                     case Stalled(message=message):
                         await self._end(message)
                         self._fail(Refusal(CameraStalledError.code, message, CameraStalledError.default_hint))
@@ -77,3 +80,9 @@ class Attendant:
         _log.error("bay needs help", bay=self._bay.bay_id, code=refusal.code, why=refusal.message)
         self._board.failure = self._board.failure or refusal
         self._board.phase = Phase.FAILED
+
+
+def _refused(event: Unrecognised, device: Claims) -> custody.Noted:
+    """For the custody log: who looks for missing footage later also asks what else was in the bays."""
+    claims = {"name": device.name, "serial": device.serial, "policy": device.policy}
+    return custody.Noted("device.refused", {"bay": event.bay, "message": event.message} | claims)

@@ -7,9 +7,11 @@ recorded once, its first reason stays on the lamp, and the docking then waits to
 """
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from typing import Any, NoReturn
 
 import structlog
 
@@ -62,7 +64,7 @@ class Docking:
         self._may_erase = self._dock.may_erase and isinstance(root, Path)
         try:
             async with self._workers.worker(self._bay.bay, stall_after_s=self._stall_after_s) as worker:
-                await self._rounds(worker, root, profile)
+                await self._unless_doubled(self._rounds(worker, root, profile))
         except CameraGoneError as exc:
             await self._dock.clock.sleep(_PULL_GRACE_S)  # the bay's own notice of the removal ends this task
             await self._fail(exc)
@@ -124,26 +126,50 @@ class Docking:
             if not await self._news_of_camera(_QUIET_S):
                 break
             facts = await self._worker.open(root, profile)
-        await self._alone(facts.serial)
+        await self._missed_elsewhere(facts.serial)
         self._camera = facts.serial
         self._bay.camera, self._bay.docking = facts.serial, self._id
         self._bay.battery_percent, self._bay.officer = facts.battery_percent, facts.officer
         await self._dock.journal.record(custody.CameraDocked(self._id, facts.serial, profile.name, self._bay.bay, facts.officer))
         _log.info("camera docked", bay=self._bay.bay, camera=facts.serial, docking=self._id, profile=profile.name)
+        self._dock.board.tell()
 
-    async def _alone(self, serial: str) -> None:
-        """Refuse a serial that is in another bay too; a camera that changed bays has a moment to be missed there.
+    def _elsewhere(self, serial: str) -> BayBoard | None:
+        """Another bay that shows this serial, if there is one."""
+        others = (each for each in self._dock.board.bays.values() if each is not self._bay)
+        return next((each for each in others if each.camera == serial), None)
+
+    async def _missed_elsewhere(self, serial: str) -> None:
+        """Give a camera that changed bays a moment to be missed where it was."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PULL_GRACE_S):
+                while self._elsewhere(serial) is not None:
+                    await self._dock.board.news()
+
+    async def _unless_doubled(self, rounds: Coroutine[Any, Any, None]) -> None:
+        """Work on a camera for as long as no other bay shows its serial.
+
+        Of two cameras that carry one serial somebody made up one, and which is not for the dock to say: both dockings fail, each
+        naming the other's bay, and both cameras wait for a person.
 
         Raises:
             CameraUnknownError: two cameras carry one serial.
         """
+        tasks = [asyncio.create_task(rounds), asyncio.create_task(self._doubled())]
         try:
-            async with asyncio.timeout(_PULL_GRACE_S):
-                while any(other.camera == serial for other in self._dock.board.bays.values()):
-                    await self._dock.board.news()
-        except TimeoutError:
-            msg = f"camera {serial} is already in another bay"
-            raise CameraUnknownError(msg, hint="Two cameras carry one serial: hand both to your admin.") from None
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _doubled(self) -> NoReturn:
+        while not self._bay.camera or (other := self._elsewhere(self._bay.camera)) is None:
+            await self._dock.board.news()
+        msg = f"two cameras carry the serial {self._camera}: this one, and the one in bay {other.bay}"
+        raise CameraUnknownError(msg, hint="Take both out and hand them to your admin. Nothing is erased from either.")
 
     async def _round(self, offloader: Offloader, clearer: Clearer) -> bool:
         """One round; whether another is due soon, because something on the camera was not settled."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from dockd.core.profile import Profile
 from dockd.core.usb import UsbSource
+from dockd.errors import CameraUnknownError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,34 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class Claims:
+    """What a device that was refused says of itself; nothing of it is believed.
+
+    Attributes:
+        name, serial: empty if it shows none.
+        policy: `inserted`, or `present at start` for what was there before the daemon was.
+    """
+
+    name: str
+    serial: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unrecognised:
-    """Something is in the bay that no profile recognises, or that cannot be looked at; `message` is one sentence."""
+    """Something is in the bay that no profile recognises, or that cannot be looked at.
+
+    Attributes:
+        bay: the bay's id.
+        message: one sentence.
+        hint: what a person should do.
+        refused: what was refused; None where nothing was, as in a bay that cannot be looked at.
+    """
 
     bay: str
     message: str
+    hint: str = CameraUnknownError.default_hint
+    refused: Claims | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from dockd.bays.protocol import BayEvent, Inserted, Removed, Stalled, Unrecognised
+from dockd.bays.protocol import BayEvent, Claims, Inserted, Removed, Stalled, Unrecognised
 from dockd.bays.udev import Port
 from dockd.clock import Clock
 from dockd.core.profile import Profile
@@ -93,8 +93,8 @@ class UsbBay:
                     await self._port.changed()
                 continue
             _log.info("plugged in", bay=self.bay_id, device=device.name, serial=device.serial, policy=policy)
+            told = await self._told(device, policy)
             policy = "inserted"
-            told = await self._told(device)
             if isinstance(told, Inserted):
                 seen = self._port.plugged
                 yield told
@@ -121,7 +121,7 @@ class UsbBay:
                 yield words
             await self._clock.sleep(self._patience.helper_s)
 
-    async def _told(self, device: Plugged) -> BayEvent | None:
+    async def _told(self, device: Plugged, policy: str) -> BayEvent | None:
         """What is to be told of the device; None if it left or changed, so that all begins anew."""
         try:
             name = await self._unless_replugged(device, self._helper.authorise(self.bay_id), self._patience.stalled_s)
@@ -129,11 +129,11 @@ class UsbBay:
             return Stalled(self.bay_id, f"Bay {self.bay_id} has not answered for {self._patience.stalled_s:.0f} s.")
         except CameraUnknownError as exc:
             _log.warning("refused", bay=self.bay_id, device=device.name, serial=device.serial, why=exc.message)
-            return Unrecognised(self.bay_id, exc.message)
+            return Unrecognised(self.bay_id, exc.message, exc.hint, Claims(device.name, device.serial, policy))
         except CameraGoneError:
             return await self._gone_for_the_helper(device)
         except DockError as exc:
-            return Unrecognised(self.bay_id, f"Bay {self.bay_id}: {exc.message}.")
+            return Unrecognised(self.bay_id, f"Bay {self.bay_id}: {exc.message}.", exc.hint)
         if name is None:
             return None
         profile = self._profiles.get(name)

@@ -18,6 +18,7 @@ from dockd.errors import CameraUnknownError, SourceUnreadableError
 _LARGEST_FACTS_BYTES = 64 * 1024
 _SERIAL = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _SEARCH_CPU_S = 2.0
+_NO_SERIAL_HINT = "Nothing was copied. Call your admin: its profile can name a file on the camera that holds the serial."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ def identify(root: int, profile: Profile, folder_name: str) -> CameraFacts:
     """
     written = _fact(root, profile, "serial")
     serial = written or folder_name
+    if not serial:
+        msg = "the camera shows no serial number, so it cannot be told from another one"
+        raise CameraUnknownError(msg, hint=_NO_SERIAL_HINT)
     if not _SERIAL.fullmatch(serial):
         msg = f"the camera's serial {serial[:64]!r} is not one"
         raise CameraUnknownError(msg, hint="Serials have 1 to 64 letters, digits and . _ : - ; call your admin.")

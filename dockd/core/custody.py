@@ -22,7 +22,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something about the dock itself: start, stop, crash recovered, journal rebuilt, configuration accepted."""
+    """Something about the dock itself: start, stop, crash recovered, journal rebuilt, configuration accepted, device refused."""
 
     event: str
     details: Mapping[str, Json]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from dockd.errors import ConfigError
-from dockd.helper import udev_rules
+from dockd.helper import guard, udev_rules
 from dockd.helper.permitted import SITE_FILE, Current
 from dockd.helper.server import Server
 from dockd.helper.sysfs import Sysfs
@@ -32,16 +32,17 @@ def main() -> NoReturn:
     os.set_inheritable(_FIRST_DESCRIPTOR, False)  # noqa: FBT003 - the standard library's signature
     listener = socket.socket(fileno=_FIRST_DESCRIPTOR)
     _MOUNT_POINT.mkdir(mode=0o700, parents=True, exist_ok=True)
-    permitted = Current(SITE_FILE)
+    permitted, sysfs = Current(SITE_FILE), Sysfs()
     try:
         udev_rules.install(permitted().ports)
+        guard.sweep(sysfs, permitted())
     except ConfigError as exc:
         # Asked for a bay it says so again; one that did not start would say nothing to anybody.
         _log.error("no bay is guarded", why=exc.message, hint=exc.hint)
     except (OSError, subprocess.SubprocessError) as exc:
         _log.error("udev does not guard the bays", why=str(exc))
     notify("READY=1")
-    Server(listener, _users(), permitted, Sysfs(), _MOUNT_POINT).serve()
+    Server(listener, _users(), permitted, sysfs, _MOUNT_POINT).serve()
 
 
 def _users() -> set[int]:

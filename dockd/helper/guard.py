@@ -13,6 +13,12 @@ from dockd.core.profile import Profile
 from dockd.errors import CameraGoneError, CameraUnknownError
 from dockd.helper.permitted import Permitted
 from dockd.helper.sysfs import Sysfs, descriptors, number, text
+from dockd.logs import logger
+
+_log = logger(__name__)
+
+_KEEP_IT = "Take it out, keep it, and call your admin: nothing on it was used."
+_IF_A_CAMERA = "Take it out. Admins: if it is a camera of yours, name its numbers under usb: in its profile."
 
 
 def judged(sysfs: Sysfs, permitted: Permitted, bay: str) -> tuple[Path, Profile, bytes]:
@@ -34,12 +40,12 @@ def judged(sysfs: Sysfs, permitted: Permitted, bay: str) -> tuple[Path, Profile,
     words = usb.refusal(raw)
     if words:
         msg = f"{words} is in bay {bay}; it was not let in"
-        raise CameraUnknownError(msg)
+        raise CameraUnknownError(msg, hint=_KEEP_IT)
     claims = usb.described(raw)
     profile = permitted.profile_of(claims.vendor, claims.product)
     if profile is None:
         msg = f"a disk that no profile knows ({claims.vendor:04x}:{claims.product:04x}) is in bay {bay}; it was not let in"
-        raise CameraUnknownError(msg)
+        raise CameraUnknownError(msg, hint=_IF_A_CAMERA)
     return device, profile, raw
 
 
@@ -62,17 +68,36 @@ def authorise(sysfs: Sysfs, permitted: Permitted, bay: str) -> Profile:
         if descriptors(device) != raw:
             _shut(device)
             msg = f"the device in bay {bay} describes itself in two ways; it was not let in"
-            raise CameraUnknownError(msg)
+            raise CameraUnknownError(msg, hint=_KEEP_IT)
         for interface in sysfs.interfaces(device):
             if _kind(interface) not in usb.STORAGE:
                 _shut(device)
                 msg = f"the device in bay {bay} has an interface that it did not describe; it was not let in"
-                raise CameraUnknownError(msg)
+                raise CameraUnknownError(msg, hint=_KEEP_IT)
             _let_bind(sysfs, interface)
     except OSError as exc:
         msg = f"the camera in bay {bay} could not be let in: {exc.strerror}"
         raise CameraGoneError(msg) from exc
     return profile
+
+
+def sweep(sysfs: Sysfs, permitted: Permitted) -> None:
+    """Take out of use whatever is in a bay and is no camera, without being asked: for what was there before the guard was.
+
+    Until the root hubs let nothing in by themselves, at boot, the kernel lets in everything; a daemon that does not run asks for
+    nothing. Cameras are left as they are.
+    """
+    for bay in sorted(permitted.ports):
+        try:
+            judged(sysfs, permitted, bay)
+        except CameraGoneError:
+            continue
+        except CameraUnknownError as refused:
+            try:
+                if _shut(sysfs.at(permitted.ports[bay])):
+                    _log.warning("taken out of use", bay=bay, why=refused.message)
+            except CameraUnknownError as exc:
+                _log.error("still in use", bay=bay, why=exc.message)
 
 
 def _kind(interface: Path) -> tuple[int, int, int]:
@@ -88,14 +113,15 @@ def _let_bind(sysfs: Sysfs, interface: Path) -> None:
     (sysfs.root / "bus" / "usb" / "drivers_probe").write_text(interface.name)
 
 
-def _shut(device: Path | None) -> None:
-    """Take a device out of use, if it is in use; one that is not there any more needs nothing."""
+def _shut(device: Path | None) -> bool:
+    """Take a device out of use, if it is in use; whether it was. One that is not there any more needs nothing."""
     if device is None or text(device / "authorized") != "1":
-        return
+        return False
     try:
         (device / "authorized").write_text("0")
     except FileNotFoundError:
-        return
+        return False
     except OSError as exc:
         msg = f"a device that is refused could not be taken out of use: {exc.strerror}"
         raise CameraUnknownError(msg, hint="Unplug it now, and call your admin.") from exc
+    return True

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dockd.logs import logger
 
-RULES_FILE = Path("/run/udev/rules.d/69-dockd-bays.rules")
+RULES_FILE = Path("/run/udev/rules.d/59-dockd-bays.rules")
+"""Before 60-persistent-storage.rules, which looks for file systems on every disk, and so reads what a camera made up."""
 
 _UDEVADM = "/usr/bin/udevadm"
 _UDEVADM_WITHIN_S = 30
@@ -27,6 +28,7 @@ def rules(ports: Mapping[str, str]) -> str:
         "",
         "# Whatever is plugged in at a bay, and all that belongs to it.",
         *(f'ENV{{ID_PATH}}=="{port}|{port}.*|{port}:*", ENV{{DOCKD_BAY}}="{bay}"' for bay, port in sorted(ports.items())),
+        'SUBSYSTEM=="block", ENV{DOCKD_BAY}=="?*", ENV{UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG}="1"',
         "",
         "# Root hubs that serve bays let nothing in by themselves; 70-dockd.rules lets in what hangs on them beside the bays.",
     ]

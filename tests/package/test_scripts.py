@@ -32,7 +32,7 @@ def script(tmp_path: Path) -> Run:
     def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         source = text(f"packaging/debian/dockd.{name}")
         source = source.replace("#SPOOL#", text("packaging/debian/spool.sh")).replace("#SCHEMA#", str(NEWEST))
-        for folder in ("/etc/dockd", "/var/lib/misc", "/var/lib/dockd"):
+        for folder in ("/etc/dockd", "/var/lib/misc", "/var/lib/dockd", "/run/udev", "/sys/bus", "/sys/module"):
             (tmp_path / folder[1:]).mkdir(parents=True, exist_ok=True)
             source = source.replace(folder, str(tmp_path) + folder)
         return subprocess.run(["sh", "-c", source, name, *arguments], capture_output=True, text=True, timeout=60, check=False)
@@ -46,6 +46,39 @@ def spool(tmp_path: Path) -> Path:
     folder = tmp_path / "var/lib/dockd/spool"
     (folder / "recordings").mkdir(parents=True)
     return folder
+
+
+def _usb(tmp_path: Path, default: str) -> dict[str, Path]:
+    """Two root hubs of a machine, one of which serves bays and so lets nothing in."""
+    (tmp_path / "run/udev/rules.d").mkdir(parents=True)
+    (tmp_path / "run/udev/rules.d/59-dockd-bays.rules").touch()
+    (tmp_path / "sys/module/usbcore/parameters").mkdir(parents=True)
+    (tmp_path / "sys/module/usbcore/parameters/authorized_default").write_text(f"{default}\n")
+    hubs = {name: tmp_path / f"sys/bus/usb/devices/{name}" for name in ("usb1", "usb2")}
+    for path, (hub, interface) in zip(hubs.values(), [("0", "0"), (default.removeprefix("-"), "1")], strict=True):
+        path.mkdir(parents=True)
+        (path / "authorized_default").write_text(f"{hub}\n")
+        (path / "interface_authorized_default").write_text(f"{interface}\n")
+    return hubs
+
+
+@pytest.mark.parametrize(("default", "handed_back"), [("-1", "1"), ("1", "1"), ("2", "2"), ("0", "0")])
+def test_removing_gives_the_ports_back_to_the_system(script: Run, tmp_path: Path, default: str, handed_back: str) -> None:
+    """To whatever the system lets in by default, which an admin may have chosen; other hubs are left alone."""
+    hubs = _usb(tmp_path, default)
+    script("postrm", "remove")
+    assert not (tmp_path / "run/udev/rules.d/59-dockd-bays.rules").exists()
+    for name, value in (("authorized_default", handed_back), ("interface_authorized_default", "1")):
+        assert (hubs["usb1"] / name).read_text().strip() == value
+    assert (hubs["usb2"] / "authorized_default").read_text().strip() == default.removeprefix("-")
+
+
+def test_a_machine_without_usb_bays_keeps_its_hubs(script: Run, tmp_path: Path) -> None:
+    """What dockd has not changed it does not change back."""
+    hubs = _usb(tmp_path, "-1")
+    (tmp_path / "run/udev/rules.d/59-dockd-bays.rules").unlink()
+    script("postrm", "remove")
+    assert (hubs["usb1"] / "authorized_default").read_text().strip() == "0"
 
 
 def _site(tmp_path: Path, spool: str) -> Path:

@@ -1,6 +1,7 @@
 """One docking, round after round: what is copied, what waits, what fails, and what the lamp says meanwhile."""
 
 import asyncio
+import json
 import mmap
 import os
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dockd import crashpoint, docking, offloading
-from dockd.bays.protocol import Stalled, Unrecognised
+from dockd.bays.protocol import Claims, Stalled, Unrecognised
 from dockd.board import Phase
 from dockd.core import custody, life
 from dockd.core.readiness import Lamp, Needs
@@ -230,15 +231,28 @@ async def test_second_round_reads_nothing_again(camera: Path, tmp_path: Path) ->
 
 
 async def test_two_cameras_of_one_serial_need_a_person(camera: Path, tmp_path: Path) -> None:
-    """The second camera that claims a serial is not read: somebody copied an identity."""
+    """Somebody copied an identity, and the dock does not guess which: both are held, and neither is read on."""
     make_camera(tmp_path / "twin", "CAM-1", recordings=1, size_bytes=10, sidecars=False)
     async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
         dock.insert(camera, "1")
         await dock.until(lambda: archived(dock))
         dock.insert(tmp_path / "twin", "2")
-        await dock.until(lambda: dock.bay("2").failure is not None)
-        assert "already in another bay" in dock.lamp("2").reason
+        await dock.until(lambda: dock.bay("1").failure is not None and dock.bay("2").failure is not None)
+        for bay, other in (("1", "2"), ("2", "1")):
+            assert dock.lamp(bay).lamp == "get help"
+            assert dock.lamp(bay).reason == f"two cameras carry the serial CAM-1: this one, and the one in bay {other}"
         assert len(await dock.recordings()) == 2
+        assert (await dock.events()).count("docking.failed") == 2
+        # Taken out and put back one is held again, as long as the other is there; alone it is a camera like any other.
+        dock.remove("1")
+        await dock.until(lambda: dock.bay("1").phase == "empty")
+        dock.insert(camera, "1")
+        await dock.until(lambda: dock.bay("1").failure is not None)
+        for bay in ("1", "2"):
+            dock.remove(bay)
+        await dock.until(lambda: dock.bay("1").phase == "empty" and dock.bay("2").phase == "empty")
+        dock.insert(camera, "1")
+        await dock.until(lambda: archived(dock))
 
 
 async def test_camera_that_changes_bays_quickly_is_not_its_own_twin(camera: Path, tmp_path: Path) -> None:
@@ -385,12 +399,33 @@ def _nearly(sent: Sequence[str], wanted: Sequence[str]) -> bool:
     return all(abs(wanted.index(name) - place) <= 1 for place, name in enumerate(sent))
 
 
+async def test_a_device_that_was_refused_is_shown_and_recorded(tmp_path: Path) -> None:
+    """With what to do on the lamp, and what it said of itself in the custody log."""
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
+        claims = Claims("Fast Typist", "S9", "present at start")
+        dock.tell(Unrecognised("1", "a keyboard is in bay 1; it was not let in", "Take it out.", claims))
+        await dock.until(lambda: dock.bay().failure is not None)
+        assert (dock.lamp().lamp, dock.lamp().next_step) == ("get help", "Take it out.")
+        dock.remove()  # told after it, so it is recorded by then
+        await dock.until(lambda: dock.bay().phase == "empty")
+        entry = json.loads((await dock.dock.journal.custody(limit=1000))[-1].entry)
+        assert {name: entry[name] for name in ("event", "bay", "message", "name", "serial", "policy")} == {
+            "event": "device.refused",
+            "bay": "1",
+            "message": "a keyboard is in bay 1; it was not let in",
+            "name": "Fast Typist",
+            "serial": "S9",
+            "policy": "present at start",
+        }
+
+
 async def test_bays_own_words_are_shown(camera: Path, tmp_path: Path) -> None:
     """What no profile knows, and what does not answer, needs help; the first reason stays until the bay is empty."""
     async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
         dock.tell(Unrecognised("1", "What is in the bay is not a camera."))
         await dock.until(lambda: dock.bay().failure is not None)
         assert dock.lamp().reason == "What is in the bay is not a camera."
+        assert "device.refused" not in await dock.events()
         dock.remove()
         await dock.until(lambda: dock.bay().phase == "empty")
         assert dock.bay().lamp(Needs.ERASED) is None

@@ -68,6 +68,7 @@ async def test_a_usb_camera_without_a_serial_is_for_a_person(helper: HelperHere,
             failure = dock.bay().failure
             assert failure is not None
             assert failure.code == "camera-unknown"
+            assert failure.message == "the camera shows no serial number, so it cannot be told from another one"
 
 
 async def test_a_refusal_of_the_helper_is_on_the_lamp(helper: HelperHere, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from dockd.bays.protocol import Bay, BayEvent, Inserted, Removed, Stalled, Unrecognised
+from dockd.bays.protocol import Bay, BayEvent, Claims, Inserted, Removed, Stalled, Unrecognised
 from dockd.bays.udev import Port
 from dockd.bays.usb import Helper, Patience, UsbBay
 from dockd.clock import SystemClock
@@ -138,11 +138,12 @@ async def test_a_device_that_is_refused_is_shown_until_it_leaves(scene: Scene) -
 
     async def keyboard() -> str:
         msg = "a keyboard is in bay 3; it was not let in"
-        raise CameraUnknownError(msg)
+        raise CameraUnknownError(msg, hint="Take it out.")
 
     scene.judge = keyboard
     scene.see(CARD)
-    assert await scene.event() == Unrecognised("3", "a keyboard is in bay 3; it was not let in")
+    refused = Claims("Camera", "S1", "inserted")
+    assert await scene.event() == Unrecognised("3", "a keyboard is in bay 3; it was not let in", "Take it out.", refused)
     scene.see(ALONE)  # its disk is taken out of use
     scene.see(None)
     assert await scene.event() == Removed("3")
@@ -155,6 +156,24 @@ async def test_what_was_there_at_the_start_is_judged_too() -> None:
         scene.see(CARD, first=True)
         assert await scene.event() == source(CARD)
         assert scene.asked == 1
+
+
+async def test_what_was_there_at_the_start_and_is_refused_is_told_as_such() -> None:
+    """Nobody can say who plugged it in, or what it did before; the next one is an ordinary one."""
+
+    async def unknown() -> str:
+        msg = "no"
+        raise CameraUnknownError(msg)
+
+    async with played(Scene()) as scene:
+        scene.judge = unknown
+        for policy in ("present at start", "inserted"):
+            scene.see(CARD, first=policy == "present at start")
+            event = await scene.event()
+            assert isinstance(event, Unrecognised)
+            assert event.refused == Claims("Camera", "S1", policy)
+            scene.see(None)
+            assert await scene.event() == Removed("3")
 
 
 async def test_a_camera_without_disks_is_shown(scene: Scene) -> None:
@@ -216,7 +235,7 @@ async def test_a_helper_that_fails_is_named(scene: Scene) -> None:
 
     scene.judge = down
     scene.see(CARD)
-    assert await scene.event() == Unrecognised("3", "Bay 3: no helper.")
+    assert await scene.event() == Unrecognised("3", "Bay 3: no helper.", "")
     scene.see(None)
     assert await scene.event() == Removed("3")
     scene.judge = foreign

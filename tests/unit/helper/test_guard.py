@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,33 @@ def test_what_was_let_in_before_anybody_guarded_is_taken_out_of_use(bay: BaySysf
     with pytest.raises(CameraUnknownError):
         guard.authorise(bay.sysfs, PERMITTED, BAY)
     assert text(device / "authorized") == "0"
+
+
+def test_what_was_there_before_the_guard_is_swept_out(bay: BaySysfs) -> None:
+    """Without being asked, at the helper's start: a keyboard of the boot is shut, a camera and what is in no bay are left."""
+    keyboard = bay.plug(raw=descriptors(KEYBOARD), authorized="1")
+    camera = bay.plug(BULK, name="1-1.3", authorized="1")
+    beside = bay.plug(raw=descriptors(KEYBOARD), name="1-1.4", authorized="1")
+    guard.sweep(bay.sysfs, PERMITTED)
+    assert [text(each / "authorized") for each in (keyboard, camera, beside)] == ["0", "1", "1"]
+    guard.sweep(bay.sysfs, PERMITTED)
+
+
+def test_a_sweep_goes_on_behind_what_cannot_be_shut(bay: BaySysfs) -> None:
+    """The other bays are swept all the same."""
+    stuck = bay.plug(raw=descriptors(KEYBOARD), authorized="1")
+    other = bay.plug(raw=descriptors(KEYBOARD), name="1-1.3", authorized="1")
+    with pytest.MonkeyPatch.context() as patch:
+        write = Path.write_text
+
+        def refuse(path: Path, data: str) -> int:
+            if path == stuck / "authorized":
+                raise OSError(errno.EIO, "Input/output error")
+            return write(path, data)
+
+        patch.setattr(Path, "write_text", refuse)
+        guard.sweep(bay.sysfs, PERMITTED)
+    assert [text(each / "authorized") for each in (stuck, other)] == ["1", "0"]
 
 
 def test_a_device_that_changes_its_mind_is_taken_out_of_use(bay: BaySysfs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,12 @@ def test_each_bay_and_each_root_hub_has_its_rule() -> None:
     ]
 
 
+def test_no_file_system_is_looked_for_on_a_camera() -> None:
+    """The rule that says so comes before those of systemd that would read the disk."""
+    assert 'ENV{DOCKD_BAY}=="?*", ENV{UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG}="1"' in udev_rules.rules(PORTS)
+    assert udev_rules.RULES_FILE.name < "60-persistent-storage.rules"
+
+
 def test_no_rule_runs_a_program() -> None:
     """Neither those of the package nor those of the site."""
     for text in (udev_rules.rules(PORTS), (ROOT / "udev/70-dockd.rules").read_text()):
@@ -33,7 +39,7 @@ def test_udev_understands_the_rules(tmp_path: Path) -> None:
     udevadm = shutil.which("udevadm", path="/usr/bin:/bin:/usr/sbin")
     if udevadm is None or b"verify" not in subprocess.run([udevadm, "--help"], capture_output=True, check=True).stdout:
         pytest.skip("this udevadm cannot verify rules")
-    file = tmp_path / "69-dockd-bays.rules"
+    file = tmp_path / "59-dockd-bays.rules"
     file.write_text(udev_rules.rules(PORTS))
     subprocess.run([udevadm, "verify", "--no-style", file, ROOT / "udev/70-dockd.rules"], check=True)
 
@@ -44,7 +50,7 @@ def test_rules_are_put_into_force_once(tmp_path: Path) -> None:
     udevadm = tmp_path / "udevadm"
     udevadm.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
     udevadm.chmod(0o755)
-    file = tmp_path / "rules.d" / "69.rules"
+    file = tmp_path / "rules.d" / "59.rules"
     for _ in range(2):
         udev_rules.install(PORTS, file, str(udevadm))
     assert file.read_text() == udev_rules.rules(PORTS)
