@@ -43,6 +43,9 @@ print(latest)
 """A process that does nothing but wake up: what it is late is the machine's doing, not the daemon's."""
 
 
+_DD = 'for clip in "$1"/DCIM/100MEDIA/*.MP4; do dd if="$clip" of=/dev/null bs=512K iflag=direct status=none; done'
+
+
 class _Line(HTTPConnection):
     """HTTP over the control socket."""
 
@@ -115,14 +118,22 @@ class _Reading:
     ended_s: float = 0.0
 
     def follow(self, camera: CameraFs, clips: int, size_bytes: int) -> None:
-        """Dock it and wait for both; each wait on the camera is short, so that a slow run does not run into its deadline."""
-        camera.open()
+        """Wait for both; each wait on the camera is short, so that a slow run does not run into its deadline."""
         camera.wait_read(_CLIP.format(1), 1)
         self.began_s = time.monotonic()
         for number in range(1, clips + 1):
             for part in range(1, 5):
                 camera.wait_read(_CLIP.format(number), size_bytes * part // 4)
         self.ended_s = time.monotonic()
+
+    def dock(self, camera: CameraFs, clips: int, size_bytes: int) -> None:
+        """Dock it, and follow."""
+        camera.open()
+        self.follow(camera, clips, size_bytes)
+
+    def share(self, total_bytes: int) -> float:
+        """Of the line rate."""
+        return total_bytes / (self.ended_s - self.began_s) / RATE_BYTES_S
 
 
 def measure(occasion: Occasion, *, bays: int, clips: int, clip_bytes: int) -> Part:
@@ -147,7 +158,7 @@ def measure(occasion: Occasion, *, bays: int, clips: int, clip_bytes: int) -> Pa
             for camera, _ in lines:
                 stack.callback(camera.close)
             with ThreadPoolExecutor(bays) as pool:
-                for followed in [pool.submit(reading.follow, camera, clips, clip_bytes) for camera, reading in lines]:
+                for followed in [pool.submit(reading.dock, camera, clips, clip_bytes) for camera, reading in lines]:
                     followed.result()
             while len(dock.recordings(State.VERIFIED, State.UPLOADING)) < bays * clips:
                 time.sleep(_EVERY_S)
@@ -156,17 +167,40 @@ def measure(occasion: Occasion, *, bays: int, clips: int, clip_bytes: int) -> Pa
         for camera, _ in lines:
             camera.close()
         dock.stop()
+        occasion.say("bays: the same cameras, only read, by dd")
+        plain = _only_read(work, bays, clips, clip_bytes)
     shutil.rmtree(work)
     # Mounting takes FUSE processes a while each; every camera is judged from its own first byte.
-    shares = [clips * clip_bytes / (each.ended_s - each.began_s) / RATE_BYTES_S for each in readings]
+    shares = [each.share(clips * clip_bytes) for each in readings]
     began_s = min(each.began_s for each in readings)
     what = (
         f"{bays} cameras of {clips} x {clip_bytes >> 20} MiB, each limited to {RATE_BYTES_S // 1_000_000} MB/s, docked together; "
         "the archive is not there. The cameras' own processes run on the same cores and are not counted."
     )
     together_s = max(each.ended_s for each in readings) - began_s
-    figures = _figures(watch, shares, cpu_used_s, verified_s - began_s, total_bytes, together_s, bays)
+    figures = _figures(watch, shares, plain, cpu_used_s, verified_s - began_s, total_bytes, together_s, bays)
     return Part("bays", what, figures, occasion.quick)
+
+
+def _only_read(work: Path, bays: int, clips: int, clip_bytes: int) -> list[float]:
+    """What share of their line rate the same cameras give to a dd each, which only reads them: the machine's limit."""
+    with ExitStack() as stack:
+        cameras = [
+            stack.enter_context(CameraFs(work / f"camera-{number}", work / f"plain-{number}", rate_bytes_s=RATE_BYTES_S))
+            for number in range(1, bays + 1)
+        ]
+        readings = [_Reading() for _ in cameras]
+        with ThreadPoolExecutor(bays) as pool:
+            followed = [
+                pool.submit(reading.follow, *each)
+                for reading, each in zip(readings, ((c, clips, clip_bytes) for c in cameras), strict=True)
+            ]
+            readers = [subprocess.Popen(["/bin/sh", "-c", _DD, "dd", str(each.mount)]) for each in cameras]
+            for reader in readers:
+                reader.wait()
+            for follower in followed:
+                follower.result()
+        return [each.share(clips * clip_bytes) for each in readings]
 
 
 def _family_cpu_s(pid: int) -> float:
@@ -174,7 +208,14 @@ def _family_cpu_s(pid: int) -> float:
 
 
 def _figures(
-    watch: Watch, shares: list[float], cpu_used_s: float, verified_s: float, total_bytes: int, together_s: float, bays: int
+    watch: Watch,
+    shares: list[float],
+    plain: list[float],
+    cpu_used_s: float,
+    verified_s: float,
+    total_bytes: int,
+    together_s: float,
+    bays: int,
 ) -> list[Figure]:
     answers = sorted(watch.answers_s)
     if answers:
@@ -188,6 +229,7 @@ def _figures(
         late = [Figure(f"event loop: no answer: {watch.why_no_answer}", 0.0, "ms", "at most 100 ms", met=False)]
     return [
         at_least("rate, as share of the sources' line rate", 100 * sum(shares) / len(shares), 97, "%"),
+        told("beside it, the same cameras only read, each by a dd: share of their line rate", 100 * sum(plain) / len(plain), "%"),
         told("rate of the slowest bay, as share of its line", 100 * min(shares), "%"),
         told("rate together, from the first byte of any to the last byte of any", total_bytes / together_s / 1e6, "MB/s"),
         told("last recording verified after the last byte was read", verified_s - together_s, "s"),
