@@ -1,5 +1,6 @@
 """`dockd bays`: which camera slot is which USB port of this machine."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -11,10 +12,15 @@ from pathlib import Path
 import click
 
 from dockd.bays.learning import Connected, UdevWatch, learned
+from dockd.bays.probing import WORDS, Patience, Verdict, probed
+from dockd.bays.udev import Udev
 from dockd.cli.config import DEFAULT_SITE_FILE
+from dockd.clock import SystemClock
 from dockd.config import load_site
 from dockd.config.ports import with_ports
 from dockd.errors import ConfigError
+from dockd.helper.client import port_power
+from dockd.helper.wire import SOCKET
 
 
 @click.group()
@@ -64,6 +70,53 @@ def learn(*, ids: tuple[str, ...], write: bool, path: Path, as_json: bool) -> No
     click.echo(_document(found, written) if as_json else _entries(found), nl=as_json)
     if written is not None:
         click.echo(f"Written to {written}. Put it into force with: systemctl restart dockd", err=True)
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  dockd bays probe 3
+  dockd bays probe 3 --json
+
+Put a camera into the bay first, and wait until the dock is done with it: it leaves the machine for a moment and is docked anew.
+What the hub says is not measured; docs/HARDWARE.md says how to. Exit code 1: the power cannot be switched."""
+)
+@click.argument("bay")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEFAULT_SITE_FILE,
+    show_default=True,
+    metavar="FILE",
+    help="The site file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def probe(*, bay: str, path: Path, as_json: bool) -> None:
+    """Find out whether the power of a bay's port can be switched, which charging by plan needs."""
+    port = next((each.usb_port for each in load_site(path).bays if each.id == bay), None)
+    if port is None:
+        msg = f"{bay!r} is no USB bay of {path}"
+        raise click.UsageError(msg)
+    verdict = asyncio.run(_probed(bay, port))
+    if as_json:
+        click.echo(json.dumps({"bay": bay, "usb_port": port, "verdict": str(verdict)}))
+    else:
+        click.echo(f"Bay {bay}: {WORDS[verdict]}.")
+    sys.exit(0 if verdict is Verdict.SWITCHES else 1)
+
+
+async def _probed(bay: str, port: str) -> Verdict:
+    clock = SystemClock()
+    udev = Udev(clock)
+    view = udev.port(port)
+    async with port_power(SOCKET, bay) as power:
+        watching = asyncio.create_task(udev.run())
+        try:
+            return await probed(power, view, clock, Patience())
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
 
 
 def _entries(found: Mapping[str, Connected]) -> str:

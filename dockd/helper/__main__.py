@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from dockd.errors import ConfigError
-from dockd.helper import guard, udev_rules
+from dockd.helper import guard, port_power, udev_rules
 from dockd.helper.permitted import SITE_FILE, Current
 from dockd.helper.server import Server
+from dockd.helper.session import POWER_NOTES
 from dockd.helper.sysfs import Sysfs
 from dockd.logs import logger, speak
 from dockd.ready import notify
@@ -19,6 +20,9 @@ from dockd.ready import notify
 _FIRST_DESCRIPTOR = 3  # sd_listen_fds(3)
 _USER = "dockd"
 _MOUNT_POINT = Path("/run/dockd-helper/camera")
+_NOTES = _MOUNT_POINT.parent / POWER_NOTES
+_POWER_ON = "--power-on"
+"""What systemd calls it with when it has ended, however it ended: no camera is left without power."""
 
 _log = logger(__name__)
 
@@ -26,6 +30,9 @@ _log = logger(__name__)
 def main() -> NoReturn:
     """Serve until the service manager says otherwise."""
     speak()
+    if sys.argv[1:] == [_POWER_ON]:
+        port_power.restore(Sysfs(), _NOTES)
+        sys.exit()
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         sys.stderr.write("dockd-helper is started by its socket: systemctl start dockd-helper.socket\n")
         sys.exit(2)
@@ -33,6 +40,7 @@ def main() -> NoReturn:
     listener = socket.socket(fileno=_FIRST_DESCRIPTOR)
     _MOUNT_POINT.mkdir(mode=0o700, parents=True, exist_ok=True)
     permitted, sysfs = Current(SITE_FILE), Sysfs()
+    port_power.restore(sysfs, _NOTES)
     try:
         udev_rules.install(permitted().ports)
         guard.sweep(sysfs, permitted())

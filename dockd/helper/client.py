@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Self
 
 from dockd.core.usb import Volume
@@ -38,22 +40,72 @@ async def bays(path: str) -> tuple[str, ...]:
     return reply.bays
 
 
-async def _asked(path: str, request: wire.AnyRequest) -> wire.AnyReply:
+class PortPower:
+    """The power of one bay's port, for whoever charges cameras. Made by `port_power`."""
+
+    def __init__(self, bay: str, line: "_Line") -> None:
+        self._bay, self._line = bay, line
+
+    async def switch(self, *, on: bool) -> bool:
+        """Switch it; whether the hub says that it did.
+
+        A camera at a port that is switched off leaves the machine, and comes back as one that was just plugged in.
+
+        Raises:
+            CameraUnknownError: the port cannot be switched, or the camera is in use: release it first.
+            CameraGoneError: the camera or its hub left meanwhile.
+            WorkerError: the helper cannot be asked.
+        """
+        reply = await self._line.asked(wire.SwitchPower(self._bay, on))
+        if not isinstance(reply, wire.Switched):
+            raise _unexpected(reply)
+        return reply.obeyed
+
+
+@asynccontextmanager
+async def port_power(path: str, bay: str) -> AsyncIterator[PortPower]:
+    """The power of a bay's port. It is on again when the block ends, however it ends, and when this process does.
+
+    Raises:
+        WorkerError: the helper cannot be reached.
+    """
+    async with _line(path) as line:
+        yield PortPower(bay, line)
+
+
+class _Line:
+    """A conversation with the helper."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def asked(self, request: wire.AnyRequest) -> wire.AnyReply:
+        try:
+            self._writer.write(wire.frame(request))
+            header = await self._reader.readexactly(wire.HEADER_BYTES)
+            reply = wire.reply(await self._reader.readexactly(wire.body_bytes(header)))
+        except (OSError, EOFError, wire.ProtocolError) as exc:
+            raise _unreachable(exc) from exc
+        if isinstance(reply, wire.Refused):
+            raise _refusal(reply)
+        return reply
+
+
+@asynccontextmanager
+async def _line(path: str) -> AsyncIterator[_Line]:
     try:
         reader, writer = await asyncio.open_unix_connection(path)
     except OSError as exc:
         raise _unreachable(exc) from exc
     try:
-        writer.write(wire.frame(request))
-        header = await reader.readexactly(wire.HEADER_BYTES)
-        reply = wire.reply(await reader.readexactly(wire.body_bytes(header)))
-    except (OSError, EOFError, wire.ProtocolError) as exc:
-        raise _unreachable(exc) from exc
+        yield _Line(reader, writer)
     finally:
         writer.transport.abort()
-    if isinstance(reply, wire.Refused):
-        raise _refusal(reply)
-    return reply
+
+
+async def _asked(path: str, request: wire.AnyRequest) -> wire.AnyReply:
+    async with _line(path) as line:
+        return await line.asked(request)
 
 
 class Session:

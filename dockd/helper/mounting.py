@@ -64,7 +64,7 @@ def write_blocked(sysfs: Sysfs, disks: list[Disk], diskseq: int, partition: int)
     """
     disk, descriptor = _opened(disks, diskseq)
     try:
-        _in_no_other_use(disk)
+        in_no_other_use(disk)
         parts = sysfs.partitions(disk)
         volume = descriptor
         opened: list[int] = []
@@ -126,8 +126,13 @@ def _diskseq(descriptor: int) -> int:
     return int(number)
 
 
-def _in_no_other_use(disk: Disk) -> None:
-    """A file system that somebody has mounted may be written to behind our back."""
+def in_no_other_use(disk: Disk) -> None:
+    """Refuse a disk that somebody else has mounted or holds: it may be written to behind our back, and does not go when told.
+
+    Raises:
+        CameraUnknownError: somebody does.
+        CameraGoneError: it cannot be opened.
+    """
     try:
         os.close(os.open(disk.node, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK))
     except OSError as exc:

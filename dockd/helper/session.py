@@ -10,6 +10,7 @@ from typing import Literal
 from dockd.errors import CameraGoneError, CameraUnknownError, ConfigError, DockError
 from dockd.helper import guard, mounting, wire
 from dockd.helper.permitted import Permitted
+from dockd.helper.port_power import Switch
 from dockd.helper.sysfs import Sysfs
 from dockd.logs import logger
 
@@ -17,6 +18,9 @@ _log = logger(__name__)
 
 IDLE_S = 30.0
 """A client that has nothing mounted and says nothing for so long is gone."""
+
+POWER_NOTES = "power"
+"""The folder, beside where sessions mount, that tells which ports are off."""
 
 
 class Session:
@@ -37,12 +41,13 @@ class Session:
         self._bay = ""
         self._mount: mounting.Mount | None = None
         self._turn = -1
+        self._power = Switch(sysfs, permitted, where.parent / POWER_NOTES)
 
     def serve(self) -> None:
         """Until the client closes the connection, says something that is no request, or is silent."""
         try:
             while True:
-                self._conversation.settimeout(IDLE_S if self._mount is None else None)
+                self._conversation.settimeout(IDLE_S if self._mount is None and not self._power.is_off else None)
                 request = wire.next_request(self._conversation)
                 if request is None:
                     return
@@ -52,6 +57,7 @@ class Session:
         finally:
             if self._mount is not None:
                 self._mount.abandon()
+            self._power.restore()
 
     def _answer(self, request: wire.AnyRequest) -> None:
         try:
@@ -84,6 +90,9 @@ class Session:
                     self._mount = None
                     os.close(self._turn)
                 return wire.Released(), -1
+            case wire.SwitchPower(bay, on):
+                self._belongs_to(bay)
+                return wire.Switched(on, self._power.turn(bay, on=on)), -1
 
     def _belongs_to(self, bay: str) -> None:
         """The first request for a bay decides which one this session is for."""

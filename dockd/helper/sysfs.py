@@ -42,14 +42,33 @@ class Sysfs:
             names = [link.name for link in links if ":" not in link.name]
             yield from ((self.root / "bus" / "usb" / "devices" / name).resolve() for name in names)
 
+    def every_port(self) -> Iterator[Path]:
+        """The ports of every hub, as the kernel's own folders of them."""
+        for hub in self._usb_devices():
+            yield from sorted(hub.glob("*:*/*-port[0-9]*"))
+
+    def ports(self, port: str) -> list[Path]:
+        """The ports that a device in `port` may be on: more than one, where slow and fast devices meet different hubs."""
+        return [each for each in self.every_port() if self._name_of(each) == port]
+
+    def _name_of(self, port: Path) -> str:
+        """What a device at this port would be called."""
+        hub, number = port.parents[1], port.name.rpartition("-port")[2]
+        name = hub.name.removeprefix("usb") + "-" if hub.name.startswith("usb") else hub.name + "."
+        return port_path([("usb", name + number), *self._chain(hub)])
+
     def _port_of(self, device: Path) -> str:
+        return port_path(self._chain(device))
+
+    def _chain(self, device: Path) -> list[tuple[str, str]]:
+        """Subsystem and name of a device and of everything that it hangs on."""
         chain: list[tuple[str, str]] = []
         for path in (device, *device.parents):
             if path in {self.root, Path("/")}:
                 break
             subsystem = path / "subsystem"
             chain.append((subsystem.resolve().name if subsystem.is_symlink() else "", path.name))
-        return port_path(chain)
+        return chain
 
     def interfaces(self, device: Path) -> list[Path]:
         """The interfaces of a device's present configuration."""

@@ -47,7 +47,14 @@ class Release(Request, frozen=True):
     """Unmount; every descriptor of the camera must be closed. Answer: `Released`."""
 
 
-AnyRequest = Hello | Authorise | Open | Release
+class SwitchPower(Request, frozen=True):
+    """Switch the power of this bay's port; off it stays no longer than this session. Answer: `Switched`."""
+
+    bay: BayId
+    on: bool
+
+
+AnyRequest = Hello | Authorise | Open | Release | SwitchPower
 
 
 class Reply(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +83,13 @@ class Released(Reply, frozen=True):
     """Nothing of this session is mounted any more."""
 
 
+class Switched(Reply, frozen=True):
+    """The port was told. `obeyed`: it answers that it did; that is the hub's word, and no measurement."""
+
+    on: bool
+    obeyed: bool
+
+
 class Refused(Reply, frozen=True):
     """The request is refused; the session goes on. `kind` says what the refusal is to the daemon."""
 
@@ -84,7 +98,7 @@ class Refused(Reply, frozen=True):
     hint: str
 
 
-AnyReply = Welcome | Authorised | Opened | Released | Refused
+AnyReply = Welcome | Authorised | Opened | Released | Switched | Refused
 
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[AnyRequest] = msgspec.msgpack.Decoder(AnyRequest)

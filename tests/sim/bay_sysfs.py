@@ -49,6 +49,28 @@ class BaySysfs:
             self.interface(device, index, kind)
         return device
 
+    def port(self, number: int, *, bus: int = 1) -> Path:
+        """A port of the hub, as the kernel has it for each; on bus 2, of the half of it that fast devices meet."""
+        hub = self.hub if bus == 1 else self.hub.parents[1] / f"usb{bus}/{bus}-1"
+        if not hub.exists():
+            hub.mkdir(parents=True)
+            for path in (hub.parent, hub):
+                self._belongs(path, "usb")
+        return self._port(hub, f"{bus}-1", f"{bus}-1", number)
+
+    def root_port(self, number: int) -> Path:
+        """A port of the root hub."""
+        return self._port(self.hub.parent, "1-0", "usb1", number)
+
+    def _port(self, hub: Path, interface: str, name: str, number: int) -> Path:
+        link = self.root / "bus/usb/devices" / hub.name
+        if not link.exists():
+            link.symlink_to(hub)
+        path = hub / f"{interface}:1.0/{name}-port{number}"
+        path.mkdir(parents=True)
+        (path / "disable").write_text("0\n")
+        return path
+
     def interface(self, device: Path, index: int, kind: Kind) -> Path:
         """One interface of a device."""
         path = device / f"{device.name}:1.{index}"

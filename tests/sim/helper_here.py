@@ -1,11 +1,12 @@
 """A helper in a process of its own, with a sysfs and disks that the test makes; only root may mount what it mounts."""
 
 import os
+import select
 import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dockd.helper import client
@@ -40,6 +41,16 @@ class HelperHere:
                 os._exit(1)
         listener.close()
         self.pids.append(pid)
+
+    def end_sessions(self) -> None:
+        """Wait until every session is over, each in its process."""
+        for pid in self.pids:
+            children = Path(f"/proc/{pid}/task/{pid}/children")
+            for child in children.read_text().split():
+                with suppress(ProcessLookupError):
+                    pidfd = os.pidfd_open(int(child))
+                    select.select([pidfd], [], [], 30)
+                    os.close(pidfd)
 
     def stop(self) -> None:
         """End it."""

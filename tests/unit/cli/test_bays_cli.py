@@ -1,14 +1,20 @@
 """`dockd bays learn`, with hands that plug as the test says."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from dockd.bays.learning import Connected
+from dockd.bays.probing import Patience
+from dockd.bays.udev import Port, Udev
 from dockd.cli import bays
 from dockd.config import load_site
+from dockd.core.usb import Plugged
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "site.example.yaml"
 PORT = "pci-0000:00:14.0-usb-0:1.{}"
@@ -109,3 +115,50 @@ def test_wrong_calls_are_explained(arguments: list[str], words: str) -> None:
     done = learn(*arguments)
     assert done.exit_code == 2
     assert words in done.stderr
+
+
+class FakePower:
+    """A port whose hub says what the test says."""
+
+    def __init__(self, port: Port, *, obeys: bool) -> None:
+        self._port, self._obeys = port, obeys
+
+    async def switch(self, *, on: bool) -> bool:
+        """The camera leaves and comes."""
+        self._port.saw(Plugged((1, 9), "S1", "Cam", ()) if on else None, first=False)
+        return self._obeys
+
+
+@pytest.mark.parametrize(("obeys", "code", "words"), [(True, 0, "left and came back"), (False, 1, "stayed on although")])
+def test_a_ports_power_is_probed(site: Path, monkeypatch: pytest.MonkeyPatch, *, obeys: bool, code: int, words: str) -> None:
+    """In words with an exit code, and as JSON; the bay's port is that of the site file."""
+    learn("1", "--write", "--config", site)
+    monkeypatch.setattr(bays, "Patience", lambda: Patience(off_s=0.01))
+    ports: list[Port] = []
+
+    class FakeUdev(Udev):
+        def port(self, name: str) -> Port:
+            ports.append(super().port(name))
+            ports[0].saw(Plugged((1, 8), "S1", "Cam", ()), first=True)
+            return ports[0]
+
+        async def run(self) -> None:
+            await asyncio.Event().wait()
+
+    @asynccontextmanager
+    async def power(path: str, bay: str) -> AsyncIterator[FakePower]:
+        yield FakePower(ports[0], obeys=obeys)
+
+    monkeypatch.setattr(bays, "Udev", FakeUdev)
+    monkeypatch.setattr(bays, "port_power", power)
+    for arguments, wanted in (([], words), (["--json"], f'"verdict": "{"switches" if obeys else "ignores"}"')):
+        done = CliRunner().invoke(bays.command, ["probe", "1", "--config", str(site), *arguments])
+        assert (done.exit_code, wanted in done.stdout) == (code, True)
+        ports.clear()
+
+
+def test_only_usb_bays_are_probed(site: Path) -> None:
+    """A folder has no power to switch."""
+    done = CliRunner().invoke(bays.command, ["probe", "1", "--config", str(site)])
+    assert done.exit_code == 2
+    assert "'1' is no USB bay of" in done.stderr
