@@ -4,7 +4,7 @@ Read `model` for what can be configured, then `source` (YAML with places), `rule
 them together.
 """
 
-from dockd.config.model import ArchiveSettings, Bay, Control, Erase, Offload, Profiles, Ready, Site, Spool, Uploads
+from dockd.config.model import ArchiveSettings, Bay, Control, Erase, Kiosk, Offload, Profiles, Ready, Site, Spool, Uploads
 from dockd.config.profile import load_profile, load_profiles
 from dockd.config.site import load_site
 
@@ -13,6 +13,7 @@ __all__ = [
     "Bay",
     "Control",
     "Erase",
+    "Kiosk",
     "Offload",
     "Profiles",
     "Ready",

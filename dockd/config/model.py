@@ -193,6 +193,30 @@ class Control(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "dockd-admin"
 
 
+class Kiosk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The page that officers read on the dock's own screen; nobody but this machine itself can open it."""
+
+    port: Annotated[
+        int,
+        Meta(
+            description="The page is served at http://127.0.0.1:PORT/, to this machine only.", ge=1024, le=65535, examples=[8480]
+        ),
+    ]
+    language: Annotated[Literal["en", "es"], Meta(description="English or Spanish.")] = "en"
+    layout: (
+        Annotated[
+            tuple[Annotated[tuple[Annotated[str, rules.PLACE], ...], Meta(min_length=1)], ...],
+            Meta(
+                description="The bays as they lie on the dock: a list for each row, with every bay's id once, and - where there "
+                "is none. Without it the page arranges them as its screen has room.",
+                min_length=1,
+                examples=[[["1", "2", "3", "4"], ["5", "6", "-", "-"]]],
+            ),
+        ]
+        | None
+    ) = None
+
+
 class Profiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Kinds of camera beyond those that ship with dockd."""
 
@@ -236,3 +260,4 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     profiles: Annotated[Profiles, Meta(description="Kinds of camera beyond those that ship with dockd.")] = field(
         default_factory=Profiles
     )
+    kiosk: Annotated[Kiosk, Meta(description="The page on the dock's own screen; without it there is none.")] | None = None

@@ -30,6 +30,8 @@ _GROUP_LIMIT = 256
 _USB_ID = re.compile(r"[0-9a-f]{4}", re.ASCII)
 _EXPRESSION_LIMIT = 200
 _ROOT = "."
+NO_BAY = "-"
+"""A place in the kiosk's layout at which the dock has no bay."""
 _PORT_EXAMPLE = "pci-0000:00:14.0-usb-0:1.2"
 
 
@@ -74,6 +76,10 @@ def _group(text: str) -> str:
         msg = f"{shown(text)} is not the name of a group, expected one as `getent group` shows it, such as dockd-admin"
         raise ValueError(msg)
     return text
+
+
+def _place(text: str) -> str:
+    return text if text == NO_BAY else _bay_id(text)
 
 
 def _usb_port(text: str) -> str:
@@ -236,6 +242,7 @@ DOCK_ID = Rule(partial(_lower_id, example="balt-ero-01"), {"pattern": f"^{_LOWER
 PROFILE_NAME = Rule(partial(_lower_id, example="acme-mk2"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 BAY_ID = Rule(_bay_id, {"pattern": f"^{_BAY_ID.pattern}$"})
 GROUP = Rule(_group, {"minLength": 1, "maxLength": _GROUP_LIMIT, "pattern": "^[^:,]*[^:,0-9][^:,]*$"})
+PLACE = Rule(_place, {"pattern": f"^(-|{_BAY_ID.pattern})$"})
 USB_PORT = Rule(_usb_port, {"pattern": f"^{PORT.pattern}$"})
 USB_ID = Rule(_usb_id, {"pattern": "^[0-9a-fA-F]{4}$"})
 TIME_ZONE = Rule(_time_zone, {"minLength": 1})

@@ -62,16 +62,25 @@ def _property(given: Schema, field: msgspec.structs.FieldInfo) -> Schema:
             given |= {"examples": extra.examples} if extra.examples else {}
         if isinstance(extra, Rule):
             given |= extra.schema
-    if get_origin(kind) is tuple:
-        _, *item_extras = _unwrapped(get_args(kind)[0])
-        rules = [extra.schema for extra in item_extras if isinstance(extra, Rule)]
-        given |= {"items": {"type": "string", **rules[0]}} if rules else {}
+    given |= _items(kind)
     default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
     if isinstance(default, Path):
         given["default"] = str(default)
     elif isinstance(default, int) and default in _WRITTEN_DEFAULTS:
         given["default"] = _WRITTEN_DEFAULTS[default]
     return given
+
+
+def _items(kind: object) -> Schema:
+    """What the rules say of a list's entries, and of the entries of lists in it."""
+    if get_origin(kind) is not tuple:
+        return {}
+    inner, *extras = _unwrapped(get_args(kind)[0])
+    if get_origin(inner) is tuple:
+        least = next((extra.min_length for extra in extras if isinstance(extra, msgspec.Meta)), None)
+        return {"items": {"type": "array", "minItems": least or 0, **_items(inner)}}
+    rules = [extra.schema for extra in extras if isinstance(extra, Rule)]
+    return {"items": {"type": "string", **rules[0]}} if rules else {}
 
 
 def _unwrapped(annotation: object) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from dockd.config.fill import fill, place_of
 from dockd.config.model import ArchiveSettings, Site
 from dockd.config.problems import Problems
+from dockd.config.rules import NO_BAY
 from dockd.config.source import Mapping, Node, Place, read
 from dockd.core.readiness import Needs
 
@@ -23,6 +24,7 @@ def load_site(path: Path) -> Site:
         _check_folders(site, node, problems)
         _check_archive(site.archive, node, problems)
         _check_light(site, node, problems)
+        _check_kiosk(site, node, problems)
     if problems or site is None:
         raise problems.error()
     return site
@@ -87,6 +89,26 @@ def _check_light(site: Site, node: Node, problems: Problems) -> None:
     elif not site.erase.directory_erase:
         msg = "ready.needs: erased needs erase.directory_erase: true in directory bays, expected that, or archived here"
         problems.add(place, msg)
+
+
+def _check_kiosk(site: Site, node: Node, problems: Problems) -> None:
+    """Every bay has its one place on the page: one that is missing there would be missed at the end of a shift."""
+    if site.kiosk is None or site.kiosk.layout is None:
+        return
+    known = {bay.id for bay in site.bays}
+    places: set[str] = set()
+    for row, ids in enumerate(site.kiosk.layout):
+        for column, bay in enumerate(ids):
+            where = f"kiosk.layout[{row}][{column}]"
+            if bay != NO_BAY and bay not in known:
+                msg = f"{where}: no bay has the id {bay!r}, expected one of {', '.join(sorted(known))}, or {NO_BAY} for no bay"
+                problems.add(place_of(node, "kiosk", "layout", row, column), msg)
+            elif bay in places:
+                problems.add(place_of(node, "kiosk", "layout", row, column), f"{where}: bay {bay!r} stands there twice")
+            places |= {bay} - {NO_BAY}
+    if missing := known - places:
+        msg = f"kiosk.layout: bays without a place: {', '.join(sorted(missing))}, expected every bay once"
+        problems.add(place_of(node, "kiosk", "layout"), msg)
 
 
 def _key_place(node: Node, section: str, key: str) -> Place:

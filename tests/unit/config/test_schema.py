@@ -18,7 +18,8 @@ BEYOND_A_SCHEMA = {
         "anchor", "bay-folder-inside-spool", "bay-folder-twice", "bay-id-twice", "bay-is-two-things",
         "bay-port-twice", "bay-without-folder", "erased-in-usb-bays", "client-certificate-alone", "directive",
         "duplicate-key", "erased-without-directory-erase", "erased-without-erasing", "http-to-elsewhere",
-        "integer-leading-zero", "invisible-character", "merge-key", "password-in-url", "path-dots", "sexagesimal",
+        "integer-leading-zero", "invisible-character", "kiosk-layout-incomplete",
+        "kiosk-layout-twice", "kiosk-layout-unknown-bay", "merge-key", "password-in-url", "path-dots", "sexagesimal",
         "surrogate-escape", "time-zone", "tls-file-over-http", "yes-for-boolean",
     },
     "bad_profiles": {

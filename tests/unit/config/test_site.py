@@ -223,3 +223,14 @@ def test_a_bay_is_a_usb_port(site_of: SiteOf) -> None:
     port = "platform-fd500000.pcie-pci-0000:01:00.0-usb-0:1.2"
     site = site_of(GOOD.replace("directory: /srv/bays/1", f'usb_port: "{port}"'))
     assert site.bays == (Bay(id="1", usb_port=port),)
+
+
+def test_the_page_has_the_docks_shape(site_of: SiteOf) -> None:
+    """Rows may differ in length, and a place may have no bay; without the key there is no page."""
+    two = GOOD.replace(
+        '  - {id: "1", directory: /srv/bays/1}', '  - {id: "1", directory: /srv/1}\n  - {id: "2", directory: /srv/2}'
+    )
+    kiosk = site_of(two + 'kiosk:\n  port: 8480\n  layout:\n    - ["-", "1"]\n    - ["2"]\n').kiosk
+    assert kiosk is not None
+    assert (kiosk.port, kiosk.language, kiosk.layout) == (8480, "en", (("-", "1"), ("2",)))
+    assert site_of(GOOD).kiosk is None
