@@ -16,6 +16,7 @@ REMOVERS = {
     "dockd/demo/folder.py": "what an earlier demo left in the folder that it made itself",
     "dockd/demo/stage.py": "moves the demo's own cameras in and out of its bays",
     "dockd/dsse.py": "the temporary name of a new private key",
+    "dockd/helper/port_power.py": "notes, in the helper's own runtime folder, of ports that are without power",
     "dockd/journal/file.py": "lock and probe files beside the journal",
     "dockd/journal/rebuild.py": "the temporary journal that was rebuilt",
     "dockd/offload/durable.py": "gives a finished copy in the spool its final name",
