@@ -95,6 +95,18 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ]
         | None
     ) = None
+    owner: (
+        Annotated[
+            int,
+            Meta(
+                description="User number under which these cameras write, on ext4; 0, their root, if not given.",
+                ge=0,
+                le=65_535,
+                examples=[1000],
+            ),
+        ]
+        | None
+    ) = None
 
 
 def load_profiles(where: Site | Path | None = None) -> tuple[Profile, ...]:
@@ -158,6 +170,7 @@ def _profile(content: ProfileFile) -> Profile:
         erase=content.erase,
         usb=tuple(UsbId(each.vendor, each.product or "") for each in content.usb),
         filesystem=content.filesystem or "",
+        owner=content.owner or 0,
         **{name: Source(fact.file, fact.line) for name, fact in facts.items()},
     )
 
@@ -200,6 +213,8 @@ def _check_usb(content: ProfileFile, node: Node, problems: Problems) -> None:
         problems.add(
             place_of(node, "filesystem"), "filesystem: has no effect without usb, expected the devices there, or neither"
         )
+    if content.owner is not None and content.filesystem != "ext4":
+        problems.add(place_of(node, "owner"), "owner: has no effect without filesystem: ext4, expected that, or no owner")
 
 
 def _usual_recordings(content: ProfileFile) -> Iterator[str]:

@@ -54,6 +54,7 @@ class Profile:
         erase: `delete` or `never`.
         usb: the devices that are such cameras; none for a kind that is only met in directory bays.
         filesystem: what their disks are mounted as, whatever they look like; empty without `usb`.
+        owner: the user who writes on them, where the file system knows owners.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Profile:
     erase: str = "delete"
     usb: tuple[UsbId, ...] = ()
     filesystem: str = ""
+    owner: int = 0
 
     def is_device(self, vendor: int, product: int) -> bool:
         """Whether a USB device with these numbers is such a camera."""

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from dockd.core.profile import Profile
 from dockd.errors import CameraGoneError, CameraUnknownError, ConfigError, DockError
 from dockd.helper import guard, mounting, wire
+from dockd.helper.idmapping import hand_over
 from dockd.helper.permitted import Permitted
 from dockd.helper.port_power import Switch
 from dockd.helper.sysfs import Sysfs
@@ -110,6 +112,7 @@ class Session:
         try:
             with mounting.write_blocked(self._sysfs, self._sysfs.disks(device), diskseq, partition) as volume:
                 mount = mounting.mounted(volume, profile.filesystem, self._uid, self._where)
+                self._hand_over(mount, profile)
         except BaseException:
             os.close(turn)
             raise
@@ -121,6 +124,17 @@ class Session:
             raise CameraGoneError(msg) from exc
         _log.info("opened", bay=bay, diskseq=diskseq, partition=partition, filesystem=profile.filesystem)
         return wire.Opened(profile.filesystem), root
+
+    def _hand_over(self, mount: mounting.Mount, profile: Profile) -> None:
+        """Let the client read what only the camera's own user may; root may anyhow, and FAT belongs to the client as mounted."""
+        if profile.filesystem != "ext4" or self._uid == 0:
+            return
+        try:
+            hand_over(self._where, profile.owner, self._uid)
+        except OSError as exc:
+            mount.abandon()
+            msg = f"the camera's files cannot be handed to the daemon: {exc.strerror}"
+            raise CameraUnknownError(msg, hint="Admins: this takes Linux 6.1 or newer, as Debian 12 and 13 have it.") from exc
 
     def _in_turn(self, diskseq: int) -> int:
         """A lock that lasts as long as the disk is mounted here: a session that is just ending must not look like a stranger."""

@@ -26,6 +26,7 @@ BEYOND_A_SCHEMA = {
         "expression-broken", "expression-nested-set", "expression-without-group", "facts-are-evidence", "folder-climbs",
         "ignore-all", "ignore-folder", "ignore-recordings", "sidecar-is-recording", "usb-without-filesystem",
         "filesystem-without-usb",
+        "owner-without-ext4",
     },
 }  # fmt: skip
 

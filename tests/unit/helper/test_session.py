@@ -78,6 +78,74 @@ def test_a_camera_is_read_and_not_a_bit_of_it_changes(running: HelperHere, *, di
     assert digest(image) == before
 
 
+_DAEMON = 54_321
+"""A user who is not root, as the daemon's is not."""
+
+
+def test_what_only_the_cameras_root_may_read_is_read(rig: HelperHere) -> None:
+    """By a client without any capability; what belongs to somebody else on the camera stays shut, and the image is the same."""
+    tree = rig.folder / "tree"
+    (tree / "DCIM").mkdir(parents=True, mode=0o700)
+    for name, owner in (("A.MP4", 0), ("B.MP4", 1000)):
+        (tree / "DCIM" / name).write_bytes(name.encode())
+        (tree / "DCIM" / name).chmod(0o600)
+        os.chown(tree / "DCIM" / name, owner, owner)
+    image = rig.folder / "card"
+    subprocess.run(["mkfs.ext4", "-q", "-d", tree, image, "16M"], check=True)
+    before = digest(image)
+    rig.start(users=(_DAEMON,))
+    with loop_device(image) as node:
+        rig.port.disk(rig.port.plug(BULK), node)
+        assert _read_as_daemon(rig, Volume(diskseq(node), 0)) == "A.MP4 54321 Permission denied"
+    assert digest(image) == before
+
+
+def _read_as_daemon(rig: HelperHere, volume: Volume) -> str:
+    """What a process of the daemon's user gets of A.MP4, whose it is, and what it is told of B.MP4."""
+    rig.folder.chmod(0o755)
+    Path(rig.path).chmod(0o777)
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.chdir(rig.folder)  # the folders above are root's alone
+            os.setgroups([])
+            os.setresgid(_DAEMON, _DAEMON, _DAEMON)
+            os.setresuid(_DAEMON, _DAEMON, _DAEMON)
+            root = client.Session.connect(Path(rig.path).name).open(BAY, volume)
+            content = os.read(os.open("DCIM/A.MP4", os.O_RDONLY, dir_fd=root), 100).decode()
+            owner = os.stat("DCIM/A.MP4", dir_fd=root).st_uid
+            try:
+                os.open("DCIM/B.MP4", os.O_RDONLY, dir_fd=root)
+                refused = "was opened"
+            except OSError as exc:
+                refused = exc.strerror or ""
+            os.write(theirs, f"{content} {owner} {refused}".encode())
+        except BaseException as exc:  # noqa: BLE001 - told to the test
+            os.write(theirs, repr(exc).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours) as told:
+        said = told.read()
+    os.waitpid(pid, 0)
+    return said
+
+
+def test_a_kernel_that_cannot_hand_over_is_named(rig: HelperHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing stays mounted, and the words say what it takes."""
+
+    def refused(where: Path, owner: int, uid: int) -> None:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr("dockd.helper.session.hand_over", refused)
+    rig.start(users=(_DAEMON,))
+    with loop_device(camera_image(rig.folder / "card")) as node:
+        rig.port.disk(rig.port.plug(BULK), node)
+        assert "cannot be handed to the daemon: Invalid argument" in _read_as_daemon(rig, Volume(diskseq(node), 0))
+        _await_free(node)
+
+
 def test_a_partition_is_mounted_and_its_disk_shut(running: HelperHere) -> None:
     """The whole disk and every partition of it are write-blocked, also those that nobody asked for."""
     image = running.folder / "card"
