@@ -26,10 +26,12 @@ from dockd.bays.outpost import Outpost
 from dockd.bays.protocol import Bay
 from dockd.bays.udev import Udev
 from dockd.bays.usb import Helper, UsbBay
-from dockd.board import Board
+from dockd.board import Board, Configuration
 from dockd.clock import Clock
 from dockd.config import model
+from dockd.config.acceptance import Acceptance, Running, command_for
 from dockd.config.model import ArchiveSettings, Site
+from dockd.config.spool_disk import check_spool_disk
 from dockd.core import custody
 from dockd.core.profile import Profile
 from dockd.core.readiness import Needs
@@ -49,8 +51,15 @@ from dockd.web.control import control_api
 _log = structlog.get_logger(__name__)
 
 
-async def run(site: Site, profiles: Sequence[Profile], clock: Clock, workers: Workers) -> None:
+async def run(site_file: Path, running: Running, profiles: Sequence[Profile], clock: Clock, workers: Workers) -> None:
     """Run one dock until SIGTERM or SIGINT.
+
+    Args:
+        site_file: as the admin named it.
+        running: what it says, as far as it was accepted.
+        profiles: in the order in which they are tried.
+        clock: the machine's.
+        workers: the process that forks the bays' workers.
 
     Raises:
         DockError: it cannot start, or its own journal or disk failed while it ran.
@@ -59,9 +68,12 @@ async def run(site: Site, profiles: Sequence[Profile], clock: Clock, workers: Wo
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with built(site, clock) as dock:
+    site = running.site
+    async with built(site_file, running, clock) as dock:
         await recover(dock)
-        await dock.journal.record(custody.Noted("daemon.started", {"version": __version__, "dock": site.dock}))
+        await dock.journal.record(
+            custody.Noted("daemon.started", {"version": __version__, "dock": site.dock}), noted(running.acceptance)
+        )
         try:
             await _serve(site, profiles, dock, workers, stop)
         finally:
@@ -114,16 +126,52 @@ def _bay(bay: model.Bay, profiles: Sequence[Profile], outpost: Outpost, udev: Ud
     return DirectoryBay(bay.id, bay.directory, profiles, patience=patience_there, watch=outpost.watch)
 
 
+def has_served(site: Site) -> bool:
+    """Whether the site's spool has served a dock before."""
+    return Spool(site.spool.directory).journal.exists()
+
+
+def noted(acceptance: Acceptance) -> custody.Noted:
+    """The custody entry that says on whose acceptance the dock runs from here on."""
+    content = acceptance.content
+    return custody.Noted(
+        "configuration.accepted",
+        {
+            "by": content.by,
+            "accepted": content.at,
+            "changes": list(content.changes),
+            "digest": acceptance.digest,
+            "before": content.before,
+            "site_file": content.site_file_sha256,
+        },
+    )
+
+
 @asynccontextmanager
-async def built(site: Site, clock: Clock) -> AsyncIterator[Dock]:
+async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterator[Dock]:
     """Every part of one dock, given back at the end.
 
     Raises:
         DockError: a part cannot be built.
     """
+    site = running.site
     spool = Spool(site.spool.directory)
     await asyncio.to_thread(spool.prepare)
-    board = Board(clock, tuple(bay.id for bay in site.bays))
+    disk = await asyncio.to_thread(check_spool_disk, running, site_file)
+    if not disk.encrypted:
+        _log.warning(
+            "spool is not encrypted", why=f"{site.spool.directory} {disk.why}", accepted_by=running.acceptance.content.by
+        )
+    for each in running.pending:
+        _log.warning("not in force before it is accepted", change=str(each), command=command_for(site_file))
+    configuration = Configuration(
+        accepted_by=running.acceptance.content.by,
+        accepted_at=running.acceptance.content.at,
+        pending=tuple(map(str, running.pending)),
+        accept_with=command_for(site_file) if running.pending else "",
+        spool_encrypted=disk.encrypted,
+    )
+    board = Board(clock, tuple(bay.id for bay in site.bays), configuration)
     journal = await open_journal(spool, clock)
     try:
         archive = await asyncio.to_thread(build_archive, site, clock, board)

@@ -139,14 +139,37 @@ class ArchiveLink:
     since: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """By what the dock runs.
+
+    Attributes:
+        accepted_by, accepted_at: whose acceptance stands, and since when.
+        pending: what in the site file is not in force, because it weakens evidence and no admin has accepted it.
+        accept_with: the command that accepts it.
+        error: why the site file as it lies there now cannot be used; the last good one is in force then.
+        restart_for: keys that changed in the site file and are in force only after a restart.
+        spool_encrypted: everything in the spool reaches its disk through dm-crypt.
+    """
+
+    accepted_by: str = ""
+    accepted_at: str = ""
+    pending: tuple[str, ...] = ()
+    accept_with: str = ""
+    error: str = ""
+    restart_for: tuple[str, ...] = ()
+    spool_encrypted: bool = False
+
+
 class Board:
-    """All bays and the archive link of one dock.
+    """All bays and the archive link of one dock, and by what it runs.
 
     Attributes:
         change: counts the news; a reader that has seen this number has missed nothing.
     """
 
-    def __init__(self, clock: Clock, bays: tuple[str, ...]) -> None:
+    def __init__(self, clock: Clock, bays: tuple[str, ...], configuration: Configuration | None = None) -> None:
+        self.configuration = configuration or Configuration()
         self.bays = {bay: BayBoard(bay, Meter(clock)) for bay in bays}
         self.archive = ArchiveLink()
         self.sent = Meter(clock)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dockd import __version__
-from dockd.board import BayBoard
+from dockd.board import BayBoard, Configuration
 from dockd.clock import rfc3339
 from dockd.core import custody, life
 from dockd.core.names import shown
@@ -19,6 +19,7 @@ from dockd.errors import ControlError
 from dockd.web.view import (
     ArchiveView,
     BayView,
+    ConfigurationView,
     DaemonView,
     HoldOrder,
     Problem,
@@ -58,11 +59,14 @@ class Overview:
             dock=dock.name,
             time=rfc3339(dock.clock.now()),
             archive=ArchiveView(link.reachable is not False, link.message, link.since or None),
-            spool=SpoolView(dock.ledger.free_bytes(), used, dock.ledger.promised_bytes),
+            spool=SpoolView(
+                dock.ledger.free_bytes(), used, dock.ledger.promised_bytes, encrypted=dock.board.configuration.spool_encrypted
+            ),
             queue=QueueView(dock.outbox.files, dock.outbox.left_bytes, round(rate), None if drain is None else round(drain)),
             bays=tuple(self._bay(each) for each in dock.board.bays.values()),
             recordings=RecordingCounts(**{state.value: count for state, count in dock.journal.counts().items()}),
             daemon=DaemonView(__version__, os.getpid(), self._started, resident),
+            configuration=_configuration(dock.board.configuration),
         )
 
     def _occupied_bytes(self) -> tuple[int, int]:
@@ -154,6 +158,17 @@ class Overview:
         except KeyError:
             msg = f"no recording {recording} is known here"
             raise ControlError(msg, hint="Look it up with: dockd status --json, or in the archive.") from None
+
+
+def _configuration(standing: Configuration) -> ConfigurationView:
+    return ConfigurationView(
+        accepted_by=standing.accepted_by,
+        accepted_at=standing.accepted_at,
+        pending=standing.pending,
+        accept_with=standing.accept_with,
+        error=standing.error,
+        restart_for=standing.restart_for,
+    )
 
 
 def _view(recording: Recording) -> RecordingView:

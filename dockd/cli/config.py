@@ -6,8 +6,12 @@ from pathlib import Path
 
 import click
 
-from dockd.config import Site, load_profiles, load_site
+from dockd.cli.options import CONFIG
+from dockd.clock import SystemClock, rfc3339
+from dockd.config import Site, acceptance, load_profiles, load_site
+from dockd.config.guarded import changes, guarded, permits
 from dockd.config.schema import Kind, printed
+from dockd.config.spool_disk import spool_disk
 from dockd.core.profile import Profile
 from dockd.errors import ConfigError
 
@@ -51,6 +55,49 @@ def check(*, path: Path, as_json: bool) -> None:
             click.echo(json.dumps({"good": False, "file": str(path), "problems": error.message.split("\n")}))
         sys.exit(2)
     click.echo(json.dumps(_facts(path, site, profiles)) if as_json else _summary(site, profiles))
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  sudo dockd config accept
+  sudo dockd config accept --unencrypted-spool
+  sudo dockd config accept --yes          (in a play or a script that was reviewed)
+
+Exit code 1: not accepted, because the answer was not yes, or because the spool's disk is not encrypted."""
+)
+@CONFIG
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--unencrypted-spool", is_flag=True, help="Accept too that the spool's disk is not encrypted.")
+def accept(*, config: Path, yes: bool, unencrypted_spool: bool) -> None:
+    """Accept what in the site file weakens evidence; until then the last accepted one stays in force.
+
+    That is: another archive, key or authority; an erase policy under which more is erased; a spool on a disk in the clear. Run
+    as root, or as the owner of a dock of one's own. A running dock takes it over; who accepted what is in its custody log.
+    """
+    site = load_site(config)
+    load_profiles(site)
+    disk = spool_disk(site.spool.directory)
+    before = acceptance.standing_or_none(config)
+    known = before is not None and before.content.guarded.unencrypted_spool == site.spool.directory
+    bare = not disk.encrypted and (unencrypted_spool or known)
+    wanted = guarded(site, unencrypted_spool=bare)
+    lines = permits(wanted) if before is None else changes(before.content.guarded, wanted)
+    if not disk.encrypted and not bare:
+        click.echo(f"the spool {site.spool.directory} {disk.why}: whoever takes the dock's disk can read every recording on it")
+        click.echo("  Put the spool's disk on LUKS, or accept that too: --unencrypted-spool")
+        sys.exit(1)
+    if before is not None and before.content.guarded == wanted:
+        click.echo(f"nothing to accept: {before.content.by} accepted it all at {before.content.at}")
+        return
+    click.echo(f"{config}:")
+    for line in lines or ("nothing weaker; what was accepted before and is not asked for any more is withdrawn",):
+        click.echo(f"  {line}")
+    if not yes and not click.confirm("Accept this for this dock?"):
+        sys.exit(1)
+    by = acceptance.person()
+    acceptance.accept(config, site, by=by, at=rfc3339(SystemClock().now()), unencrypted_spool=bare)
+    click.echo(f"accepted by {by}; in {acceptance.path_of(config)}")
 
 
 @command.command(

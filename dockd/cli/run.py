@@ -31,20 +31,21 @@ def command(config: Path) -> None:
 
 def _run(config: Path, workers: Workers) -> None:
     """Load what only the daemon needs, now that the zygote was forked without it, and run."""
-    from dockd.app import run  # noqa: PLC0415 - see above
-    from dockd.clock import SystemClock  # noqa: PLC0415
+    from dockd.app import has_served, run  # noqa: PLC0415 - see above
+    from dockd.clock import SystemClock, rfc3339  # noqa: PLC0415
+    from dockd.config.acceptance import at_start  # noqa: PLC0415
     from dockd.config.profile import load_profiles  # noqa: PLC0415
-    from dockd.config.site import load_site  # noqa: PLC0415
     from dockd.logs import speak  # noqa: PLC0415
 
-    site = load_site(config)
-    profiles = load_profiles(site)
+    clock = SystemClock()
+    running = at_start(config, has_served, rfc3339(clock.now()))
+    profiles = load_profiles(running.site)
     speak()
     gc.collect()
     gc.freeze()  # what is loaded stays; a full collection would walk all of it, and the event loop would wait
     with asyncio.Runner() as runner:
         try:
-            runner.run(run(site, profiles, SystemClock(), workers))
+            runner.run(run(config, running, profiles, clock, workers))
         except BaseExceptionGroup as group:
             raise _first(group) from group
 

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from dockd.errors import ControlError
-from dockd.web.view import LAMPS, BayView, StatusView
+from dockd.web.view import LAMPS, BayView, ConfigurationView, StatusView
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -160,7 +160,7 @@ def screen(status: StatusView) -> "RenderableType":
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=heading != "Camera", overflow="fold")
     for bay in status.bays:
         table.add_row(*(cell if isinstance(cell, Text) else Text(_plain(cell)) for cell in _row(bay)))
-    lines = [*(line for bay in status.bays for line in _words(bay)), *_footer(status)]
+    lines = [*(line for bay in status.bays for line in _words(bay)), *_footer(status), *_configuration(status.configuration)]
     return Group(table, *(Text(_plain(line)) for line in lines))
 
 
@@ -190,15 +190,27 @@ def _words(bay: BayView) -> list[str]:
 
 def _footer(status: StatusView) -> list[str]:
     archive, spool, queue, daemon = status.archive, status.spool, status.queue, status.daemon
+    bare = "" if spool.encrypted else ", NOT encrypted"
     since = f" since {archive.since}" if archive.since else ""
     counts = ", ".join(f"{count} {state}" for state, count in msgspec.structs.asdict(status.recordings).items() if count)
     return [
         f"Archive: {'reachable' if archive.reachable else 'NOT reachable'}{since}. {archive.message}".rstrip(),
         f"Queue: {queue.files} files, {_size(queue.bytes)}, {_size(queue.rate_bytes_s)}/s. {_left(queue.drain_s)}".rstrip(),
-        f"Spool: {_size(spool.free_bytes)} free, {_size(spool.used_bytes)} used, {_size(spool.reserved_bytes)} reserved.",
+        f"Spool: {_size(spool.free_bytes)} free, {_size(spool.used_bytes)} used, {_size(spool.reserved_bytes)} reserved{bare}.",
         f"Recordings: {counts or 'none'}.",
         f"dockd {daemon.version}, process {daemon.pid} since {daemon.started}, {_size(daemon.rss_bytes)} of memory.",
     ]
+
+
+def _configuration(standing: ConfigurationView) -> list[str]:
+    """What of the site file is not in force, and what to do about it; nothing where all of it is."""
+    lines = [f"Site file NOT in force, {standing.error}"] if standing.error else []
+    lines += [f"Not accepted, so not in force: {each}" for each in standing.pending]
+    if standing.pending:
+        lines.append(f"An admin accepts it with: {standing.accept_with}")
+    if standing.restart_for:
+        lines.append(f"In force after systemctl restart dockd: {', '.join(standing.restart_for)}")
+    return lines
 
 
 def _left(seconds: int | None) -> str:

@@ -98,11 +98,13 @@ class SpoolView(msgspec.Struct, frozen=True):
         free_bytes: room on its disk.
         used_bytes: what the recordings in it occupy.
         reserved_bytes: room promised to copies that are under way.
+        encrypted: whether everything in it reaches its disk through dm-crypt.
     """
 
     free_bytes: int
     used_bytes: int
     reserved_bytes: int
+    encrypted: bool = False
 
 
 class QueueView(msgspec.Struct, frozen=True):
@@ -159,6 +161,26 @@ class DaemonView(msgspec.Struct, frozen=True):
     rss_bytes: int
 
 
+class ConfigurationView(msgspec.Struct, frozen=True):
+    """By what the dock runs.
+
+    Attributes:
+        accepted_by: who accepted what weakens evidence, as the system knows them.
+        accepted_at: when.
+        pending: what the site file asks for and is not in force, because it weakens evidence and no admin has accepted it.
+        accept_with: the command that accepts it, empty if nothing is pending.
+        error: why the site file as it lies there now cannot be used, empty if it can; the last good one is in force then.
+        restart_for: keys that were changed and take effect only when the daemon is started anew.
+    """
+
+    accepted_by: str = ""
+    accepted_at: str = ""
+    pending: tuple[str, ...] = ()
+    accept_with: str = ""
+    error: str = ""
+    restart_for: tuple[str, ...] = ()
+
+
 class StatusView(msgspec.Struct, frozen=True):
     """The whole document.
 
@@ -171,6 +193,7 @@ class StatusView(msgspec.Struct, frozen=True):
         bays: in the order of the site file.
         recordings: counts by state.
         daemon: the running daemon.
+        configuration: by what it runs, and what waits for an admin.
     """
 
     dock: str
@@ -181,6 +204,7 @@ class StatusView(msgspec.Struct, frozen=True):
     bays: tuple[BayView, ...]
     recordings: RecordingCounts
     daemon: DaemonView
+    configuration: ConfigurationView = ConfigurationView()
 
 
 class RecordingView(msgspec.Struct, frozen=True):

@@ -90,6 +90,8 @@ sed -e "s|^  directory: /var/lib/dockd/spool.*|  directory: $SPOOL  # a disk of 
 quietly dockd config check
 quietly /usr/lib/dockd/bin/site-file-is-ours $SITE
 install -d -o dockd -g dockd /run/dockd
+expect "nobody has accepted this site file yet" as dockd dockd run
+quietly dockd config accept --yes --unencrypted-spool
 setpriv --reuid dockd --regid dockd --init-groups dockd run 2>/tmp/log &
 finished() { find $SPOOL/recordings -regextype posix-extended -regex '.*/[0-9a-f]{32}' 2>/dev/null | wc -l; }
 for _ in $(seq 300); do
@@ -137,6 +139,7 @@ dpkg --purge dockd >/tmp/output 2>&1 || fail "$(cat /tmp/output)"
 sed 's/^/    /' /tmp/output
 grep -F "$SPOOL holds 3 recordings" /tmp/output >/dev/null || fail "$(cat /tmp/output)"
 [ ! -e $SITE ] || fail "purging left the site file"
+[ ! -e ${SITE%.yaml}.accepted.json ] || fail "purging left what was accepted of the site file"
 [ ! -e /var/lib/misc/dockd-spool ] || fail "purging left its note"
 [ "$(footage)" = "$before" ] || fail "purging touched the recordings"
 [ -e $SPOOL/journal.sqlite ] || fail "purging touched the journal"

@@ -103,6 +103,7 @@ class Dock:
             },
         }
         await guest.write(_SITE_FILE, yaml.safe_dump(site | self.site))
+        await guest.sh("dockd config accept --yes --unencrypted-spool")
 
     async def start(self) -> None:
         """Start the service; returns when it says that it is ready."""

@@ -26,6 +26,8 @@ import msgspec
 import yaml
 
 from dockd.cli.status import fetch
+from dockd.config.acceptance import accept
+from dockd.config.site import load_site
 from dockd.core.recording import Recording, State
 from dockd.dsse import SigningKey
 from dockd.journal.rows import CustodyEntry, Docking, to_docking, to_recording
@@ -55,6 +57,7 @@ class Site:
     parallel: int = 2
     needs: str = "erased"
     archive: dict[str, str] = field(default_factory=dict)
+    accepted: bool = True  # an admin accepts each site file that is written
 
 
 class DockProcess:
@@ -132,6 +135,8 @@ class DockProcess:
         )
         path = self.root / "site.yaml"
         path.write_text(text)
+        if site.accepted:
+            accept(path, load_site(path), by="the test", at="2026-11-28T00:00:00.000Z", unencrypted_spool=True)
         return path
 
     def start(self, *, crash_at: str = "", wait: bool = True) -> None:

@@ -110,7 +110,7 @@ def test_table_shows_each_lamp_as_shape_and_word(tmp_path: Path) -> None:
         "Bay 3, DCIM/%FF.MP4: one sector cannot be read",
         "Archive: NOT reachable since 2026-11-24T19:00:00.000Z. No route to host.",
         "Queue: 2 files, 5.0 MB, 1.0 kB/s. About 1 h 23 min left.",
-        "Spool: 1.5 GB free, 20 B used, 0 B reserved.",
+        "Spool: 1.5 GB free, 20 B used, 0 B reserved, NOT encrypted.",
         "Recordings: 2 verified, 7 archived.",
     ):
         assert words in ran.output

@@ -8,6 +8,7 @@ from dockd.core.recording import State
 from dockd.web.view import (
     ArchiveView,
     BayView,
+    ConfigurationView,
     DaemonView,
     Problem,
     QueueView,
@@ -25,6 +26,7 @@ DOCUMENTED: dict[str, type[msgspec.Struct]] = {
     "`bays[].problems`": Problem,
     "`recordings`": RecordingCounts,
     "`daemon`": DaemonView,
+    "`configuration`": ConfigurationView,
 }
 TEXT = (Path(__file__).parents[3] / "docs" / "status.md").read_text(encoding="utf-8")
 

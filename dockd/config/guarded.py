@@ -1,0 +1,123 @@
+"""What in a site file weakens evidence when it changes, and what stays in force until an admin has accepted the change.
+
+A guarded section moves as a whole: where one of its keys is weaker than what was accepted, all of the accepted section stays in
+force, so that no mixture ever runs that nobody wrote. Making a key stricter needs nobody's leave.
+
+    archive   any other kind, url, key or id; another ca_file, or none
+    erase     a policy or directory_erase under which more is erased (ready.needs goes with it: a light that waits for an erasing
+              that is not allowed would never say: take it)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from dockd.config.model import ArchiveSettings, Erase, Ready, Site
+
+_POLICIES = ("never", "delete", "clear")
+"""From the one that keeps most to the one that erases most."""
+
+_FIXED = ("kind", "url", "key")
+"""Another value is another archive."""
+
+_TIGHTENED = ("id", "ca_file")
+"""None allows more than any value."""
+
+
+class Guarded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The part of a site file that an admin accepts.
+
+    Attributes:
+        unencrypted_spool: the spool's folder, if it was accepted that it lies on no encrypted disk.
+    """
+
+    archive: ArchiveSettings
+    erase: Erase
+    ready: Ready
+    unencrypted_spool: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weakening:
+    """One key that is weaker in the site file than what was accepted.
+
+    Attributes:
+        section: the guarded section, which stays as accepted.
+        key: as in the site file, with its section.
+        accepted, wanted: values as they are written, `nothing` for a key that is not there.
+    """
+
+    section: str
+    key: str
+    accepted: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.wanted} instead of {self.accepted}"
+
+
+def guarded(site: Site, *, unencrypted_spool: bool = False) -> Guarded:
+    """What an admin accepts who accepts `site`."""
+    spool = site.spool.directory if unencrypted_spool else None
+    return Guarded(archive=site.archive, erase=site.erase, ready=site.ready, unencrypted_spool=spool)
+
+
+def weakenings(site: Site, accepted: Guarded) -> tuple[Weakening, ...]:
+    """What in `site` is weaker than what was accepted."""
+    found = [_changed("archive", key, site.archive, accepted.archive) for key in _FIXED if _differs(key, site, accepted)]
+    found += [
+        _changed("archive", key, site.archive, accepted.archive)
+        for key in _TIGHTENED
+        if _differs(key, site, accepted) and getattr(accepted.archive, key) is not None
+    ]
+    if _POLICIES.index(site.erase.policy) > _POLICIES.index(accepted.erase.policy):
+        found.append(_changed("erase", "policy", site.erase, accepted.erase))
+    if site.erase.directory_erase and not accepted.erase.directory_erase:
+        found.append(_changed("erase", "directory_erase", site.erase, accepted.erase))
+    return tuple(found)
+
+
+def restrained(site: Site, accepted: Guarded) -> Site:
+    """`site` with every weakened section as it was accepted: what may be in force."""
+    sections = {each.section for each in weakenings(site, accepted)}
+    if "archive" in sections:
+        site = msgspec.structs.replace(site, archive=accepted.archive)
+    if "erase" in sections:
+        site = msgspec.structs.replace(site, erase=accepted.erase, ready=accepted.ready)
+    return site
+
+
+def permits(accepted: Guarded) -> tuple[str, ...]:
+    """What accepting this means, one line for each guarded key, for a person to read before and for the custody log after."""
+    archive, erase = accepted.archive, accepted.erase
+    lines = [
+        f"archive.url: {_written(archive.url)}",
+        f"archive.key: {_written(archive.key)}",
+        f"archive.id: {_written(archive.id)}",
+        f"archive.ca_file: {_written(archive.ca_file)}",
+        f"erase.policy: {_written(erase.policy)}",
+        f"erase.directory_erase: {_written(erase.directory_erase)}",
+    ]
+    if accepted.unencrypted_spool is not None:
+        lines.append(f"spool.directory: {accepted.unencrypted_spool} on a disk that is not encrypted")
+    return tuple(lines)
+
+
+def changes(before: Guarded, after: Guarded) -> tuple[str, ...]:
+    """Lines of `permits` that were not there before."""
+    return tuple(line for line in permits(after) if line not in permits(before))
+
+
+def _differs(key: str, site: Site, accepted: Guarded) -> bool:
+    return bool(getattr(site.archive, key) != getattr(accepted.archive, key))
+
+
+def _changed(section: str, key: str, wanted: object, accepted: object) -> Weakening:
+    return Weakening(section, f"{section}.{key}", _written(getattr(accepted, key)), _written(getattr(wanted, key)))
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)

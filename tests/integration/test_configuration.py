@@ -1,0 +1,58 @@
+"""What an admin changes in the site file, and when the real daemon runs by it."""
+
+from pathlib import Path
+
+from dockd.config.acceptance import path_of
+from tests.integration.conftest import MakeDock
+from tests.sim.audit import files_below
+from tests.sim.cameras import make_camera
+from tests.sim.dock_process import DockProcess, Site
+
+
+def test_weaker_erase_policy_waits_for_an_admin_at_start(tmp_path: Path, make_dock: MakeDock) -> None:
+    """Nothing is erased before it is accepted, the status says what to do, and the log says who accepted what."""
+    dock = make_dock(Site(erase="never", needs="archived"))
+    dock.stop()
+    dock.site.erase, dock.site.accepted = "delete", False
+    dock.start()
+    camera = tmp_path / "camera"
+    make_camera(camera, "CAM-1", recordings=1, size_bytes=100_000)
+    camera.rename(dock.bay(1))
+    dock.wait_for("recording archived", count=2)
+    dock.wait_until(lambda _: dock.lamp(1).lamp == "take it", why="the bay is done")
+    assert len(files_below(dock.bay(1))) > 1
+    said = dock.status().configuration
+    assert said.pending == ("erase.policy: delete instead of never", "erase.directory_erase: true instead of false")
+    assert said.accept_with == f"sudo dockd config accept --config {dock.root / 'site.yaml'}"
+    assert dock.said("not in force before it is accepted", change="erase.policy: delete instead of never")
+    dock.stop()
+    dock.site.accepted = True
+    dock.start()
+    dock.wait_for("camera cleared")
+    assert dock.status().configuration.pending == ()
+    accepted = [entry for entry in dock.custody() if entry["event"] == "configuration.accepted"]
+    assert [entry["by"] for entry in accepted] == ["the test"] * 3
+    assert accepted[-1]["changes"] == ["erase.policy: delete", "erase.directory_erase: true"]
+    assert accepted[-1]["before"] == accepted[0]["digest"]
+
+
+def test_dock_in_a_folder_of_ones_own_needs_no_ceremony(tmp_path: Path) -> None:
+    """Its first start accepts what its owner wrote; the disk in the clear is told."""
+    with DockProcess(tmp_path, None, Site(accepted=False)) as dock:
+        assert path_of(dock.root / "site.yaml").exists()
+        said = dock.status()
+        assert said.configuration.pending == ()
+        assert said.configuration.accepted_by.endswith("by starting the dock for the first time")
+        assert said.spool.encrypted == (not dock.said("spool is not encrypted"))
+
+
+def test_lost_acceptance_stops_a_dock_that_has_served(tmp_path: Path) -> None:
+    """With the command that mends it, and exit code 2, which systemd does not retry."""
+    with DockProcess(tmp_path, None) as dock:
+        dock.stop()
+        path_of(dock.root / "site.yaml").unlink()
+        dock.site.accepted = False
+        dock.start(wait=False)
+        assert dock.wait() == 2
+        assert any("nobody has accepted this site file yet" in str(line.get("text")) for line in dock.lines)
+        assert any("sudo dockd config accept" in str(line.get("text")) for line in dock.lines)
