@@ -1,4 +1,4 @@
-"""Ed25519 keys: the only module that signs or checks a signature.
+"""Ed25519 keys: the only module that signs or checks a signature, of statements as of checkpoints.
 
 Private keys are PKCS #8 PEM files of mode 0600, public keys travel as `ed25519:<base64 of 32 bytes>`; a key's id is the first 16
 hexadecimal digits of the SHA-256 of those 32 bytes. The arithmetic is OpenSSL's, through `cryptography`.
@@ -14,10 +14,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from dockd.core.note import Note, NoteSignature, SignatureType, cosigned, note_key_id
 from dockd.core.proof import Statement, pre_authentication, seal_envelope
 
 _PREFIX = "ed25519:"
 _PUBLIC_BYTES = 32
+_TIME_BYTES = 8
 
 
 class KeyFormatError(ValueError):
@@ -30,11 +32,12 @@ def key_id(public: Ed25519PublicKey) -> str:
 
 
 class SigningKey:
-    """An archive's private key."""
+    """An archive's or a dock's private key."""
 
     def __init__(self, private: Ed25519PrivateKey) -> None:
         self._private = private
         public = private.public_key()
+        self._public = public.public_bytes_raw()
         self.key_id = key_id(public)
         self.public_text = _PREFIX + base64.b64encode(public.public_bytes_raw()).decode()
 
@@ -77,6 +80,15 @@ class SigningKey:
             raise RuntimeError(msg)
         return seal_envelope(statement, self._private.sign(pre_authentication(statement.payload())))
 
+    def sign_note(self, name: str, text: str) -> NoteSignature:
+        """This key's signature, under `name`, over a note's text."""
+        return NoteSignature(name, note_key_id(name, SignatureType.ED25519, self._public), self._private.sign(text.encode()))
+
+    def cosign(self, name: str, text: str, time_s: int) -> NoteSignature:
+        """This key's cosignature, under `name`, over a checkpoint's text, at `time_s` since 1970."""
+        signature = time_s.to_bytes(_TIME_BYTES, "big") + self._private.sign(cosigned(text, time_s))
+        return NoteSignature(name, note_key_id(name, SignatureType.COSIGNATURE, self._public), signature)
+
 
 class PinnedKeys:
     """Public keys that the site file pins; implements `core.proof.SignatureVerifier`."""
@@ -88,13 +100,34 @@ class PinnedKeys:
     def verify(self, key_id: str, message: bytes, signature: bytes) -> bool:
         """Whether the pinned key of that id made `signature` over `message`."""
         key = self._by_id.get(key_id)
-        if key is None:
-            return False
-        try:
-            key.verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+        return key is not None and _made(key, signature, message)
+
+    def signed_note(self, note: Note, name: str) -> bool:
+        """Whether one of these keys signed the note under `name`."""
+        return any(
+            (each.name, each.key_id) == (name, note_key_id(name, SignatureType.ED25519, key.public_bytes_raw()))
+            and _made(key, each.signature, note.text.encode())
+            for key in self._by_id.values()
+            for each in note.signatures
+        )
+
+    def cosigned_at(self, note: Note, name: str) -> tuple[NoteSignature, int] | None:
+        """The cosignature that one of these keys made under `name`, and when, in seconds since 1970; None if there is none."""
+        for key in self._by_id.values():
+            wanted = (name, note_key_id(name, SignatureType.COSIGNATURE, key.public_bytes_raw()))
+            for each in note.signatures:
+                time_s = int.from_bytes(each.signature[:_TIME_BYTES], "big")
+                if (each.name, each.key_id) == wanted and _made(key, each.signature[_TIME_BYTES:], cosigned(note.text, time_s)):
+                    return each, time_s
+        return None
+
+
+def _made(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+    try:
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def parse_public(text: str) -> Ed25519PublicKey:

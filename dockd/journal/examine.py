@@ -6,8 +6,9 @@ from concurrent.futures import Future  # noqa: TC003 - no second way of importin
 from contextlib import closing
 from pathlib import Path
 
+from dockd.core.note import NoteError, parse_checkpoint, parse_note
 from dockd.errors import JournalCorruptError
-from dockd.journal import file
+from dockd.journal import file, log
 from dockd.journal.rows import to_custody
 
 _STEPS_BETWEEN_LOOKS = 10_000
@@ -95,6 +96,7 @@ class Examination:
                 connection.set_progress_handler(self._stopped.is_set, _STEPS_BETWEEN_LOOKS)
                 self._structure(connection)
                 self._custody(connection)
+                self._checkpoint(connection)
                 self._states(connection)
                 self._holds(connection)
         except file.FOREIGN_ERRORS as exc:
@@ -120,6 +122,27 @@ class Examination:
             if not checked:
                 return
             expected += len(checked)
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        """The log begins with what the archive cosigned last."""
+        if (cosigned := log.newest(connection)) is None:
+            return
+        size, note = cosigned
+        tree = log.CustodyTree(connection)
+        while not self._stopped.is_set() and not tree.catch_up():
+            pass
+        if self._stopped.is_set():
+            return
+        try:
+            wanted = parse_checkpoint(parse_note(note).text)
+            same = (
+                wanted.size == size and (head := tree.head()) is not None and head.size >= size and tree.root(size) == wanted.root
+            )
+        except NoteError:
+            same = False
+        if not same:
+            msg = f"{self._path}: the custody log is not the one whose first {size} entries the archive cosigned"
+            raise JournalCorruptError(msg)
 
     def _states(self, connection: sqlite3.Connection) -> None:
         """Every recording is in the state to which the custody log says that it came."""

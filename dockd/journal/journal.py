@@ -16,9 +16,10 @@ from dockd.clock import Clock, rfc3339
 from dockd.core.clearance import Holds
 from dockd.core.custody import Change
 from dockd.core.recording import Measured, Recording, State
-from dockd.journal import orders
+from dockd.journal import log, orders
 from dockd.journal.examine import Examination
 from dockd.journal.ledger import Ledger
+from dockd.journal.log import CustodyTree, Head
 from dockd.journal.orders import Admission, CameraKnown, HoldOrdered
 from dockd.journal.rows import CustodyEntry, Docking
 
@@ -39,6 +40,7 @@ class Journal:
         self._ledger = ledger
         self._closing: Future[None] | None = None
         self._recorded = asyncio.Event()
+        self._tree: CustodyTree | None = None
 
     @classmethod
     async def open(cls, path: Path, clock: Clock) -> Self:
@@ -160,6 +162,25 @@ class Journal:
         """At most `limit` custody entries from number `first` on."""
         return await self._run(lambda: self._ledger.custody(first, limit))
 
+    async def tree_head(self) -> Head | None:
+        """Size and root of the custody log as it is now, None while it is empty."""
+        while not await self._read(lambda connection: self._tree_over(connection).catch_up()):
+            pass  # a log of years is taken in step by step: whoever records waits for one step at most
+        return await self._read(lambda connection: self._tree_over(connection).head())
+
+    async def consistency(self, old: int, new: int) -> list[bytes]:
+        """The proof that the log of `new` entries begins with that of `old`, both up to the last `tree_head`."""
+        return await self._read(lambda connection: self._tree_over(connection).consistency(old, new))
+
+    async def keep_checkpoint(self, size: int, note: bytes) -> None:
+        """Keep a checkpoint that the archive cosigned."""
+        taken = rfc3339(self._clock.now())
+        await self._read(lambda connection: log.keep(connection, size, note, taken))
+
+    async def checkpoint(self) -> tuple[int, bytes] | None:
+        """Size and note of the last checkpoint that the archive cosigned, None if there is none."""
+        return await self._read(log.newest)
+
     async def proof(self, recording_id: str) -> bytes | None:
         """The archive's statement that was last accepted for a recording, as it was signed; None if there was none yet.
 
@@ -189,6 +210,11 @@ class Journal:
             self._closing = self._thread.submit(self._ledger.close)
             self._thread.shutdown(wait=False)
         await asyncio.shield(asyncio.wrap_future(self._closing))
+
+    def _tree_over(self, connection: sqlite3.Connection) -> CustodyTree:
+        if self._tree is None:
+            self._tree = CustodyTree(connection)
+        return self._tree
 
     async def _read(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         return await self._run(lambda: self._ledger.read(question))

@@ -147,6 +147,16 @@ MIGRATIONS: Migrations = (
         """,
         "CREATE INDEX docking_camera ON docking (camera, number)",
     ),
+    # Checkpoints of the custody log that the archive cosigned: evidence that outlives the archive. The tree itself is derived.
+    (
+        """
+        CREATE TABLE checkpoint (
+            size INTEGER PRIMARY KEY CHECK (size > 0),
+            note BLOB NOT NULL,
+            taken TEXT NOT NULL
+        ) STRICT
+        """,
+    ),
 )
 
 
