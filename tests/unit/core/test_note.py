@@ -86,7 +86,7 @@ def test_every_checkpoint_comes_back(size: int, root: bytes, signature: bytes) -
         (b"", "no text"),
         (b"text\n", "no text"),
         (b"\n\n" + _LINE.encode(), "no text"),
-        (b"te\txt\n\n" + _LINE.encode(), "no text"),
+        (b"tab\tin it\n\n" + _LINE.encode(), "no text"),
         (b"text\n\n", "whole lines"),
         (b"text\n\n" + _LINE.encode()[:-1], "whole lines"),
         (b"text\n\n" + _LINE.encode() * 17, "too many"),
