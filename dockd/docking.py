@@ -79,7 +79,13 @@ class Docking:
         while True:
             self._look_again.clear()
             unsettled = await self._round(offloader, clearer)
+            # At a USB port a camera that rests is not in use: its power may be switched, and a pull tears nothing.
+            rests = isinstance(root, UsbSource) and not unsettled
+            if rests:
+                await worker.rest()
             await self._news_of_camera(_UNSETTLED_S if unsettled else None)
+            if rests:
+                await worker.open(root, profile)
 
     async def _news_of_camera(self, at_most_s: float | None) -> bool:
         """Wait until something on the camera changed, or for so long; whether it changed."""

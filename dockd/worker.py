@@ -99,6 +99,8 @@ class Worker:
         match command:
             case messages.Open(root, profile):
                 self._open(root, profile)
+            case messages.Rest():
+                self._detach()
             case messages.Scan():
                 self._emit(messages.Scanned(self._scan()))
             case messages.Copy(spool, jobs):
@@ -131,6 +133,7 @@ class Worker:
                 os.close(self._root)
                 self._root = -1
             self._session.close()
+            self._session = None
 
     def _open(self, root: str | UsbSource, profile: Profile) -> None:
         if isinstance(root, UsbSource):

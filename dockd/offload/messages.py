@@ -27,6 +27,10 @@ class Open(msgspec.Struct, tag=True, frozen=True):
     profile: Profile
 
 
+class Rest(msgspec.Struct, tag=True, frozen=True):
+    """Let go of a camera at a USB port until it is opened again: nothing of it stays mounted. Answer: `Done` alone."""
+
+
 class Scan(msgspec.Struct, tag=True, frozen=True):
     """Walk the camera afresh. Answer: `Scanned`."""
 
@@ -88,7 +92,7 @@ class Erase(msgspec.Struct, tag=True, frozen=True):
         return Holds(frozenset(self.held_cameras), frozenset(self.held_recordings))
 
 
-Command = Open | Scan | Copy | Recognise | Examine | Erase
+Command = Open | Rest | Scan | Copy | Recognise | Examine | Erase
 
 
 class Identified(msgspec.Struct, tag=True, frozen=True):

@@ -262,6 +262,11 @@ class BayWorker:
         source = str(root) if isinstance(root, Path) else root
         return await self._only(messages.Open(source, profile), messages.Identified)
 
+    async def rest(self) -> None:
+        """Let go of a camera at a USB port until it is opened again; raises as `ask`."""
+        async for _ in self.ask(messages.Rest()):
+            pass
+
     async def scan(self) -> CameraScan:
         """Walk the camera; raises as `ask`."""
         return (await self._only(messages.Scan(), messages.Scanned)).scan

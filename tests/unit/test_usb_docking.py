@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,19 @@ def archived(dock: DockHere) -> bool:
     return dock.bay().phase == "resting" and states == [State.ARCHIVED]
 
 
+def free(node: Path) -> None:
+    """Wait until nobody holds the disk; the kernel says so by letting it be opened exclusively, and by nothing else."""
+    ended = threading.Event()
+    for _ in range(1000):
+        try:
+            os.close(os.open(node, os.O_RDONLY | os.O_EXCL))
+        except OSError:
+            ended.wait(0.01)
+        else:
+            return
+    pytest.fail("still mounted after 10 s")
+
+
 async def test_a_usb_camera_is_archived_and_never_erased(helper: HelperHere, tmp_path: Path) -> None:
     """Everything reaches the archive; where the site would erase, a USB bay does not, and not a bit of the camera changes."""
     image = camera_image(tmp_path / "card", dirty=True)
@@ -49,6 +63,7 @@ async def test_a_usb_camera_is_archived_and_never_erased(helper: HelperHere, tmp
             dock.insert(UsbSource(BAY, "SER-1", (Volume(diskseq(node), 0),), helper.path), profile=PROFILE)
             await dock.until(lambda: archived(dock))
             assert dock.bay().camera == "SER-1"
+            await asyncio.to_thread(free, node)  # what rests is not in use
             assert await dock.states() == {b"DCIM/A.MP4": State.ARCHIVED}
             dock.change()
             await dock.until(lambda: not archived(dock))
