@@ -65,7 +65,7 @@ def walk(root: int, moved: Callable[[int], None]) -> Iterator[Found]:
     Raises:
         CameraGoneError: the root cannot be listed, or can no longer be.
     """
-    device = os.fstat(root).st_dev
+    device, most_bytes = os.fstat(root).st_dev, _capacity_bytes(root)
     pending, entries, name_bytes = [b""], 0, 0
     while pending:
         folder = pending.pop()
@@ -75,7 +75,13 @@ def walk(root: int, moved: Callable[[int], None]) -> Iterator[Found]:
                 names = sorted(os.fsencode(entry.name) for entry in listing)
                 for name in names:
                     path = folder + b"/" + name if folder else name
-                    seen = _look(descriptor, name, path, device)
+                    try:
+                        seen = _look(descriptor, name, path, device, most_bytes)
+                    except OSError as exc:
+                        # One entry of a broken file system: a folder that lies in itself, an inode that is none.
+                        if exc.errno in _GONE or not _answers(root):
+                            raise
+                        seen = Found(path, None, f"it cannot be looked at: {exc.strerror}")
                     if seen is None:
                         continue
                     name_bytes += len(path)
@@ -97,11 +103,17 @@ def walk(root: int, moved: Callable[[int], None]) -> Iterator[Found]:
             return
 
 
-def _look(descriptor: int, name: bytes, path: bytes, device: int) -> Found | None:
+def _capacity_bytes(root: int) -> int:
+    """Of the whole camera; endless where the file system does not say."""
+    status = os.fstatvfs(root)
+    return status.f_blocks * status.f_frsize or 1 << 63
+
+
+def _look(descriptor: int, name: bytes, path: bytes, device: int, most_bytes: int) -> Found | None:
     """One entry; None for what vanished meanwhile, without identity and problem for a folder that is to be walked.
 
     Raises:
-        OSError: the device, rather than this entry, gives an error.
+        OSError: this entry, or the device, gives an error.
     """
     try:
         status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
@@ -116,6 +128,9 @@ def _look(descriptor: int, name: bytes, path: bytes, device: int) -> Found | Non
         return Found(path, None)
     if kind != stat.S_IFREG:
         return Found(path, identity_of(status), f"{_KINDS.get(kind, 'no plain file')}, which is never read")
+    if status.st_size > most_bytes:
+        # Room for it would be waited for without end, and those after it with it.
+        return Found(path, identity_of(status), f"it says that it has {status.st_size} bytes, more than the whole camera")
     return Found(path, identity_of(status))
 
 

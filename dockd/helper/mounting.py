@@ -36,7 +36,8 @@ def options(filesystem: str, uid: int) -> str:
         case "exfat":
             return f"uid={uid},fmask=0377,dmask=0277,iocharset=utf8"
         case "ext4":
-            return "noload"
+            # Not as the camera's own superblock says: that may be to panic.
+            return "noload,errors=continue"
         case _:
             msg = f"{filesystem!r} is never mounted"
             raise RuntimeError(msg)

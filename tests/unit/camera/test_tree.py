@@ -168,6 +168,48 @@ def test_folder_that_cannot_be_listed_is_named(camera: Path, root: int, monkeypa
     assert b"MISC/CAMERA.TXT" in found
 
 
+@pytest.mark.parametrize("entry", [b"DCIM", b"CLIP0001.MP4"])
+def test_entry_that_cannot_be_looked_at_is_named(entry: bytes, camera: Path, root: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One broken entry, in the root or below, hides nothing that lies beside it."""
+    real_stat = os.stat
+
+    def failing(path: bytes | str, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        if path == entry:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        return real_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(os, "stat", failing)
+    found = walked(root)
+    (named,) = [each for each in found.values() if each.problem]
+    assert named.path.endswith(entry)
+    assert "cannot be looked at: Too many levels of symbolic links" in named.problem
+    assert b"MISC/CAMERA.TXT" in found
+    assert (b"DCIM/100MEDIA/CLIP0002.MP4" in found) == (entry != b"DCIM")
+
+
+def test_file_larger_than_its_camera_is_named(camera: Path, root: int) -> None:
+    """A length that cannot be is no reason to wait for room that no disk has."""
+    status = os.statvfs(camera)
+    with (camera / os.fsdecode(CLIP)).open("r+b") as file:
+        file.truncate(status.f_blocks * status.f_frsize + 1)
+    found = walked(root)
+    assert "more than the whole camera" in found[CLIP].problem
+    assert not found[b"DCIM/100MEDIA/CLIP0002.MP4"].problem
+
+
+def test_file_system_that_does_not_say_its_size_holds_files_of_any(
+    camera: Path, root: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems have no size; their files are not judged by it."""
+    real_statvfs = os.fstatvfs
+
+    def sizeless(descriptor: int) -> os.statvfs_result:
+        return os.statvfs_result((real_statvfs(descriptor).f_bsize, 4096, 0, *real_statvfs(descriptor)[3:]))
+
+    monkeypatch.setattr(os, "fstatvfs", sizeless)
+    assert not any(each.problem for each in walked(root).values())
+
+
 def test_root_that_is_not_there_is_a_camera_that_left(tmp_path: Path) -> None:
     """Nothing to open is nobody in the bay."""
     with pytest.raises(CameraGoneError, match="cannot be opened"):
