@@ -34,6 +34,7 @@ person should do next.
     +-- ClearanceError
     |   +-- ClearanceRefusedError   the camera is kept: something on it is not proved
     |   +-- EraseFailedError        the camera did not do what it was told
+    +-- LampError                   a bay's lamp cannot show what it should
     +-- WorkerError                 the process that reads one bay failed
     +-- VaultError                  the vault cannot serve (its store, key or tokens)
 """
@@ -292,6 +293,13 @@ class EraseFailedError(ClearanceError):
 
     code = "erase-failed"
     default_hint = "The recordings are safe in the archive. Hand the camera to your admin: it does not erase."
+
+
+class LampError(DockError):
+    """A bay's lamp cannot show what it should; the screens do."""
+
+    code = "lamp"
+    default_hint = "Admins: compare the bay's lamp in the site file with: ls /sys/class/leds"
 
 
 class WorkerError(DockError):

@@ -1,0 +1,1 @@
+"""Batteries, charging and lamps: what a bay does for a camera besides emptying it."""
