@@ -59,7 +59,7 @@ class Switch:
             if on:
                 self._on(ports)
             else:
-                self._release(port)
+                self._release(bay, port)
                 self._switch_off(ports)
         except OSError as exc:
             msg = f"the power of bay {bay} could not be switched: {exc.strerror}"
@@ -75,13 +75,17 @@ class Switch:
         except OSError as exc:
             _log.error("a port may be without power", why=str(exc))
 
-    def _release(self, port: str) -> None:
+    def _release(self, bay: str, port: str) -> None:
         device = self._sysfs.at(port)
         if device is None:
             return
         disks = self._sysfs.disks(device)
-        for disk in disks:
-            in_no_other_use(disk)
+        try:
+            for disk in disks:
+                in_no_other_use(disk)
+        except CameraUnknownError as exc:
+            msg = f"the camera in bay {bay} is in use, so its power stays on"
+            raise CameraUnknownError(msg, hint="Wait until the dock is done with it, and try again.") from exc
         for disk in disks:
             (disk.path / "device" / "delete").write_text("1")
 

@@ -133,7 +133,7 @@ async def test_a_camera_that_is_read_keeps_its_power(helper: HelperHere) -> None
         async with client.port_power(helper.path, BAY) as power:
             with helper.session() as session:
                 root = session.open(BAY, Volume(diskseq(node), 0))
-                with pytest.raises(CameraUnknownError, match="another program on this machine uses"):
+                with pytest.raises(CameraUnknownError, match="bay 3 is in use, so its power stays on"):
                     await power.switch(on=False)
                 os.close(root)
                 session.release()

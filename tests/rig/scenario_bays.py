@@ -1,0 +1,235 @@
+"""What a bay does with what is put into it: learned, refused, held, dropped by its hub, without power, in several parts."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.rig.cameras import MIB, Camera, build, sha256_of
+from tests.rig.docks import Dock, Outside
+from tests.rig.guest import Guest
+from tests.rig.image import run
+from tests.rig.machine import BAYS, KIOSK, Faults, Machine, bay_path
+from tests.rig.prepared import Prepared
+from tests.rig.scenario_usb import BEHIND_HUB, HUB_PORT, PROFILE, dock_camera, ready, usb_dock
+
+_PYTHON = "/usr/lib/dockd/bin/python -I -"
+_BAYS = "/sys/bus/pci/devices/0000:00:04.0"
+_NO_INPUT = "! dmesg | grep 'input:.*0000:00:04.0'"
+
+# The custody log as it lies in the journal, read without the daemon.
+_CUSTODY = """
+import json, sqlite3
+journal = sqlite3.connect("file:/var/lib/dockd/spool/journal.sqlite?mode=ro", uri=True)
+rows = journal.execute("SELECT entry FROM custody ORDER BY seq")
+print(json.dumps([json.loads(entry) for entry, in rows]))
+"""
+
+# Whoever charges: switches the port off and sits there, until it is killed.
+_HOLD = """
+import asyncio, sys
+from dockd.helper import client
+
+async def hold():
+    async with client.port_power("/run/dockd-helper.sock", sys.argv[1]) as power:
+        print(await power.switch(on=False), flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(hold())
+"""
+
+
+async def custody(guest: Guest, event: str) -> list[dict[str, Any]]:
+    """The custody entries of one kind."""
+    entries: list[dict[str, Any]] = json.loads(await guest.sh(_PYTHON, stdin=_CUSTODY.encode()))
+    return [each for each in entries if each["event"] == event]
+
+
+async def test_bays_are_learned_by_plugging_and_written(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """Before any dock runs: one camera goes through the bays, and the site file then names their ports; comments stay."""
+    camera = build(place, "CAM-1")
+    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+        dock = Dock(machine, outside, [{"id": "1", "directory": "/srv/bays/1"}], {"profiles": {"directory": PROFILE}})
+        await machine.guest.sh(f"mkdir -p {PROFILE}")
+        await dock.configure()
+        await machine.guest.sh("echo '# reviewed by A. Smith' >>/etc/dockd/site.yaml")
+        learning = asyncio.create_task(machine.guest.sh("dockd bays learn 1 left --write --json 2>/run/said", timeout_s=120))
+        for words, port in (("bay 1", "3"), ("bay left", "7")):
+            await machine.guest.until(f"grep -q 'Plug one camera into {words}' /run/said")
+            await dock_camera(machine, camera, port)
+            await machine.guest.until(f"grep -q '^B{words[1:]} is ' /run/said")
+            await machine.pull(camera.serial)
+        learned = json.loads(await learning)
+        assert [(each["id"], each["usb_port"]) for each in learned["bays"]] == [("1", bay_path("3")), ("left", bay_path("7"))]
+        assert all(each["serial"] == camera.serial for each in learned["bays"])
+        text = await machine.guest.sh("cat /etc/dockd/site.yaml; dockd config check")
+        assert "# reviewed by A. Smith" in text
+        assert "2 bays" in text
+
+
+async def test_ext4_camera_that_only_its_own_root_may_read(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """Files of mode 0600 in folders of 0700 are archived whole, by a daemon without any capability; no bit changes."""
+    camera = build(place, "CAM-1", filesystem="ext4", partitioned=False)
+    orders = [f"sif {path.decode()} mode 0100600" for path in camera.originals]
+    orders += [f"sif {each} mode 040700" for each in ("DCIM", "DCIM/100MEDIA", "MISC", "/")] + [
+        "sif MISC/CAMERA.TXT mode 0100600"
+    ]
+    (place / "orders").write_text("\n".join(orders))
+    run("debugfs", "-w", "-f", place / "orders", camera.disk)
+    camera = replace(camera, sha256=sha256_of(camera.disk))
+    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside), "ext4")
+        await dock_camera(machine, camera, "1")
+        await dock.archived([camera])
+        await dock.lamp_until("1", lamp="take it")
+        await machine.pull(camera.serial)
+    assert camera.as_it_was()
+
+
+async def test_udev_reads_nothing_on_a_camera(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """No file system is looked for and no link by label or UUID is made for a camera; the kiosk's own disk has both."""
+    camera, own = build(place, "CAM-1"), build(place, "OWN-1")
+    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await dock_camera(machine, camera, "1")
+        await dock.archived([camera])
+        await machine.plug(own.disk, name="own", port="1", serial="own", controller=KIOSK)
+        own_disk = "/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_own-0:0-part1"
+        await machine.guest.until(f"udevadm info {own_disk} | grep -q ID_FS_TYPE=vfat")
+        disks = await machine.guest.sh(f"for each in {_BAYS}/usb*/*/*/host*/target*/*/block/*/sd*; do basename $each; done")
+        assert disks.split()
+        for disk in disks.split():
+            told = await machine.guest.sh(f"udevadm info --query=all /dev/{disk}")
+            assert "DOCKD_BAY=1" in told
+            assert "ID_FS_" not in told
+            assert "disk/by-" not in told
+
+
+async def test_keyboard_that_was_in_a_bay_before_the_machine_started(
+    prepared_machine: Prepared, place: Path, outside: Outside
+) -> None:
+    """The helper shuts it out by itself, with the daemon dead; the daemon then shows it, and records that it was there first."""
+    parts = prepared_machine.parts(place)
+    async with Machine(parts, place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await machine.guest.sh("systemctl disable --quiet dockd.service; systemctl stop dockd.service; sync")
+        await machine.quit()
+    async with Machine(prepared_machine.again(parts), place / "console") as machine:
+        await machine.plug_other("usb-kbd", name="own", port="1", controller=KIOSK)
+        await machine.plug_other("usb-kbd", name="hostile", port="2")
+        await machine.guest.until("systemctl is-active dockd-helper.service", deadline_s=240)
+        await machine.guest.until(f"grep -qx 0 {_BAYS}/usb*/*-2/authorized")
+        await machine.guest.sh(
+            "grep -q usb-0000:00:05.0 /proc/bus/input/devices; ! grep -q usb-0000:00:04.0 /proc/bus/input/devices"
+        )
+        dock = usb_dock(machine, outside)
+        await dock.start()
+        shown = await dock.lamp_until("2", lamp="get help")
+        assert "a keyboard is in bay 2" in shown["reason"]
+        assert "Take it out" in shown["next_step"]
+        (entry,) = await custody(machine.guest, "device.refused")
+        assert (entry["bay"], entry["policy"]) == ("2", "present at start")
+
+
+async def test_two_cameras_with_one_serial_are_both_held(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """Neither is taken for the other; put back alone, one is archived."""
+    first, second = build(place, "CAM-1"), build(place / "double", "CAM-1")
+    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await dock_camera(machine, first, "1", Faults(rate_bytes_s=MIB))
+        await dock.lamp_until("1", camera="CAM-1")
+        await machine.plug(second.disk, name="double", port="2", serial="CAM-1")
+        for bay, other in (("1", "2"), ("2", "1")):
+            shown = await dock.lamp_until(bay, lamp="get help")
+            assert f"the one in bay {other}" in shown["reason"]
+        await machine.pull("CAM-1")
+        await machine.pull("double")
+        await dock.lamp_until("2", lamp=None)
+        await dock.lamp_until("1", lamp=None)
+        await dock_camera(machine, first, "1")
+        await dock.lamp_until("1", lamp="take it")
+        await dock.archived([first])
+
+
+async def _behind_a_hub(machine: Machine, cameras: Sequence[Camera], faults: Faults | None = None, *, obeys: bool = True) -> None:
+    """Cameras on a hub that switches its ports' power, or does not although it is told to."""
+    await machine.plug_other("usb-hub", name="hub", port=HUB_PORT, controller=BAYS, **{"port-power": obeys})
+    for number, camera in enumerate(cameras, 1):
+        await machine.plug(camera.disk, name=camera.serial, port=f"{HUB_PORT}.{number}", serial=camera.serial, faults=faults)
+
+
+async def test_camera_that_drops_and_comes_back_by_itself(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """Its port loses it in the middle of a copy: a second docking goes on, nobody is alarmed, each file is archived once."""
+    camera = build(place, "CAM-1", recordings=3, recording_bytes=4 * MIB)
+    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside, BEHIND_HUB))
+        await _behind_a_hub(machine, [camera], Faults(rate_bytes_s=MIB))
+        await machine.guest.until("ls /var/lib/dockd/spool/recordings/*.part")
+        await machine.guest.sh(
+            f"for each in {_BAYS}/usb*/*-{HUB_PORT}/*:1.0/*-port1/disable; do echo 1 >$each; echo 0 >$each; done"
+        )
+        await dock.archived([camera])
+        await dock.lamp_until("h1", lamp="take it")
+        assert len(await custody(machine.guest, "camera.docked")) == 2
+        assert await custody(machine.guest, "docking.failed") == []
+
+
+async def test_port_power_goes_and_comes_back_whatever_dies(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """A camera in use keeps its power, a resting one comes back; when whoever asked dies, or the helper, the port has power."""
+    resting, busy = build(place, "CAM-1"), build(place, "CAM-2", recordings=3, recording_bytes=20 * MIB, size_bytes=96 * MIB)
+    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+        guest = machine.guest
+        dock = await ready(usb_dock(machine, outside, BEHIND_HUB))
+        await _behind_a_hub(machine, [resting])
+        await dock.lamp_until("h1", lamp="take it")
+        await dock.archived([resting])
+        probed = await guest.call("dockd", "bays", "probe", "h1", "--json", timeout_s=120)
+        assert json.loads(probed.stdout)["verdict"] == "switches", probed
+        await dock.lamp_until("h1", lamp="take it")
+
+        await machine.plug(busy.disk, name="busy", port=f"{HUB_PORT}.2", serial=busy.serial, faults=Faults(rate_bytes_s=MIB))
+        await guest.until("ls /var/lib/dockd/spool/recordings/*.part")
+        refused = await guest.call("dockd", "bays", "probe", "h2", timeout_s=120)
+        assert "the camera in bay h2 is in use, so its power stays on" in refused.stderr
+
+        power = f"cat {_BAYS}/usb*/*-{HUB_PORT}/*:1.0/*-port1/disable"
+        await guest.write("/run/hold.py", _HOLD)
+        for end in ("kill -9 $(cat /run/hold.pid)", "systemctl kill -s KILL dockd-helper.service"):
+            await dock.lamp_until("h1", lamp="take it")
+            await guest.sh(f"setsid {_PYTHON[:-1]} /run/hold.py h1 </dev/null >/run/held 2>&1 & echo $! >/run/hold.pid")
+            await guest.until("grep -qx True /run/held")
+            assert (await guest.sh(power)).split() == ["1"]
+            await dock.lamp_until("h1", lamp=None)
+            await guest.sh(end)
+            await guest.until(f"{power} | grep -qx 0")
+        await dock.lamp_until("h1", lamp="take it")
+
+
+async def test_hub_that_ignores_what_it_is_told_is_found_out(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """Its power stays on whatever it is told: the probe says so, and the camera is docked again."""
+    camera = build(place, "CAM-1")
+    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside, BEHIND_HUB))
+        await _behind_a_hub(machine, [camera], obeys=False)
+        await dock.lamp_until("h1", lamp="take it")
+        probed = await machine.guest.call("dockd", "bays", "probe", "h1", "--json", timeout_s=120)
+        assert (probed.status, json.loads(probed.stdout)["verdict"]) == (1, "ignores")
+        await dock.lamp_until("h1", lamp="take it")
+        await dock.archived([camera])
+
+
+async def test_removed_package_gives_the_ports_back(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """Root hubs let in again what the system does, and a keyboard that was refused works when it is plugged anew."""
+    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await machine.plug_other("usb-kbd", name="refused", port="2")
+        await dock.lamp_until("2", lamp="get help")
+        assert set((await machine.guest.sh(f"cat {_BAYS}/usb*/*authorized_default")).split()) == {"0"}
+        await machine.guest.sh("DEBIAN_FRONTEND=noninteractive dpkg --remove dockd", timeout_s=180)
+        assert set((await machine.guest.sh(f"cat {_BAYS}/usb*/*authorized_default")).split()) == {"1"}
+        await machine.guest.sh(f"{_NO_INPUT}; ! test -e /run/udev/rules.d/59-dockd-bays.rules")
+        await machine.pull("refused")
+        await machine.plug_other("usb-kbd", name="again", port="2")
+        await machine.guest.until("grep -q usb-0000:00:04.0 /proc/bus/input/devices")
