@@ -16,15 +16,24 @@ def notify(state: str) -> None:
         channel.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
 
 
+ALIVE = "WATCHDOG=1"
+
+
+def beats_every_s() -> float | None:
+    """Twice in each interval of the manager's watchdog; None if it does not watch this process."""
+    interval_us = os.environ.get("WATCHDOG_USEC", "")
+    if not interval_us.isdecimal() or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    return int(interval_us) / 1_000_000 / 2
+
+
 async def heartbeat(clock: Clock) -> None:
-    """Tell the manager's watchdog that the event loop still turns, twice in each of its intervals; at once done without one.
+    """Tell the manager's watchdog that the event loop still turns; at once done without one.
 
     It is the loop that beats, so one that some call blocks is found out, and the process is started anew. A bay that hangs does
     not stop the loop: each has a process of its own.
     """
-    interval_us = os.environ.get("WATCHDOG_USEC", "")
-    if not interval_us.isdecimal() or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
-        return
-    while True:
-        notify("WATCHDOG=1")
-        await clock.sleep(int(interval_us) / 1_000_000 / 2)
+    every_s = beats_every_s()
+    while every_s is not None:
+        notify(ALIVE)
+        await clock.sleep(every_s)

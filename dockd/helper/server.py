@@ -13,6 +13,7 @@ from dockd.helper.permitted import Permitted
 from dockd.helper.session import Session
 from dockd.helper.sysfs import Sysfs
 from dockd.logs import logger
+from dockd.ready import ALIVE, beats_every_s, notify
 
 _log = logger(__name__)
 
@@ -45,9 +46,14 @@ class Server:
         self._sessions: set[int] = set()
 
     def serve(self) -> NoReturn:
-        """For ever."""
+        """For ever; the manager's watchdog hears from here, where no device can hold anything up."""
+        self._listener.settimeout(beats_every_s())
         while True:
-            conversation, _ = self._listener.accept()
+            notify(ALIVE)
+            try:
+                conversation, _ = self._listener.accept()
+            except TimeoutError:
+                continue
             with conversation:
                 self._begin(conversation)
 

@@ -1,7 +1,9 @@
 """The daemon as it is, and as an attacker who has become it, at the helper's socket; with real loop devices and mounts."""
 
+import asyncio
 import hashlib
 import os
+import socket
 import struct
 import subprocess
 import threading
@@ -338,3 +340,18 @@ async def test_the_daemon_asks_for_bays_and_authority(running: HelperHere) -> No
         await client.authorise(running.path, "4")
     with pytest.raises(WorkerError, match="cannot be asked"):
         await client.bays(running.path + "x")
+
+
+def test_the_manager_hears_that_the_helper_lives(rig: HelperHere, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It beats while nobody asks for anything, and while somebody's session is open; whoever comes is served all the same."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(rig.folder / "notify"))
+        manager.settimeout(60)
+        monkeypatch.setenv("NOTIFY_SOCKET", manager.getsockname())
+        monkeypatch.setenv("WATCHDOG_USEC", "100000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        rig.start()
+        assert {manager.recv(100) for _ in range(3)} == {b"WATCHDOG=1"}
+        with rig.session():
+            assert {manager.recv(100) for _ in range(3)} == {b"WATCHDOG=1"}
+            assert BAY in asyncio.run(client.bays(rig.path))
