@@ -26,10 +26,10 @@ from dockd.bays.outpost import Outpost
 from dockd.bays.protocol import Bay
 from dockd.bays.udev import Udev
 from dockd.bays.usb import Helper, UsbBay
-from dockd.board import Board, Configuration
+from dockd.board import Board
 from dockd.clock import Clock
 from dockd.config import model
-from dockd.config.acceptance import Acceptance, Running, command_for
+from dockd.config.acceptance import Running
 from dockd.config.model import ArchiveSettings, Site
 from dockd.config.spool_disk import check_spool_disk
 from dockd.core import custody
@@ -40,12 +40,14 @@ from dockd.dock import Dock
 from dockd.errors import ArchiveError, ConfigError
 from dockd.helper import client
 from dockd.helper.wire import SOCKET
+from dockd.live import Live
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox
 from dockd.overview import Overview
 from dockd.ready import heartbeat, notify
 from dockd.recovery import open_journal, recover
+from dockd.reloading import Reloader, accepted, orders_of, shown, warn
 from dockd.web.control import control_api
 
 _log = structlog.get_logger(__name__)
@@ -72,16 +74,19 @@ async def run(site_file: Path, running: Running, profiles: Sequence[Profile], cl
     async with built(site_file, running, clock) as dock:
         await recover(dock)
         await dock.journal.record(
-            custody.Noted("daemon.started", {"version": __version__, "dock": site.dock}), noted(running.acceptance)
+            custody.Noted("daemon.started", {"version": __version__, "dock": site.dock}), accepted(running.acceptance)
         )
         try:
-            await _serve(site, profiles, dock, workers, stop)
+            await _serve(running, profiles, dock, workers, stop=stop, site_file=site_file)
         finally:
             await dock.journal.record(custody.Noted("daemon.stopped", {"version": __version__, "dock": site.dock}))
     _log.info("stopped")
 
 
-async def _serve(site: Site, profiles: Sequence[Profile], dock: Dock, workers: Workers, stop: asyncio.Event) -> None:
+async def _serve(
+    running: Running, profiles: Sequence[Profile], dock: Dock, workers: Workers, *, stop: asyncio.Event, site_file: Path
+) -> None:
+    site = running.site
     stall_after_s = site.offload.stall_after_s
     async with workers.process(OUTPOST, "watch of the bays", start_within_s=stall_after_s) as (reader, writer):
         outpost = Outpost(reader, writer)
@@ -101,6 +106,8 @@ async def _serve(site: Site, profiles: Sequence[Profile], dock: Dock, workers: W
             if usb_bays := [each.bay_id for each in bays if isinstance(each, UsbBay)]:
                 tasks.append(group.create_task(udev.run(), name="udev"))
                 _log.info("cameras in USB bays are never erased by this version", bays=usb_bays)
+            reloader = Reloader(site_file, running, dock, look_again)
+            tasks.append(group.create_task(reloader.run(), name="watch of the site file"))
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
             tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))
             _log.info("ready", dock=site.dock, bays=len(attendants), waiting=dock.outbox.files)
@@ -131,22 +138,6 @@ def has_served(site: Site) -> bool:
     return Spool(site.spool.directory).journal.exists()
 
 
-def noted(acceptance: Acceptance) -> custody.Noted:
-    """The custody entry that says on whose acceptance the dock runs from here on."""
-    content = acceptance.content
-    return custody.Noted(
-        "configuration.accepted",
-        {
-            "by": content.by,
-            "accepted": content.at,
-            "changes": list(content.changes),
-            "digest": acceptance.digest,
-            "before": content.before,
-            "site_file": content.site_file_sha256,
-        },
-    )
-
-
 @asynccontextmanager
 async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterator[Dock]:
     """Every part of one dock, given back at the end.
@@ -162,16 +153,8 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
         _log.warning(
             "spool is not encrypted", why=f"{site.spool.directory} {disk.why}", accepted_by=running.acceptance.content.by
         )
-    for each in running.pending:
-        _log.warning("not in force before it is accepted", change=str(each), command=command_for(site_file))
-    configuration = Configuration(
-        accepted_by=running.acceptance.content.by,
-        accepted_at=running.acceptance.content.at,
-        pending=tuple(map(str, running.pending)),
-        accept_with=command_for(site_file) if running.pending else "",
-        spool_encrypted=disk.encrypted,
-    )
-    board = Board(clock, tuple(bay.id for bay in site.bays), configuration)
+    warn(running, site_file)
+    board = Board(clock, tuple(bay.id for bay in site.bays), shown(running, site_file, spool_encrypted=disk.encrypted))
     journal = await open_journal(spool, clock)
     try:
         archive = await asyncio.to_thread(build_archive, site, clock, board)
@@ -185,7 +168,7 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
                 board=board,
                 outbox=Outbox(),
                 clock=clock,
-                may_erase=site.erase.policy == "delete" and site.erase.directory_erase,
+                live=Live(orders_of(site)),
                 pinned_keys=(site.archive.key,),
             )
         finally:

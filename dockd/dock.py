@@ -6,6 +6,7 @@ from dockd.archive.protocol import Archive
 from dockd.board import Board
 from dockd.clock import Clock
 from dockd.journal import Journal
+from dockd.live import Live
 from dockd.offload.spool import Ledger, Spool
 from dockd.outbox import Outbox
 
@@ -17,7 +18,7 @@ class Dock:
     Attributes:
         name: the dock's id.
         archive: with its retry and limits around it.
-        may_erase: the site's policy lets cameras in directory bays be erased; those in USB bays never are by this version.
+        live: what of the site file may change while the dock runs.
         pinned_keys: the archive's, as texts, for the eraser's own check.
     """
 
@@ -29,5 +30,10 @@ class Dock:
     board: Board
     outbox: Outbox
     clock: Clock
-    may_erase: bool
+    live: Live
     pinned_keys: tuple[str, ...]
+
+    @property
+    def may_erase(self) -> bool:
+        """The site's policy lets cameras in directory bays be erased; those in USB bays never are by this version."""
+        return self.live.now.may_erase

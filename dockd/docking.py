@@ -190,7 +190,7 @@ class Docking:
         unsettled = await offloader.copy(bound, scan)
         if not unsettled:
             await self._await_archive()
-        if self._may_erase and not unsettled and not self._look_again.is_set():
+        if self._may_erase and self._dock.may_erase and not unsettled and not self._look_again.is_set():
             unsettled = await clearer.clear(self._id)
         self._show(Phase.RESTING)
         return unsettled or self._look_again.is_set()

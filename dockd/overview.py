@@ -147,6 +147,11 @@ class Overview:
         await self._dock.journal.record(custody.HoldLifted(scope, subject, by, order.reason))
         self._look_again()
 
+    async def reload(self) -> ConfigurationView:
+        """Have the site file read again."""
+        await self._dock.live.reread()
+        return _configuration(self._dock.board.configuration)
+
     async def _subject(self, order: HoldOrder) -> tuple[str, str]:
         if order.recording is not None:
             return "recording", (await self._known(order.recording)).recording_id

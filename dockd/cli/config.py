@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 
 from dockd.cli.options import CONFIG
 from dockd.clock import SystemClock, rfc3339
 from dockd.config import Site, acceptance, load_profiles, load_site
-from dockd.config.guarded import changes, guarded, permits
+from dockd.config.difference import differences
+from dockd.config.guarded import changes, guarded, permits, weakenings
 from dockd.config.schema import Kind, printed
 from dockd.config.spool_disk import spool_disk
 from dockd.core.profile import Profile
@@ -98,6 +100,58 @@ def accept(*, config: Path, yes: bool, unencrypted_spool: bool) -> None:
     by = acceptance.person()
     acceptance.accept(config, site, by=by, at=rfc3339(SystemClock().now()), unencrypted_spool=bare)
     click.echo(f"accepted by {by}; in {acceptance.path_of(config)}")
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  dockd config diff new.yaml
+  dockd config diff new.yaml --config /etc/dockd/site.yaml
+
+Exit code 0: nothing differs; 1: something does, and is listed."""
+)
+@CONFIG
+@click.argument("new", type=click.Path(path_type=Path, dir_okay=False), metavar="NEW")
+def diff(*, config: Path, new: Path) -> None:
+    """Say what would change if NEW took the place of the site file: at once, at the next start, or once an admin accepts it."""
+    before, after = load_site(config), load_site(new)
+    load_profiles(after)
+    accepted = acceptance.standing_or_none(config)
+    weaker = {each.key for each in weakenings(after, guarded(before) if accepted is None else accepted.content.guarded)}
+    found = differences(before, after)
+    for each in found:
+        when = "live" if each.live else "at the next start"
+        click.echo(f"{each}  ({'once accepted, ' if each.key in weaker else ''}{when})")
+    if weaker:
+        click.echo(f"An admin accepts it, once it is there, with: {acceptance.command_for(config)}")
+    if found:
+        sys.exit(1)
+    click.echo("nothing differs")
+
+
+@command.command(
+    epilog="""Example:
+
+    dockd config reload
+
+Exit code 1: the daemon cannot use it, so the last good one stays in force."""
+)
+@CONFIG
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, as docs/status.md describes `configuration`.")
+def reload(*, config: Path, as_json: bool) -> None:
+    """Have the running daemon read the site file again; it does so by itself as well, whenever the file changes."""
+    from dockd.cli.status import fetch, standing_words  # noqa: PLC0415 - checking a file needs no connection
+    from dockd.web.view import ConfigurationView  # noqa: PLC0415
+
+    answer = fetch(load_site(config).control.socket, "POST", "reload")
+    if as_json:
+        click.echo(msgspec.json.format(answer, indent=2))
+    said = msgspec.json.decode(answer, type=ConfigurationView)
+    if not as_json:
+        for line in standing_words(said) or ["all of the site file is in force"]:
+            click.echo(line)
+    if said.error:
+        sys.exit(1)
 
 
 @command.command(

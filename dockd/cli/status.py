@@ -53,15 +53,15 @@ def command(*, config: Path | None, socket_path: Path | None, as_json: bool, wat
     _show(place, document, watch=watch)
 
 
-def fetch(place: Path) -> bytes:
-    """The status document of the daemon at `place`, as it sent it.
+def fetch(place: Path, method: str = "GET", what: str = "status") -> bytes:
+    """What the daemon at `place` answers, its status document first of all, as it sent it.
 
     Raises:
         ControlError: nobody answers there, or not with a status.
     """
     line = _UnixConnection(place)
     try:
-        line.request("GET", "/api/v1/status")
+        line.request(method, f"/api/v1/{what}")
         answer = line.getresponse()
         body = answer.read()
     except PermissionError as exc:
@@ -160,7 +160,7 @@ def screen(status: StatusView) -> "RenderableType":
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=heading != "Camera", overflow="fold")
     for bay in status.bays:
         table.add_row(*(cell if isinstance(cell, Text) else Text(_plain(cell)) for cell in _row(bay)))
-    lines = [*(line for bay in status.bays for line in _words(bay)), *_footer(status), *_configuration(status.configuration)]
+    lines = [*(line for bay in status.bays for line in _words(bay)), *_footer(status), *standing_words(status.configuration)]
     return Group(table, *(Text(_plain(line)) for line in lines))
 
 
@@ -202,7 +202,7 @@ def _footer(status: StatusView) -> list[str]:
     ]
 
 
-def _configuration(standing: ConfigurationView) -> list[str]:
+def standing_words(standing: ConfigurationView) -> list[str]:
     """What of the site file is not in force, and what to do about it; nothing where all of it is."""
     lines = [f"Site file NOT in force, {standing.error}"] if standing.error else []
     lines += [f"Not accepted, so not in force: {each}" for each in standing.pending]

@@ -75,7 +75,7 @@ def _struct(model: type[S], node: Node, path: str, problems: Problems) -> S:
 
 
 def _value(annotation: object, node: Node, path: str, problems: Problems) -> object:
-    kind, extras = _unwrapped(annotation)
+    kind, extras = unwrapped(annotation)
     if _is_struct(kind):
         return _struct(kind, node, path, problems)
     if get_origin(kind) is tuple:
@@ -96,7 +96,7 @@ def _value(annotation: object, node: Node, path: str, problems: Problems) -> obj
 
 
 def _items(annotation: object, node: Node, path: str, problems: Problems) -> tuple[object, ...]:
-    kind, extras = _unwrapped(annotation)
+    kind, extras = unwrapped(annotation)
     if not isinstance(node, Sequence):
         msg = f"{_label(path)}{_found(node)}, expected {_expectation(annotation)}"
         raise _noted(problems, node.place, msg)
@@ -118,7 +118,7 @@ def _items(annotation: object, node: Node, path: str, problems: Problems) -> tup
 
 def _text(annotation: object, rule: Rule, node: Scalar, path: str, problems: Problems) -> object:
     if not isinstance(node.value, str):
-        kind, _ = _unwrapped(annotation)
+        kind, _ = unwrapped(annotation)
         if rule.secret:
             msg = f"{_label(path)}not text, expected {_expectation(annotation)}"
         elif kind is str:
@@ -132,10 +132,10 @@ def _text(annotation: object, rule: Rule, node: Scalar, path: str, problems: Pro
         raise _noted(problems, node.place, f"{_label(path)}{exc}") from exc
 
 
-def _unwrapped(annotation: object) -> tuple[object, tuple[object, ...]]:
+def unwrapped(annotation: object) -> tuple[object, tuple[object, ...]]:
     """The bare type and what `Annotated` says of it, without the None of an optional key."""
     if get_origin(annotation) in {Union, types.UnionType}:
-        return _unwrapped(next(arm for arm in get_args(annotation) if arm is not types.NoneType))
+        return unwrapped(next(arm for arm in get_args(annotation) if arm is not types.NoneType))
     if get_origin(annotation) is Annotated:
         kind, *extras = get_args(annotation)
         return kind, tuple(extras)
@@ -194,7 +194,7 @@ def _found(node: Node) -> str:
 
 def _expectation(annotation: object) -> str:
     """What may stand at a key, in words, with an example where the model has one."""
-    kind, extras = _unwrapped(annotation)
+    kind, extras = unwrapped(annotation)
     metas = [extra for extra in extras if isinstance(extra, msgspec.Meta)]
     example = next((f", for example {_written(meta.examples[0])}" for meta in metas if meta.examples), "")
     words = _words_of(kind)
@@ -206,7 +206,7 @@ def _expectation(annotation: object) -> str:
         meta = metas[0]
         return f"a whole number from {meta.ge} to {meta.le}{example}"
     if get_origin(kind) is tuple:
-        inner, _ = _unwrapped(get_args(kind)[0])
+        inner, _ = unwrapped(get_args(kind)[0])
         entries = f" of entries that begin with - {_required(inner)[0]}:" if _is_struct(inner) else ""
         return f"a list{entries}{example}"
     if _is_struct(kind):

@@ -53,6 +53,7 @@ class Spool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int,
         Meta(description="No copy starts that would leave less than this free on the spool's disk.", examples=["1 GiB"]),
         rules.SIZE,
+        rules.LIVE,
     ] = field(name="keep_free", default=GIB)
 
 
@@ -251,7 +252,7 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     spool: Annotated[Spool, Meta(description="Where recordings live until the archive has proved that it holds them.")]
     archive: Annotated[ArchiveSettings, Meta(description="The central archive, and how the dock and it know each other.")]
     erase: Annotated[
-        Erase, Meta(description="Whether cameras are emptied once the archive has proved that it holds everything.")
+        Erase, Meta(description="Whether cameras are emptied once the archive has proved that it holds everything."), rules.LIVE
     ] = field(default_factory=Erase)
     ready: Annotated[Ready, Meta(description="When the light says: take it.")] = field(default_factory=Ready)
     offload: Annotated[Offload, Meta(description="Copying from cameras.")] = field(default_factory=Offload)

@@ -50,6 +50,13 @@ class Rule:
     secret: bool = False
 
 
+class Live:
+    """Marks a key that a running dock takes over, between two units of work; every other is in force at the next start."""
+
+
+LIVE = Live()
+
+
 def _name(text: str) -> str:
     if not text.strip() or "\n" in text or len(text) > _NAME_LIMIT:
         msg = f"expected one line of 1 to {_NAME_LIMIT} characters"

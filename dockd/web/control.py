@@ -4,6 +4,7 @@
     GET  /api/v1/recordings?state=&camera=&after=&limit=
     POST /api/v1/retry/{recording}       a refused recording goes on
     POST /api/v1/hold, /api/v1/release   `view.HoldOrder`
+    POST /api/v1/reload                  the site file is read again; what came of it (`view.ConfigurationView`)
 
 Who may connect is the socket's group; who acted is what the kernel says of the connection, never what the request says. An error
 is `{"error": code, "message": sentence, "hint": sentence}`.
@@ -25,7 +26,7 @@ import structlog
 from aiohttp import web
 
 from dockd.errors import ConfigError, ControlError, DockError
-from dockd.web.view import HoldOrder, RecordingsView, RecordingView, StatusView, Wanted
+from dockd.web.view import ConfigurationView, HoldOrder, RecordingsView, RecordingView, StatusView, Wanted
 
 _LONGEST_PATH_BYTES = 107
 _LARGEST_REQUEST_BYTES = 64 * 1024
@@ -61,6 +62,10 @@ class Backend(Protocol):
 
     async def release(self, order: HoldOrder, by: str) -> None:
         """Lift a hold."""
+        ...
+
+    async def reload(self) -> ConfigurationView:
+        """Read the site file again; it is answered by what the dock runs then."""
         ...
 
 
@@ -158,6 +163,9 @@ def _application(backend: Backend) -> web.Application:
         await backend.release(msgspec.json.decode(await request.read(), type=HoldOrder), await _who(request))
         return web.Response(status=204)
 
+    async def reload(_: web.Request) -> web.Response:
+        return _json(await backend.reload())
+
     application = web.Application(middlewares=[_in_words], client_max_size=_LARGEST_REQUEST_BYTES)
     application.add_routes(
         [
@@ -166,6 +174,7 @@ def _application(backend: Backend) -> web.Application:
             web.post("/api/v1/retry/{recording:[0-9a-f]{32}}", retry),
             web.post("/api/v1/hold", hold),
             web.post("/api/v1/release", release),
+            web.post("/api/v1/reload", reload),
         ]
     )
     return application

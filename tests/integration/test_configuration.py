@@ -1,7 +1,11 @@
 """What an admin changes in the site file, and when the real daemon runs by it."""
 
+import json
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from dockd.cli.config import command
 from dockd.config.acceptance import path_of
 from tests.integration.conftest import MakeDock
 from tests.sim.audit import files_below
@@ -56,3 +60,26 @@ def test_lost_acceptance_stops_a_dock_that_has_served(tmp_path: Path) -> None:
         assert dock.wait() == 2
         assert any("nobody has accepted this site file yet" in str(line.get("text")) for line in dock.lines)
         assert any("sudo dockd config accept" in str(line.get("text")) for line in dock.lines)
+
+
+def test_changes_while_the_daemon_runs(tmp_path: Path, make_dock: MakeDock) -> None:
+    """Through the installed command: what needs an admin waits, and a docked camera is emptied once it is accepted."""
+    dock = make_dock(Site(erase="never", needs="archived"))
+    camera = tmp_path / "camera"
+    make_camera(camera, "CAM-1", recordings=1, size_bytes=100_000)
+    dock.site.erase, dock.site.accepted = "delete", False
+    site_file = dock.write_site()
+    dock.wait_for("not in force before it is accepted", count=2)
+    said = CliRunner().invoke(command, ["reload", "--config", str(site_file)])
+    assert said.exit_code == 0
+    assert "Not accepted, so not in force: erase.policy: delete instead of never" in said.output
+    assert CliRunner().invoke(command, ["accept", "--config", str(site_file), "--yes"]).exit_code == 0
+    dock.wait_for("configuration changed")
+    as_json = CliRunner().invoke(command, ["reload", "--config", str(site_file), "--json"])
+    assert json.loads(as_json.output)["pending"] == []
+    assert CliRunner().invoke(command, ["reload", "--config", str(site_file)]).output == "all of the site file is in force\n"
+    camera.rename(dock.bay(1))
+    dock.wait_for("camera cleared")
+    path_of(site_file).write_text("{}")
+    broken = CliRunner().invoke(command, ["reload", "--config", str(site_file)])
+    assert (broken.exit_code, "is not what `dockd config accept` wrote" in broken.output) == (1, True)

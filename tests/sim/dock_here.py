@@ -27,6 +27,7 @@ from dockd.core.usb import UsbSource
 from dockd.delivery import Delivery
 from dockd.dock import Dock
 from dockd.errors import ArchiveError
+from dockd.live import Live, Orders
 from dockd.offload import messages
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import BayWorker, Workers
@@ -181,7 +182,7 @@ async def build(
         board=board,
         outbox=Outbox(),
         clock=clock,
-        may_erase=may_erase,
+        live=Live(Orders(may_erase=may_erase)),
         pinned_keys=pinned_keys,
     )
 

@@ -9,6 +9,7 @@ from dockd.clock import SystemClock
 from dockd.core import custody, life
 from dockd.core.recording import Recording
 from dockd.dock import Dock
+from dockd.live import Live, Orders
 from dockd.offload.spool import Ledger, Spool
 from dockd.outbox import Outbox
 from dockd.recovery import open_journal
@@ -34,7 +35,7 @@ async def dock_in(root: Path, archive: SimArchive | None = None, *, bays: tuple[
             board=Board(clock, bays),
             outbox=Outbox(),
             clock=clock,
-            may_erase=True,
+            live=Live(Orders(may_erase=True)),
             pinned_keys=(archive.key.public_text,),
         )
     finally:

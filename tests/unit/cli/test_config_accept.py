@@ -91,3 +91,23 @@ def test_wrong_site_file_is_not_accepted(site_file: Path) -> None:
     outcome = accept(site_file, "--yes")
     assert outcome.exit_code != 0
     assert not path_of(site_file).exists()
+
+
+def test_diff_says_what_would_change_and_when(site_file: Path, tmp_path: Path) -> None:
+    """Live, at the next start, or once an admin accepted it; exit 1 as diff(1)."""
+    new = tmp_path / "new.yaml"
+    new.write_text(site_file.read_text().replace("Buffalo", "Detroit") + "erase: {policy: delete}\n")
+
+    def diff(*files: Path) -> Result:
+        return CliRunner().invoke(command, ["diff", "--config", str(site_file), str(files[0])])
+
+    for _ in range(2):
+        done = diff(new)
+        assert done.exit_code == 1
+        assert done.output.splitlines() == [
+            "site: Buffalo -> Detroit  (at the next start)",
+            "erase.policy: never -> delete  (once accepted, live)",
+            f"An admin accepts it, once it is there, with: sudo dockd config accept --config {site_file}",
+        ]
+        accept(site_file, "--yes")
+    assert (diff(site_file).exit_code, diff(site_file).output) == (0, "nothing differs\n")

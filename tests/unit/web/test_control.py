@@ -19,6 +19,7 @@ from dockd.web.control import control_api
 from dockd.web.view import (
     ArchiveView,
     BayView,
+    ConfigurationView,
     DaemonView,
     HoldOrder,
     QueueView,
@@ -83,11 +84,24 @@ class FakeBackend:
         """Remember."""
         self.asked.append(("release", order, by))
 
+    async def reload(self) -> ConfigurationView:
+        """Remember."""
+        self.asked.append("reload")
+        return ConfigurationView(restart_for=("dock",))
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the socket goes."""
     return tmp_path / "control.sock"
+
+
+async def test_the_site_file_is_read_again_for_whoever_asks(path: Path, client: aiohttp.ClientSession) -> None:
+    """The answer says what the dock runs by then."""
+    backend = FakeBackend()
+    async with control_api(path, backend), client.post("/api/v1/reload") as answer:
+        assert (await answer.json())["restart_for"] == ["dock"]
+    assert backend.asked == ["reload"]
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""What of the site file may change while the dock runs, and the wish to have it read again."""
+
+import asyncio
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Replaced as a whole, between two units of work; whoever begins one takes what is there then, and keeps it to its end.
+
+    Attributes:
+        may_erase: the site's policy lets cameras be erased.
+    """
+
+    may_erase: bool = False
+
+
+class Live:
+    """The orders in force.
+
+    Attributes:
+        now: what whoever begins something goes by.
+    """
+
+    def __init__(self, now: Orders) -> None:
+        self.now = now
+        self._wanted = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def touch(self) -> None:
+        """The site file may have changed."""
+        self._wanted.set()
+
+    async def reread(self) -> None:
+        """Have the site file read again, and wait until that is done, whatever came of it."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self.touch()
+        await done
+
+    async def wanted(self) -> None:
+        """Wait until somebody wants the site file to be read again."""
+        await self._wanted.wait()
+        self._wanted.clear()
+
+    def has_reread(self) -> None:
+        """It was read; whoever waited for that goes on."""
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
