@@ -1,9 +1,10 @@
 """Walk a camera's tree and open its files, beneath its root and nowhere else."""
 
+import dataclasses
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -101,6 +102,17 @@ def walk(root: int, moved: Callable[[int], None]) -> Iterator[Found]:
         if entries > MOST_ENTRIES or name_bytes > MOST_NAME_BYTES:
             yield Found(folder, None, f"more than {MOST_ENTRIES} entries, or names too long: the rest was not looked at")
             return
+
+
+def walk_volumes(root: int, volumes: Sequence[str], moved: Callable[[int], None]) -> Iterator[Found]:
+    """As `walk`, of a camera whose root has a folder for each of its volumes; those that it has not are left out."""
+    with opened_folder(root, b"") as folder, os.scandir(folder) as listing:
+        there = {os.fsencode(entry.name) for entry in listing}
+    for name in (each.encode() for each in volumes):
+        if name in there:
+            with opened_folder(root, name) as volume:
+                for found in walk(volume, moved):
+                    yield dataclasses.replace(found, path=name + b"/" + found.path if found.path else name)
 
 
 def _capacity_bytes(root: int) -> int:
@@ -208,28 +220,41 @@ def _open_plain(folder: int, path: bytes, *, direct: bool) -> int:
 
 def still_there(root: int, path: bytes) -> SourceChangedError | CameraGoneError:
     """Why `path` is missing: the file alone, or the camera."""
-    if _answers(root):
+    if _answers(root, path):
         return SourceChangedError(f"{shown(path)} is no longer on the camera")
     return CameraGoneError("the camera was taken out")
 
 
 def unreadable(root: int, path: bytes, error: OSError) -> CameraGoneError | SourceUnreadableError:
     """Whether `error`, met at `path`, is the file's or the whole camera's: a camera that still lists its root is there."""
-    if error.errno not in _GONE and _answers(root):
+    if error.errno not in _GONE and _answers(root, path):
         return SourceUnreadableError(f"{shown(path)} cannot be read: {error.strerror}")
     return CameraGoneError(f"the camera stopped answering at {shown(path)}: {error.strerror}")
 
 
-def _answers(root: int) -> bool:
-    """Whether the camera's disk is attached, and its root can be listed afresh and holds anything.
+def _answers(root: int, path: bytes = b"") -> bool:
+    """Whether the disk with `path` is attached, and the root of its file system can be listed afresh and holds anything.
 
     A folder that was listed before can be listed from memory when its disk is long gone; the kernel's list of disks cannot.
     """
     try:
-        device = os.fstat(root).st_dev
-        if os.major(device) and DISKS.exists() and not (DISKS / f"{os.major(device)}:{os.minor(device)}").exists():
-            return False
-        with opened_folder(root, b"") as folder, os.scandir(folder) as listing:
-            return any(True for _ in listing)
+        with opened_folder(root, _volume(root, path)) as folder:
+            device = os.fstat(folder).st_dev
+            if os.major(device) and DISKS.exists() and not (DISKS / f"{os.major(device)}:{os.minor(device)}").exists():
+                return False
+            with os.scandir(folder) as listing:
+                return any(True for _ in listing)
     except OSError:
         return False
+
+
+def _volume(root: int, path: bytes) -> bytes:
+    """The folder that is the root of the volume with `path`: the camera's own root but where a camera has several volumes."""
+    first = path.partition(b"/")[0]
+    if not first:
+        return b""
+    try:
+        status = os.stat(first, dir_fd=root, follow_symlinks=False)
+    except OSError:
+        return b""
+    return first if status.st_dev != os.fstat(root).st_dev and stat.S_ISDIR(status.st_mode) else b""

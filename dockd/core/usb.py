@@ -20,6 +20,7 @@ MOST_DESCRIPTOR_BYTES = 65_536
 PORT = re.compile(r"(?:pci|platform|acpi)-[A-Za-z0-9.,:@_-]{1,128}-usb-0:[1-9]\d{0,2}(?:\.[1-9]\d{0,2}){0,5}", re.ASCII)
 """What a port's name looks like, with nothing in it that a udev rule could take for a pattern."""
 
+_SCSI = re.compile(r"/\d+:\d+:\d+:(\d{1,9})/block/", re.ASCII)
 _LEAST_SECTORS = 8  # a slot without a card has none, the shell of an extended partition two; no file system fits into either
 _DEVICE, _CONFIGURATION, _INTERFACE = 1, 2, 4
 _DEVICE_BYTES, _CONFIGURATION_BYTES, _INTERFACE_BYTES = 18, 9, 9
@@ -181,10 +182,12 @@ class Volume:
     Attributes:
         diskseq: the kernel's number for this very disk; a later one never has it again.
         partition: its number, 0 for the disk itself.
+        lun: which of the camera's disks it is on, as the camera numbers them.
     """
 
     diskseq: int
     partition: int
+    lun: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,5 +261,12 @@ def plugged(port: str, devices: Iterable[SeenDevice], disks: Sequence[SeenDisk])
     device = max(there, key=lambda each: each.address)
     below = [each for each in disks if each.path.startswith(device.path + "/") and each.size_sectors >= _LEAST_SECTORS]
     split = {each.diskseq for each in below if each.partition}
-    volumes = sorted((each.diskseq, each.partition) for each in below if each.partition or each.diskseq not in split)
-    return Plugged(device.address, device.serial, device.name, tuple(Volume(*each) for each in volumes))
+    volumes = (Volume(each.diskseq, each.partition, _lun(each)) for each in below if each.partition or each.diskseq not in split)
+    ordered = sorted(volumes, key=lambda each: (each.lun, each.diskseq, each.partition))
+    return Plugged(device.address, device.serial, device.name, tuple(ordered))
+
+
+def _lun(disk: SeenDisk) -> int:
+    """The last of the four numbers by which SCSI names a disk; 0 for what is none of its."""
+    found = _SCSI.search(disk.path)
+    return int(found[1]) if found else 0

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from dockd.camera import tree
-from dockd.camera.tree import identity_of, open_root, opened_file, opened_folder, still_there, unreadable, walk
+from dockd.camera.tree import identity_of, open_root, opened_file, opened_folder, still_there, unreadable, walk, walk_volumes
 from dockd.core.clearance import Identity
 from dockd.core.profile import Found
 from dockd.errors import CameraGoneError, NoDirectReadError, NotARecordingError, SourceChangedError, SourceUnreadableError
 from dockd.medium import NotDirectError
+from tests.sim.bay_sysfs import loop_device
 from tests.sim.camera_fs import CameraFs, fuse_missing
 from tests.sim.cameras import make_camera, make_too_deep, make_zoo
 
@@ -115,6 +116,45 @@ class mounted_over:  # noqa: N801 - reads as a statement
 
     def __exit__(self, *_: object) -> None:
         subprocess.run(["umount", self._folder], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_camera_of_several_volumes_is_walked_volume_by_volume(camera: Path, root: int) -> None:
+    """Only named folders are volumes, one that is not there is none, and what is mounted below one is still not the camera."""
+    (camera / "internal").mkdir()
+    (camera / "card").mkdir()
+    with mounted_over(camera / "internal"), mounted_over(camera / "card"):
+        (camera / "internal/DCIM").mkdir()
+        (camera / "internal/DCIM/A.MP4").write_bytes(b"a")
+        (camera / "card/B.MP4").write_bytes(b"b")
+        (camera / "card/other").mkdir()
+        with mounted_over(camera / "card/other"):
+            found = {each.path: each.problem for each in walk_volumes(root, ["internal", "card", "slot2"], lambda count: None)}
+    assert found == {
+        b"internal/DCIM/A.MP4": "",
+        b"card/B.MP4": "",
+        b"card/other": "another file system is mounted here",
+    }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_the_disk_that_is_asked_after_is_the_volumes(
+    camera: Path, root: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera's root of several volumes is listed from memory when all of them are gone."""
+    (camera / "card").mkdir()
+    (tmp_path / "card.fs").write_bytes(b"")
+    subprocess.run(["mkfs.ext4", "-q", tmp_path / "card.fs", "8M"], check=True)
+    with loop_device(tmp_path / "card.fs") as node:
+        subprocess.run(["mount", "-o", "ro", node, camera / "card"], check=True)
+        try:
+            problem = OSError(errno.EIO, "Input/output error")
+            assert isinstance(unreadable(root, b"card/A.MP4", problem), SourceUnreadableError)
+            monkeypatch.setattr("dockd.camera.tree.DISKS", tmp_path)
+            assert isinstance(unreadable(root, b"card/A.MP4", problem), CameraGoneError)
+            assert isinstance(still_there(root, b"card/A.MP4"), CameraGoneError)
+        finally:
+            subprocess.run(["umount", camera / "card"], check=True)
 
 
 def test_file_that_vanishes_during_the_walk_hides_nothing(camera: Path, root: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,3 +170,11 @@ def test_the_newest_device_at_a_port_is_meant() -> None:
     again = SeenDevice("/sys/devices/u/1-1.2", PORT, (1, 6), "S1", "Camera")
     seen = usb.plugged(PORT, [again, CAMERA], [])
     assert seen == Plugged((1, 6), "S1", "Camera", ())
+
+
+def test_a_disk_is_the_unit_that_the_camera_calls_it() -> None:
+    """By its number on the camera, however the kernel came to number disks."""
+    below = CAMERA.path + "/1-1.2:1.0/host3/target3:0:0/3:0:0:{}/block/sd{}"
+    seen = usb.plugged(PORT, [CAMERA], [SeenDisk(below.format(1, "b"), 7, 0, 100), SeenDisk(below.format(0, "c"), 8, 0, 100)])
+    assert seen is not None
+    assert seen.volumes == (Volume(8, 0, 0), Volume(7, 0, 1))
