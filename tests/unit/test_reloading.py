@@ -38,7 +38,7 @@ class Reloading:
         """An admin accepts the site file as it is."""
         accept(self.site_file, load_site(self.site_file), by="ann", at="now", unencrypted_spool=True)
 
-    async def until(self, come: Callable[[Configuration, Orders], bool]) -> None:
+    async def until(self, come: Callable[[Configuration, Orders], object]) -> None:
         """Wait until this is true of what the board says, and of the orders in force."""
         async with asyncio.timeout(DEADLINE_S):
             while not come(self.dock.board.configuration, self.dock.live.now):
