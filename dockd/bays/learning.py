@@ -10,7 +10,7 @@ from typing import Protocol, TextIO
 
 import pyudev
 
-from dockd.bays.udev import leaving
+from dockd.bays.udev import drain, leaving
 from dockd.core.usb import port_path
 
 _HUB = "09"
@@ -74,14 +74,11 @@ class UdevWatch:
 
     def wait(self) -> bool:
         """See `Watch.wait`."""
-        ready, _, _ = select.select([self._monitor, *([self._person] if self._person else [])], [], [])
-        if self._person in ready:
+        heard = self._monitor.fileno()
+        ready, _, _ = select.select([heard, *([self._person.fileno()] if self._person else [])], [], [])
+        if heard not in ready:
             return False
-        try:
-            while self._monitor.poll(timeout=0) is not None:
-                pass
-        except OSError:
-            pass  # more happened than could be heard: a reason to look, like any other
+        drain(self._monitor)
         return True
 
 

@@ -8,6 +8,7 @@ nothing falls between the two.
 import asyncio
 import contextlib
 import errno
+import os
 from collections.abc import Callable, Iterator
 
 import pyudev
@@ -98,16 +99,28 @@ class Udev:
             loop.remove_reader(monitor.fileno())
 
     def _drain(self, monitor: pyudev.Monitor) -> None:
-        """Take events off the socket, few at a time so that the loop goes on; their content is not needed."""
+        if drain(monitor):
+            _log.warning("udev told more than could be heard; looking at everything again")
+        self._news.set()
+
+
+def drain(monitor: pyudev.Monitor) -> bool:
+    """Take events off the socket, few at a time so that a loop goes on; whether the kernel says that it had to drop some.
+
+    Their content is not needed, and not read: what is there now is looked at afresh. pyudev's own poll cannot be used: it takes
+    what the kernel says of an overrun for a broken descriptor, and leaves it pending, so that the socket is readable for ever.
+    """
+    overrun = False
+    for _ in range(_MOST_EVENTS_AT_ONCE):
         try:
-            for _ in range(_MOST_EVENTS_AT_ONCE):
-                if monitor.poll(timeout=0) is None:
-                    break
+            os.read(monitor.fileno(), 1)  # the rest of a datagram goes with it; libudev made the socket so that it never blocks
+        except BlockingIOError:
+            break
         except OSError as exc:
             if exc.errno != errno.ENOBUFS:
                 raise
-            _log.warning("udev told more than could be heard; looking at everything again")
-        self._news.set()
+            overrun = True
+    return overrun
 
 
 def _monitor() -> pyudev.Monitor:
