@@ -6,7 +6,9 @@ from pathlib import Path
 import click
 
 from dockd.clock import SystemClock
+from dockd.errors import VaultError
 from dockd.logs import speak
+from dockd.vault import witness
 from dockd.vault.serve import Listening, serve
 from dockd.vault.service import VaultSettings, load_key, open_ledger
 
@@ -91,6 +93,42 @@ def key(group_root: Path | None, root: Path | None) -> None:
     place, ledger = open_ledger(_chosen(root, group_root))
     ledger.close()
     click.echo(load_key(place).public_text)
+
+
+@command.command(
+    epilog="""Examples:
+
+    dockd vault logs --root /var/lib/dockd-vault
+
+    dockd vault logs --root /var/lib/dockd-vault --accept dockd/balt-ero-01/3f2a9c0d11223344 --by "A. Jones"""",
+)
+@_ROOT
+@click.option("--accept", metavar="LOG", help="Let this new log of a dock take the place of the one before.")
+@click.option("--by", default="", help="Who accepts it; kept for whoever asks later.")
+@click.pass_obj
+def logs(group_root: Path | None, root: Path | None, accept: str | None, by: str) -> None:
+    """Show every dock's custody log and every alarm about one. Exit code 1: there are alarms.
+
+    A dock whose journal was made anew has a new log. It is cosigned only after it was accepted here; look first why it is new.
+    """
+    if accept is not None and not by.strip():
+        msg = "--accept needs --by: who looked at it"
+        raise click.UsageError(msg)
+    _place, ledger = open_ledger(_chosen(root, group_root))
+    try:
+        if accept is not None and not ledger.change(lambda cursor: witness.accept(cursor, accept, by)):
+            msg = f"{accept} is not a log that waits to be accepted"
+            raise VaultError(msg, hint="See the list: dockd vault logs --root DIR")
+        known, alarms = ledger.change(witness.logs), ledger.change(witness.alarms)
+    finally:
+        ledger.close()
+    for log in known:
+        accepted = f", accepted by {log.accepted_by}" if log.accepted_by else ""
+        click.echo(f"{log.origin}: {log.state}, {log.size} entries at {log.seen}, key {log.key}{accepted}")
+    for alarm in alarms:
+        click.echo(f"ALARM {alarm.number} {alarm.time} {alarm.origin}: {alarm.kind}: {alarm.words}")
+    if alarms:
+        click.get_current_context().exit(1)
 
 
 def _chosen(root: Path | None, group_root: Path | None) -> Path:

@@ -1,5 +1,6 @@
 """The vault's HTTP interface: docs/protocol.md, request by request. Decides nothing about bytes; `service` does."""
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -17,6 +18,7 @@ from dockd.vault import tus
 from dockd.vault.ledger import Upload, UploadState
 from dockd.vault.refusal import BrokenBodyError, RefusedError
 from dockd.vault.service import Vault
+from dockd.vault.witness import BODY_LIMIT_BYTES
 
 _QUESTION_LIMIT_BYTES = 4096
 _TUS_METHODS = frozenset({"POST", "HEAD", "PATCH", "DELETE"})
@@ -64,6 +66,7 @@ class Door:
         app.router.add_get("/files/{id}/receipt", self._receipt)
         app.router.add_post("/files/{id}/holding", self._holding)
         app.router.add_get("/archive", self._archive)
+        app.router.add_post("/add-checkpoint", self._add_checkpoint)
         return app
 
     async def _collection(self, request: web.Request) -> web.StreamResponse:
@@ -175,6 +178,18 @@ class Door:
             raise RefusedError(400, msg) from exc
         return web.Response(body=await self._vault.hold(upload, tus.nonce(asked)), content_type="application/json")
 
+    async def _add_checkpoint(self, request: web.Request) -> web.StreamResponse:
+        dock = await self._dock(request)
+        try:
+            await request.content.readexactly(BODY_LIMIT_BYTES)
+        except asyncio.IncompleteReadError as exc:
+            body = exc.partial
+        else:
+            msg = "A checkpoint and its proof are never that long."
+            raise RefusedError(413, msg)
+        line = await self._vault.cosigner.add_checkpoint(body, dock=dock, key=request.headers.get("Dockd-Log-Key"))
+        return web.Response(body=line.encode(), content_type="text/plain", charset="utf-8")
+
     async def _archive(self, _request: web.Request) -> web.StreamResponse:
         signer = self._vault.signer
         return web.json_response(
@@ -262,7 +277,8 @@ async def _answer_in_words(request: web.Request, handler: _Handler) -> web.Strea
 
 
 async def _refuse(request: web.Request, status: int, message: str, headers: Mapping[str, str]) -> web.Response:
-    response = web.Response(status=status, text=message + "\n", headers=headers)
+    plain = {hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
+    response = web.Response(status=status, body=(message + "\n").encode(), headers=plain | dict(headers))
     log = _log.warning if status not in {404, 410} else _log.info
     log("refused", status=status, method=request.method, path=request.path, words=message)
     if status in {408, 423, 503} and not request.content.at_eof():

@@ -8,22 +8,25 @@ import hashlib
 import hmac
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core.recording import Digests, Measured
 from dockd.errors import VaultError
+from dockd.vault import witness
 
 _APPLICATION_ID = 0x646B7661  # "dkva"
-_VERSION = 1
+_VERSION = 2
 _BUSY_S = 10.0  # `dockd vault token` writes beside the running server
 _TOKEN_BYTES = 32
+
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -271,6 +274,11 @@ class Ledger:
             cursor.execute("UPDATE blobs SET damage = ? WHERE blake3 = ?", (damage, blake3))
             _one(cursor)
 
+    def change(self, step: Callable[[sqlite3.Cursor], T]) -> T:
+        """What `step` does, as one transaction."""
+        with self._transaction() as cursor:
+            return step(cursor)
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Cursor]:
         """All or nothing, on the medium when the block ends."""
@@ -301,8 +309,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
-    if empty and application == 0 and version == 0:
-        for statement in _SCHEMA.split(";")[:-1]:
+    begun = empty and application == 0 and version == 0
+    if begun or (application == _APPLICATION_ID and version == 1):
+        for statement in ((_SCHEMA if begun else "") + witness.SCHEMA).split(";")[:-1]:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {_VERSION}")

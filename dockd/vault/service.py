@@ -16,6 +16,7 @@ from dockd.clock import Clock
 from dockd.dsse import KeyFormatError, SigningKey
 from dockd.errors import VaultError
 from dockd.vault import receive, recovery, reread, store, tus
+from dockd.vault.cosigning import Cosigner
 from dockd.vault.desk import Desk
 from dockd.vault.examine import Examiner, Signer
 from dockd.vault.ledger import HeldObject, Ledger, Upload, UploadState
@@ -94,6 +95,7 @@ class Vault:
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="write")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reread")
         self._examiner = Examiner(place, self._desk, signer, clock, self._readers)
+        self.cosigner = Cosigner(self._desk, signer, clock)
 
     @classmethod
     def open(cls, settings: VaultSettings, clock: Clock) -> Self:

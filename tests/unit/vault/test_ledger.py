@@ -48,7 +48,7 @@ def _foreign(path: Path) -> None:
 def _newer(path: Path) -> None:
     Ledger.open(path, may_create=True).close()
     with closing(sqlite3.connect(path)) as other:
-        other.execute("PRAGMA user_version = 2")
+        other.execute("PRAGMA user_version = 99")
 
 
 def _damaged(path: Path) -> None:
