@@ -15,10 +15,11 @@ import structlog
 
 from dockd import __version__
 from dockd.archive.limited import Limited
-from dockd.archive.protocol import Archive
-from dockd.archive.retrying import Retrying
+from dockd.archive.protocol import Archive, Witness
+from dockd.archive.retrying import Retrying, RetryingWitness
 from dockd.archive.settings import TusSettings
 from dockd.archive.tus import TusArchive
+from dockd.archive.witness import TusWitness
 from dockd.attendant import Attendant
 from dockd.bays import directory, usb
 from dockd.bays.directory import DirectoryBay
@@ -41,6 +42,7 @@ from dockd.errors import ArchiveError, ConfigError
 from dockd.helper import client
 from dockd.helper.wire import SOCKET
 from dockd.live import Live
+from dockd.notary import Notary, dock_key
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox
@@ -71,20 +73,27 @@ async def run(site_file: Path, running: Running, profiles: Sequence[Profile], cl
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     site = running.site
-    async with built(site_file, running, clock) as dock:
+    async with built(site_file, running, clock) as dock, witnessing(site, dock) as notary:
         await recover(dock)
         await dock.journal.record(
             custody.Noted("daemon.started", {"version": __version__, "dock": site.dock}), accepted(running.acceptance)
         )
         try:
-            await _serve(running, profiles, dock, workers, stop=stop, site_file=site_file)
+            await _serve(running, profiles, dock, workers, notary=notary, stop=stop, site_file=site_file)
         finally:
             await dock.journal.record(custody.Noted("daemon.stopped", {"version": __version__, "dock": site.dock}))
     _log.info("stopped")
 
 
 async def _serve(
-    running: Running, profiles: Sequence[Profile], dock: Dock, workers: Workers, *, stop: asyncio.Event, site_file: Path
+    running: Running,
+    profiles: Sequence[Profile],
+    dock: Dock,
+    workers: Workers,
+    *,
+    notary: Notary,
+    stop: asyncio.Event,
+    site_file: Path,
 ) -> None:
     site = running.site
     stall_after_s = site.offload.stall_after_s
@@ -102,6 +111,7 @@ async def _serve(
         async with control_api(site.control.socket, overview), asyncio.TaskGroup() as group:
             watch = group.create_task(outpost.run(), name="watch of the bays")
             tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
+            tasks.append(group.create_task(notary.run(), name="notary"))
             tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
             if usb_bays := [each.bay_id for each in bays if isinstance(each, UsbBay)]:
                 tasks.append(group.create_task(udev.run(), name="udev"))
@@ -183,9 +193,43 @@ def build_archive(site: Site, clock: Clock, board: Board) -> Archive:
     Raises:
         ConfigError: a file that the site file names cannot be used.
     """
+    return _patient(Limited(TusArchive(tus_settings(site), clock), site.uploads.parallel), clock, board)
+
+
+@asynccontextmanager
+async def witnessing(site: Site, dock: Dock) -> AsyncIterator[Notary]:
+    """The notary of the dock, with its key and its own way to the archive.
+
+    Raises:
+        JournalError: the dock's key cannot be used.
+        ConfigError: a file that the site file names cannot be used.
+    """
+    key = await asyncio.to_thread(dock_key, site.spool.directory)
+    inner: Witness = TusWitness(await asyncio.to_thread(tus_settings, site), dock.clock)
+    witness = RetryingWitness(inner, _patient(dock.archive, dock.clock, dock.board))
+    try:
+        yield Notary(dock, key, witness)
+    finally:
+        await witness.close()
+
+
+def _patient(archive: Archive, clock: Clock, board: Board) -> Retrying:
+    def report(error: ArchiveError, next_try_s: float) -> None:
+        board.archive_failed(error.message)
+        _log.warning("archive", code=error.code, why=error.message, next_try_s=round(next_try_s, 1))
+
+    return Retrying(archive, clock, report)
+
+
+def tus_settings(site: Site) -> TusSettings:
+    """How the site's archive is spoken to. Reads files: call it in a thread.
+
+    Raises:
+        ConfigError: a file that the site file names cannot be used.
+    """
     settings = site.archive
     try:
-        tus_settings = TusSettings(
+        return TusSettings(
             url=settings.url,
             dock=site.dock,
             pinned_keys=(settings.key,),
@@ -195,13 +239,6 @@ def build_archive(site: Site, clock: Clock, board: Board) -> Archive:
         )
     except ValueError as exc:
         raise ConfigError(str(exc), file=str(settings.token_file or settings.url)) from exc
-    tus = TusArchive(tus_settings, clock)
-
-    def report(error: ArchiveError, next_try_s: float) -> None:
-        board.archive_failed(error.message)
-        _log.warning("archive", code=error.code, why=error.message, next_try_s=round(next_try_s, 1))
-
-    return Retrying(Limited(tus, site.uploads.parallel), clock, report)
 
 
 def _token(path: Path | None) -> str | None:

@@ -161,6 +161,21 @@ class Configuration:
     spool_encrypted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LogLink:
+    """How far the archive witnessed the custody log, and why not further.
+
+    Attributes:
+        size: entries in the last checkpoint that it cosigned, 0 before the first.
+        time: when it did, RFC 3339 by its own clock, empty before the first.
+        alarm: why it refuses this log, as one sentence; empty if it does not.
+    """
+
+    size: int = 0
+    time: str = ""
+    alarm: str = ""
+
+
 class Board:
     """All bays and the archive link of one dock, and by what it runs.
 
@@ -172,6 +187,7 @@ class Board:
         self.configuration = configuration or Configuration()
         self.bays = {bay: BayBoard(bay, Meter(clock)) for bay in bays}
         self.archive = ArchiveLink()
+        self.log = LogLink()
         self.sent = Meter(clock)
         self.change = 0
         self._clock = clock

@@ -1,6 +1,7 @@
 """What the journeys through one dock share: the parts that `app` built."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from dockd.archive.protocol import Archive
 from dockd.board import Board
@@ -20,6 +21,7 @@ class Dock:
         archive: with its retry and limits around it.
         live: what of the site file may change while the dock runs.
         pinned_keys: the archive's, as texts, for the eraser's own check.
+        checkpoint_due: set when the custody log has something that the archive should witness soon.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Dock:
     clock: Clock
     live: Live
     pinned_keys: tuple[str, ...]
+    checkpoint_due: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def may_erase(self) -> bool:

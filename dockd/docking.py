@@ -106,6 +106,7 @@ class Docking:
             )
         if await self._is_open():
             await self._dock.journal.record(custody.DockingEnded(self._id, reason))
+            self._dock.checkpoint_due.set()
         _log.info("docking ended", bay=self._bay.bay, camera=self._camera, reason=reason, files=len(states), uncopied=uncopied)
 
     async def _fail(self, error: DockError) -> None:
@@ -193,6 +194,7 @@ class Docking:
         if self._may_erase and self._dock.may_erase and not unsettled and not self._look_again.is_set():
             unsettled = await clearer.clear(self._id)
         self._show(Phase.RESTING)
+        self._dock.checkpoint_due.set()
         return unsettled or self._look_again.is_set()
 
     async def _bind(self, scan: CameraScan, offloader: Offloader) -> dict[bytes, Recording]:

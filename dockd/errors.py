@@ -31,6 +31,7 @@ person should do next.
     |   +-- ArchiveRefusedError     this recording can never be stored, in the archive's words
     |   +-- ArchiveDeniedError      the dock's credentials are not accepted (transient: a person can mend it)
     |   +-- ProofRefusedError       a receipt that proves nothing: signature, digest or object is wrong
+    |   +-- LogRefusedError         the archive says that the custody log is not the one that it knows
     +-- ClearanceError
     |   +-- ClearanceRefusedError   the camera is kept: something on it is not proved
     |   +-- EraseFailedError        the camera did not do what it was told
@@ -274,6 +275,16 @@ class ProofRefusedError(ArchiveError):
 
     code = "proof-refused"
     default_hint = "Nothing is erased. Admins: the archive's key or its answers are wrong; treat it as tampering until explained."
+
+
+class LogRefusedError(ArchiveError):
+    """The archive refuses to witness the custody log: rolled back, forked, or not the log that it knows."""
+
+    code = "log-refused"
+    default_hint = (
+        "Admins: was this dock's disk replaced, restored or its journal made anew? Then say so at the archive: "
+        "dockd vault logs --accept LOG. If not, treat it as tampering."
+    )
 
 
 class ClearanceError(DockError):

@@ -20,6 +20,7 @@ from dockd.web.view import (
     ArchiveView,
     BayView,
     ConfigurationView,
+    CustodyView,
     DaemonView,
     HoldOrder,
     Problem,
@@ -67,6 +68,7 @@ class Overview:
             recordings=RecordingCounts(**{state.value: count for state, count in dock.journal.counts().items()}),
             daemon=DaemonView(__version__, os.getpid(), self._started, resident),
             configuration=_configuration(dock.board.configuration),
+            custody=CustodyView(dock.board.log.size, dock.board.log.time or None, dock.board.log.alarm),
         )
 
     def _occupied_bytes(self) -> tuple[int, int]:

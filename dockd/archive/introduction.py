@@ -32,10 +32,12 @@ class Identity:
     Attributes:
         archive_id: what its statements will name.
         signs: whether it has dockd's interface for proofs, beyond plain tus.
+        witnesses: whether it cosigns custody logs.
     """
 
     archive_id: str
     signs: bool
+    witnesses: bool = False
 
 
 def metadata_header(values: Mapping[str, str]) -> str:
@@ -78,8 +80,8 @@ async def identify(wire: Wire, settings: TusSettings, clock: Clock) -> Identity:
         raise error_for(answer, f"GET {url}", now=clock.now())
     try:
         match json.loads(answer.body):
-            case {"archive": str(archive_id), "key": str(key)} if archive_id:
-                pass
+            case {"archive": str(archive_id), "key": str(key), **others} if archive_id:
+                witnesses = others.get("witness") is True
             case _:
                 msg = "no archive and key in it"
                 raise ValueError(msg)
@@ -92,7 +94,7 @@ async def identify(wire: Wire, settings: TusSettings, clock: Clock) -> Identity:
     if key not in settings.pinned_keys:
         msg = f"the archive at {url.origin()} signs with {key!r}, which the site file does not pin"
         raise ArchiveDeniedError(msg, hint="Admins: check archive.url and archive.key; nothing is sent until then.")
-    return Identity(archive_id, signs=True)
+    return Identity(archive_id, signs=True, witnesses=witnesses)
 
 
 async def sound_out(wire: Wire, settings: TusSettings, clock: Clock) -> Pace:

@@ -1,10 +1,11 @@
 """What an archive must do for the dock; these docstrings are the contract, and tests/contract holds every backend to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dockd.core.note import Note
 from dockd.core.proof import ArchiveProof
 from dockd.core.recording import ResumePoint, StoredObject, VerifiedRecording
 
@@ -94,3 +95,42 @@ class Archive(Protocol):
 
 ArchiveWrapper = Callable[[Archive], Archive]
 """Retry, limits and schedule: something that takes an archive and is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """The archive cosigned a checkpoint: the note with its cosignature, and when in seconds since 1970 by the archive's clock."""
+
+    note: Note
+    time_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The archive has cosigned a checkpoint of another size than was said; it wants the proof from there."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoWitness:
+    """This archive witnesses no logs."""
+
+
+class Witness(Protocol):
+    """An archive that watches the custody log grow."""
+
+    async def add_checkpoint(
+        self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str
+    ) -> Cosigned | Elsewhere | NoWitness:
+        """Show a signed checkpoint, with the proof that it continues the one of `old_size`; `key` is the one that signed it.
+
+        Raises:
+            ArchiveUnreachableError, ArchiveBusyError, ArchiveDeniedError: transient.
+            LogRefusedError: the archive says that this log was rolled back, forked, or is not the one that it knows.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections. The witness cannot be asked afterwards."""
+        ...

@@ -1,13 +1,14 @@
 """Retries what may succeed later, for as long as it takes: a recording is never given up because the archive was away."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_never
 
-from dockd.archive.protocol import Archive, Consignment, Progress
+from dockd.archive.protocol import Archive, Consignment, Cosigned, Elsewhere, NoWitness, Progress, Witness
 from dockd.clock import Clock
+from dockd.core.note import Note
 from dockd.core.proof import ArchiveProof
 from dockd.core.recording import ResumePoint, StoredObject
 from dockd.errors import ArchiveBusyError, ArchiveError, UploadLostError
@@ -48,7 +49,7 @@ class Retrying:
         async def once() -> StoredObject:
             return await self._inner.store(consignment, carried.point, carried)
 
-        return await self._persist(once, _may_pass, carried.moved_on)
+        return await self.persist(once, _may_pass, carried.moved_on)
 
     async def prove(self, stored: StoredObject, *, camera: str) -> ArchiveProof:
         """As the protocol says."""
@@ -56,7 +57,7 @@ class Retrying:
         async def once() -> ArchiveProof:
             return await self._inner.prove(stored, camera=camera)
 
-        return await self._persist(once, _proof_may_pass)
+        return await self.persist(once, _proof_may_pass)
 
     async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
         """As the protocol says."""
@@ -64,19 +65,19 @@ class Retrying:
         async def once() -> ArchiveProof:
             return await self._inner.prove_again(stored, nonce, camera=camera)
 
-        return await self._persist(once, _proof_may_pass)
+        return await self.persist(once, _proof_may_pass)
 
     async def close(self) -> None:
         """As the protocol says."""
         await self._inner.close()
 
-    async def _persist(
+    async def persist(
         self,
         once: Callable[[], Awaitable[_T]],
         may_pass: Callable[[BaseException], bool],
         moved_on: Callable[[], bool] = lambda: False,
     ) -> _T:
-        """`once`, until it succeeds or fails for good."""
+        """What `once` gives, as soon as it succeeds; it is tried until then or until it fails for good."""
         failures = 0
 
         def delay_s(state: RetryCallState) -> float:
@@ -101,6 +102,27 @@ class Retrying:
             before_sleep=tell,
             reraise=True,
         )(once)
+
+
+class RetryingWitness:
+    """Wraps a witness; implements `dockd.archive.protocol.Witness`. It is as patient as `patience`."""
+
+    def __init__(self, inner: Witness, patience: Retrying) -> None:
+        self._inner, self._patience = inner, patience
+
+    async def add_checkpoint(
+        self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str
+    ) -> Cosigned | Elsewhere | NoWitness:
+        """As the protocol says."""
+
+        async def once() -> Cosigned | Elsewhere | NoWitness:
+            return await self._inner.add_checkpoint(note, old_size=old_size, proof=proof, key=key)
+
+        return await self._patience.persist(once, _may_pass)
+
+    async def close(self) -> None:
+        """As the protocol says."""
+        await self._inner.close()
 
 
 class _Carried:

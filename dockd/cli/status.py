@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from dockd.errors import ControlError
-from dockd.web.view import LAMPS, BayView, ConfigurationView, StatusView
+from dockd.web.view import LAMPS, BayView, ConfigurationView, CustodyView, StatusView
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -198,8 +198,17 @@ def _footer(status: StatusView) -> list[str]:
         f"Queue: {queue.files} files, {_size(queue.bytes)}, {_size(queue.rate_bytes_s)}/s. {_left(queue.drain_s)}".rstrip(),
         f"Spool: {_size(spool.free_bytes)} free, {_size(spool.used_bytes)} used, {_size(spool.reserved_bytes)} reserved{bare}.",
         f"Recordings: {counts or 'none'}.",
+        *_custody(status.custody),
         f"dockd {daemon.version}, process {daemon.pid} since {daemon.started}, {_size(daemon.rss_bytes)} of memory.",
     ]
+
+
+def _custody(custody: CustodyView) -> list[str]:
+    """How far the custody log is witnessed; nothing before the archive ever cosigned it."""
+    lines = [f"Custody log REFUSED by the archive: {custody.alarm}"] if custody.alarm else []
+    if custody.witnessed:
+        lines.append(f"Custody log: {custody.witnessed} entries witnessed{f' at {custody.since}' if custody.since else ''}.")
+    return lines
 
 
 def standing_words(standing: ConfigurationView) -> list[str]:

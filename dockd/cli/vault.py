@@ -100,7 +100,7 @@ def key(group_root: Path | None, root: Path | None) -> None:
 
     dockd vault logs --root /var/lib/dockd-vault
 
-    dockd vault logs --root /var/lib/dockd-vault --accept dockd/balt-ero-01/3f2a9c0d11223344 --by "A. Jones"""",
+    dockd vault logs --root /var/lib/dockd-vault --accept dockd/balt-ero-01/3f2a9c0d11223344 --by A.Jones""",
 )
 @_ROOT
 @click.option("--accept", metavar="LOG", help="Let this new log of a dock take the place of the one before.")

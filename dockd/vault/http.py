@@ -193,7 +193,13 @@ class Door:
     async def _archive(self, _request: web.Request) -> web.StreamResponse:
         signer = self._vault.signer
         return web.json_response(
-            {"archive": signer.archive, "key": signer.key.public_text, "key_id": signer.key.key_id, "version": __version__}
+            {
+                "archive": signer.archive,
+                "key": signer.key.public_text,
+                "key_id": signer.key.key_id,
+                "witness": True,
+                "version": __version__,
+            }
         )
 
     async def _dock(self, request: web.Request) -> str:

@@ -91,6 +91,20 @@ class ArchiveView(msgspec.Struct, frozen=True):
     since: str | None = None
 
 
+class CustodyView(msgspec.Struct, frozen=True):
+    """The custody log.
+
+    Attributes:
+        witnessed: entries in the last checkpoint that the archive cosigned, 0 before the first.
+        since: when it did, null before the first of this start.
+        alarm: why the archive refuses this log, as one sentence; empty if it does not.
+    """
+
+    witnessed: int = 0
+    since: str | None = None
+    alarm: str = ""
+
+
 class SpoolView(msgspec.Struct, frozen=True):
     """The dock's own store.
 
@@ -194,6 +208,7 @@ class StatusView(msgspec.Struct, frozen=True):
         recordings: counts by state.
         daemon: the running daemon.
         configuration: by what it runs, and what waits for an admin.
+        custody: how far the archive has witnessed the custody log.
     """
 
     dock: str
@@ -205,6 +220,7 @@ class StatusView(msgspec.Struct, frozen=True):
     recordings: RecordingCounts
     daemon: DaemonView
     configuration: ConfigurationView = ConfigurationView()
+    custody: CustodyView = CustodyView()
 
 
 class RecordingView(msgspec.Struct, frozen=True):

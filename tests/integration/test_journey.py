@@ -46,6 +46,7 @@ def test_camera_is_archived_and_erased_however_it_is_docked(
     if way != "mount":
         shutil.move(on_camera, tmp_path / "taken")
     dock.wait_for("docking ended", reason="the camera was taken out")
+    dock.wait_for("checkpoint cosigned", count=2)
     assert dock.stop()[0] == 0
     events = [entry["event"] for entry in dock.custody()]
     assert events[0] == "daemon.started"

@@ -9,6 +9,7 @@ from dockd.web.view import (
     ArchiveView,
     BayView,
     ConfigurationView,
+    CustodyView,
     DaemonView,
     Problem,
     QueueView,
@@ -27,6 +28,7 @@ DOCUMENTED: dict[str, type[msgspec.Struct]] = {
     "`recordings`": RecordingCounts,
     "`daemon`": DaemonView,
     "`configuration`": ConfigurationView,
+    "`custody`": CustodyView,
 }
 TEXT = (Path(__file__).parents[3] / "docs" / "status.md").read_text(encoding="utf-8")
 
