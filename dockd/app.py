@@ -113,9 +113,8 @@ async def _serve(
             tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
             tasks.append(group.create_task(notary.run(), name="notary"))
             tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
-            if usb_bays := [each.bay_id for each in bays if isinstance(each, UsbBay)]:
+            if any(isinstance(each, UsbBay) for each in bays):
                 tasks.append(group.create_task(udev.run(), name="udev"))
-                _log.info("cameras in USB bays are never erased by this version", bays=usb_bays)
             reloader = Reloader(site_file, running, dock, look_again)
             tasks.append(group.create_task(reloader.run(), name="watch of the site file"))
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))

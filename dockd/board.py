@@ -81,6 +81,7 @@ class BayBoard:
         present: by recording id, everything on the camera that goes to the archive.
         problems: by path, what will never be read, and why.
         reading: by path, bytes read of a recording that is not copied yet.
+        erasing: the camera is being written to.
     """
 
     bay: str
@@ -97,6 +98,7 @@ class BayBoard:
     waiting: Refusal | None = None
     kept: str | None = None
     held: bool = False
+    erasing: bool = False
     current: bytes = b""
     reading: dict[bytes, int] = field(default_factory=dict)
 
@@ -125,6 +127,7 @@ class BayBoard:
                 waiting=self.waiting,
                 held=self.held,
                 kept=self.kept,
+                erasing=self.erasing,
             ),
             needs,
         )

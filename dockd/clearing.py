@@ -1,30 +1,64 @@
 """The daemon's half of a clearance: ask the archive anew, record the permit, let the eraser do it, record what it did.
 
-The eraser (`clearance.eraser`, in the bay's worker) sees and checks everything itself and mints its own permit. The daemon
-mints the same one from the same evidence, because only a permit lets the journal say that an erasing began and that a
-recording is erased.
+The eraser (`clearance.eraser`, in the bay's worker or, for a USB bay, in the privileged helper) sees and checks everything itself
+and mints its own permit. The daemon mints the same one from the same evidence, because only a permit lets the journal say that an
+erasing began and that a recording is erased.
 """
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import structlog
 
 from dockd.board import BayBoard, Phase
 from dockd.core import custody, life
-from dockd.core.clearance import Claim, ClearancePermit, FileKind, NoClearanceError, permit_delete
+from dockd.core.clearance import (
+    CameraScan,
+    Claim,
+    ClearancePermit,
+    FileKind,
+    Holds,
+    NoClearanceError,
+    Rehash,
+    permit_clear,
+    permit_delete,
+)
+from dockd.core.erasure import Method
 from dockd.core.names import shown
 from dockd.core.proof import ArchiveProof
 from dockd.core.recording import Recording, State, StoredObject
 from dockd.dock import Dock
-from dockd.errors import ArchiveRefusedError, EraseFailedError, UploadLostError
+from dockd.errors import ArchiveRefusedError, ClearanceRefusedError, EraseFailedError, UploadLostError
 from dockd.offload import messages
 from dockd.offload.workers import BayWorker
 
 _log = structlog.get_logger(__name__)
 
-_METHOD = "delete"
 _ASKING = 4
+
+
+class _Evidence(TypedDict):
+    """What both permits are minted from."""
+
+    camera: str
+    docking: str
+    nonce: str
+    scan: CameraScan
+    rehashes: Mapping[bytes, Rehash]
+    claims: list[Claim]
+    holds: Holds
+
+
+@dataclass(frozen=True, slots=True)
+class _Minted:
+    """The daemon's own permit, how the camera is to be erased under it, and why not cleared where the site would."""
+
+    permit: ClearancePermit
+    method: Method
+    ignored: tuple[bytes, ...] = ()
+    instead: str = ""
 
 
 class Clearer:
@@ -49,12 +83,27 @@ class Clearer:
             return False
         self._bay.phase = Phase.CLEARING
         self._dock.board.tell()
-        seen = await self._examine(list(wanted))
-        proofs, lost = await self._ask_archive(seen, wanted)
-        permit = await self._mint(docking, seen, wanted, proofs)
-        if permit is not None:
-            await self._erase(docking, permit, wanted, proofs)
+        lost = False
+        try:
+            seen = await self._examine(list(wanted))
+            proofs, lost = await self._ask_archive(seen, wanted)
+            minted = await self._mint(docking, seen, wanted, proofs)
+            if minted is not None:
+                self._show_erasing(erasing=True)
+                await self._erase(docking, minted, wanted, proofs)
+        except ClearanceRefusedError as exc:
+            # The eraser knows of something that the daemon does not: a hold of its own, a site file that was changed.
+            _log.warning("camera kept", camera=self._bay.camera, why=exc.message)
+            self._bay.kept = f"The camera is kept: {exc.message}."
+        finally:
+            self._show_erasing(erasing=False)
         return lost
+
+    def _show_erasing(self, *, erasing: bool) -> None:
+        """Whoever takes a camera while it is written to may leave it so that it does not start."""
+        if self._bay.erasing is not erasing:
+            self._bay.erasing = erasing
+            self._dock.board.tell()
 
     async def _on_hold(self) -> bool:
         holds = await self._dock.journal.holds()
@@ -121,18 +170,11 @@ class Clearer:
         seen: messages.Examined,
         wanted: Mapping[bytes, Recording],
         proofs: Mapping[bytes, tuple[ArchiveProof, StoredObject]],
-    ) -> ClearancePermit | None:
+    ) -> _Minted | None:
         """The permit, recorded as begun; None if nothing may be erased, with the reason on the lamp."""
+        claims = [Claim(wanted[path].recording_id, path, proof) for path, (proof, _) in proofs.items()]
         try:
-            permit = permit_delete(
-                camera=self._bay.camera or "",
-                docking=docking,
-                nonce=seen.nonce,
-                scan=seen.scan,
-                rehashes=dict(seen.rehashes),
-                claims=[Claim(wanted[path].recording_id, path, proof) for path, (proof, _) in proofs.items()],
-                holds=await self._dock.journal.holds(),
-            )
+            minted = self._best(docking, seen, claims, await self._dock.journal.holds())
         except NoClearanceError as exc:
             reasons = [f"{shown(left.path)}: {left.reason}" for left in exc.left if left.path in wanted]
             self._bay.kept = f"The camera is kept: {'; '.join([str(exc), *reasons[:1]])}."
@@ -143,16 +185,44 @@ class Clearer:
                 left=[f"{shown(left.path)}: {left.reason}" for left in exc.left[:20]],
             )
             return None
-        await self._dock.journal.record(custody.ClearanceBegun(permit, _METHOD))
-        return permit
+        await self._dock.journal.record(custody.ClearanceBegun(minted.permit, minted.method, minted.ignored))
+        return minted
+
+    def _best(self, docking: str, seen: messages.Examined, claims: list[Claim], holds: Holds) -> _Minted:
+        """A permit for as much as the eraser will do: where it would clear but may not, what is proved is deleted.
+
+        Raises:
+            NoClearanceError: nothing may be erased.
+        """
+        evidence: _Evidence = {
+            "camera": self._bay.camera or "",
+            "docking": docking,
+            "nonce": seen.nonce,
+            "scan": seen.scan,
+            "rehashes": dict(seen.rehashes),
+            "claims": claims,
+            "holds": holds,
+        }
+        instead = ""
+        if seen.method is Method.CLEAR:
+            try:
+                whole = permit_clear(**evidence, obstacles=seen.obstacles)
+            except NoClearanceError as exc:
+                reasons = [f"{shown(left.path)}: {left.reason}" for left in exc.left[:3]]
+                instead = "; ".join([str(exc), *reasons])
+                _log.warning("not cleared as a whole", camera=self._bay.camera, why=instead)
+            else:
+                return _Minted(whole.clearance, Method.CLEAR, whole.ignored)
+        return _Minted(permit_delete(**evidence), Method.DELETE, instead=instead)
 
     async def _erase(
         self,
         docking: str,
-        permit: ClearancePermit,
+        minted: _Minted,
         wanted: Mapping[bytes, Recording],
         proofs: Mapping[bytes, tuple[ArchiveProof, StoredObject]],
     ) -> None:
+        permit = minted.permit
         holds = await self._dock.journal.holds()
         claims = [
             messages.ClaimedHolding(each.path, proofs[each.path][1], each.recording_id, each.holding.envelope)
@@ -160,25 +230,32 @@ class Clearer:
         ]
         order = messages.Erase(
             docking=docking,
+            method=minted.method,
             dock=self._dock.name,
             pinned_keys=list(self._dock.pinned_keys),
             claims=claims,
             held_cameras=sorted(holds.cameras),
             held_recordings=sorted(holds.recordings),
         )
-        erased: set[bytes] = set()
-        async for report in self._worker.ask(order):
-            if isinstance(report, messages.Erased):
-                erased |= set(report.covered)
-        if erased != {each.path for each in permit.covered}:
+        told: list[messages.Erased] = [each async for each in self._worker.ask(order) if isinstance(each, messages.Erased)]
+        erased = {path for each in told for path in each.covered}
+        if len(told) != 1 or erased != {each.path for each in permit.covered} or told[0].erasure.method is not minted.method:
             msg = f"the eraser removed {len(erased)} files where the permit covers {len(permit.covered)}"
             raise EraseFailedError(msg)
+        erasure = replace(told[0].erasure, instead=minted.instead)
         steps = [(wanted[path], life.Erased(permit)) for path in sorted(erased)]
         await self._dock.journal.record(
-            *(custody.Stepped(recording.recording_id, step) for recording, step in steps), custody.CameraCleared(permit, _METHOD)
+            *(custody.Stepped(recording.recording_id, step) for recording, step in steps), custody.CameraCleared(permit, erasure)
         )
         for recording, step in steps:
             self._dock.board.stepped(life.take(recording, step))
         reasons = [left for left in permit.left if left.path in wanted]
         self._bay.kept = f"{shown(reasons[0].path)} stays on the camera: {reasons[0].reason}." if reasons else None
-        _log.info("camera cleared", camera=self._bay.camera, docking=docking, erased=len(erased), left=len(permit.left))
+        _log.info(
+            "camera cleared",
+            camera=self._bay.camera,
+            docking=docking,
+            method=erasure.method.value,
+            erased=len(erased),
+            left=len(permit.left),
+        )

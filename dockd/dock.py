@@ -38,5 +38,10 @@ class Dock:
 
     @property
     def may_erase(self) -> bool:
-        """The site's policy lets cameras in directory bays be erased; those in USB bays never are by this version."""
+        """The site's policy lets cameras in directory bays be erased."""
         return self.live.now.may_erase
+
+    @property
+    def may_erase_usb(self) -> bool:
+        """The same of USB bays, where the helper does it, and has the last word."""
+        return self.live.now.may_erase_usb

@@ -20,6 +20,7 @@ from dockd.clearing import Clearer
 from dockd.clock import rfc3339
 from dockd.core import custody, life
 from dockd.core.clearance import CameraScan, ScannedFile
+from dockd.core.erasure import Method
 from dockd.core.names import shown
 from dockd.core.profile import Profile
 from dockd.core.queue import copy_order
@@ -46,7 +47,7 @@ class Docking:
         self._dock, self._bay, self._workers, self._stall_after_s = dock, board, workers, stall_after_s
         self._id = secrets.token_hex(16)
         self._camera = ""
-        self._may_erase = False
+        self._usb, self._method = False, Method.NEVER
         self._look_again = asyncio.Event()
 
     def look_again(self) -> None:
@@ -60,8 +61,7 @@ class Docking:
             root: of the camera, or how its worker gets it from a USB port.
             profile: that recognised it.
         """
-        # A camera in a USB bay is not erased by this version: the eraser for it belongs into the helper.
-        self._may_erase = self._dock.may_erase and isinstance(root, Path)
+        self._usb, self._method = isinstance(root, UsbSource), profile.erase.method
         try:
             async with self._workers.worker(self._bay.bay, stall_after_s=self._stall_after_s) as worker:
                 await self._unless_doubled(self._rounds(worker, root, profile))
@@ -191,7 +191,8 @@ class Docking:
         unsettled = await offloader.copy(bound, scan)
         if not unsettled:
             await self._await_archive()
-        if self._may_erase and self._dock.may_erase and not unsettled and not self._look_again.is_set():
+        allowed = self._dock.may_erase_usb if self._usb else self._dock.may_erase
+        if allowed and self._method is not Method.NEVER and not unsettled and not self._look_again.is_set():
             unsettled = await clearer.clear(self._id)
         self._show(Phase.RESTING)
         self._dock.checkpoint_due.set()

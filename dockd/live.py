@@ -9,10 +9,12 @@ class Orders:
     """Replaced as a whole, between two units of work; whoever begins one takes what is there then, and keeps it to its end.
 
     Attributes:
-        may_erase: the site's policy lets cameras be erased.
+        may_erase: the site's policy lets cameras in directory bays be erased.
+        may_erase_usb: the same of those in USB bays.
     """
 
     may_erase: bool = False
+    may_erase_usb: bool = False
 
 
 class Live:

@@ -34,7 +34,8 @@ _QUIET_S = 0.3
 
 def orders_of(site: Site) -> Orders:
     """What a site file says of what may change live."""
-    return Orders(may_erase=site.erase.policy == "delete" and site.erase.directory_erase)
+    erased = site.erase.policy != "never"
+    return Orders(may_erase=erased and site.erase.directory_erase, may_erase_usb=erased)
 
 
 def accepted(acceptance: Acceptance) -> custody.Noted:

@@ -24,10 +24,12 @@ from dockd.camera.tree import open_root, opened_file, unreadable, walk
 from dockd.clearance import eraser
 from dockd.clock import SystemClock
 from dockd.core.clearance import CameraScan, Identity
+from dockd.core.erasure import Erasure, Method
+from dockd.core.names import shown
 from dockd.core.profile import Profile, classify
-from dockd.core.usb import UsbSource
+from dockd.core.usb import UsbSource, Volume
 from dockd.dsse import PinnedKeys
-from dockd.helper import client
+from dockd.helper import client, wire
 from dockd.helper.attaching import attached
 from dockd.medium import Lanes, measure
 from dockd.offload import durable, messages
@@ -52,6 +54,8 @@ class Worker:
         self._profile: Profile | None = None
         self._folder_name = ""
         self._session: client.Session | None = None
+        self._volume: Volume | None = None
+        self._bay = self._serial = ""
         self._examination: eraser.Examination | None = None
 
     def serve(self) -> None:
@@ -106,7 +110,7 @@ class Worker:
             case messages.Copy(spool, jobs):
                 folder = durable.open_folder(Path(spool))
                 try:
-                    Copier(self._root, folder, self._emit).run(jobs)
+                    Copier(self._rooted(), folder, self._emit).run(jobs)
                 finally:
                     os.close(folder)
             case messages.Recognise(files):
@@ -120,18 +124,30 @@ class Worker:
         """The root folder of a camera in a USB bay; asked for again, the helper mounts afresh."""
         if self._session is None:
             self._session = client.Session.connect(source.helper)
-        elif self._root >= 0:
+        else:
+            self._close_root()
+            self._session.release()
+        self._volume = None
+        self._volume, root = attached(self._session, source, profile)
+        self._bay = source.bay
+        return root
+
+    def _rooted(self) -> int:
+        """The root folder, opened again where the helper had the camera to itself meanwhile."""
+        if self._root < 0 and self._session is not None and self._volume is not None:
+            self._session.release()
+            self._root = self._session.open(self._bay, self._volume)
+        return self._root
+
+    def _close_root(self) -> None:
+        if self._root >= 0:
             os.close(self._root)
             self._root = -1
-            self._session.release()
-        return attached(self._session, source, profile)
 
     def _detach(self) -> None:
         """Give back a camera in a USB bay, as the end of this process would."""
         if self._session is not None:
-            if self._root >= 0:
-                os.close(self._root)
-                self._root = -1
+            self._close_root()
             self._session.close()
             self._session = None
 
@@ -142,6 +158,7 @@ class Worker:
             self._root, self._folder_name = open_root(Path(root)), Path(root).name
         self._profile = profile
         facts = identify(self._root, profile, self._folder_name)
+        self._serial = facts.serial
         self._emit(messages.Identified(facts.serial, facts.named, facts.battery_percent, facts.officer))
 
     def _scan(self) -> CameraScan:
@@ -149,18 +166,20 @@ class Worker:
         if self._profile is None:
             msg = "no camera was opened"
             raise RuntimeError(msg)
-        serial = identify(self._root, self._profile, self._folder_name).serial
-        return CameraScan(serial, classify(self._profile, walk(self._root, self._alive)))
+        root = self._rooted()
+        serial = identify(root, self._profile, self._folder_name).serial
+        return CameraScan(serial, classify(self._profile, walk(root, self._alive)))
 
     def _recognise(self, files: list[tuple[bytes, Identity]]) -> None:
         lanes = Lanes(_READS_AHEAD, _READS_AHEAD + 1)
+        root = self._rooted()
         try:
             for path, identity in files:
                 try:
-                    with opened_file(self._root, path, identity, direct=True) as source:
+                    with opened_file(root, path, identity, direct=True) as source:
                         self._emit(messages.Known(path, measure(source, lanes, partial(self._read, path))))
                 except OSError as exc:
-                    raise unreadable(self._root, path, exc) from exc
+                    raise unreadable(root, path, exc) from exc
                 except errors.CameraGoneError:
                     raise
                 except errors.CameraError as exc:
@@ -172,11 +191,22 @@ class Worker:
         self._emit(messages.Moved(path, count, reading=True))
 
     def _examine(self, paths: list[bytes]) -> None:
+        if self._session is not None:
+            self._close_root()
+            told = self._session.examine(paths, self._alive)
+            rehashes = list(told.rehashes.items())
+            self._emit(messages.Examined(told.scan, rehashes, told.nonce, told.method, list(told.obstacles)))
+            return
         self._examination = eraser.examine(self._root, self._scan(), paths, self._read)
         seen = self._examination
         self._emit(messages.Examined(seen.scan, list(seen.rehashes.items()), seen.nonce))
 
     def _erase(self, command: messages.Erase) -> None:
+        paths = [each.path for each in command.claims]
+        if self._session is not None:
+            done = self._erased_by_helper(self._session, command)
+            self._emit(messages.Erased(paths, done.erasure))
+            return
         examination, self._examination = self._examination, None
         if examination is None:
             msg = "the camera was not examined"
@@ -190,7 +220,18 @@ class Worker:
             docking=command.docking,
             holds=command.holds(),
         )
-        self._emit(messages.Erased(list(eraser.erase(self._root, leave, self._alive))))
+        gone = list(eraser.erase(self._root, leave, self._alive))
+        self._emit(messages.Erased(gone, Erasure(Method.DELETE, len(gone))))
+
+    def _erased_by_helper(self, session: client.Session, command: messages.Erase) -> wire.Erased:
+        """The helper knows its own holds, keys and names; the daemon's holds are the daemon's to keep."""
+        holds = command.holds()
+        held = [each for each in command.claims if each.recording_id in holds.recordings]
+        if held or self._serial in holds.cameras:
+            msg = f"camera {self._serial} is on hold" if not held else f"{shown(held[0].path)} is on hold"
+            raise errors.ClearanceRefusedError(msg)
+        demands = [wire.Demand(each.recording_id, each.path, each.stored, each.envelope) for each in command.claims]
+        return session.erase(command.docking, command.method, demands, self._alive)
 
 
 def serve(conversation: socket.socket) -> None:

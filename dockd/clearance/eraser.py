@@ -8,12 +8,26 @@ not cause a wrong one.
 
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from dockd.camera.tree import identity_of, opened_file, opened_folder, unreadable, walk
-from dockd.core.clearance import CameraScan, Claim, ClearancePermit, Covered, Holds, NoClearanceError, Rehash, permit_delete
+from dockd.core.clearance import (
+    CameraScan,
+    Claim,
+    ClearancePermit,
+    Covered,
+    Holds,
+    Identity,
+    NoClearanceError,
+    OverwritePermit,
+    Rehash,
+    permit_clear,
+    permit_delete,
+)
 from dockd.core.names import basename, parent, shown
 from dockd.core.proof import SignatureVerifier, StatementError, StatementKind, accept_statement
 from dockd.core.recording import StoredObject
@@ -90,13 +104,50 @@ def examine(root: int, scan: CameraScan, paths: Iterable[bytes], moved: Callable
 def permit(
     examination: Examination, demands: Iterable[Demand], keys: SignatureVerifier, *, dock: str, docking: str, holds: Holds
 ) -> ClearancePermit:
-    """Check every statement and mint the permit.
+    """Check every statement and mint the permit for deleting.
 
     Raises:
         ProofRefusedError: a statement proves nothing; nothing at all is erased then, for someone is lying.
         ClearanceRefusedError: nothing may be erased.
     """
-    camera = examination.scan.serial
+    with _refusing():
+        return permit_delete(
+            camera=examination.scan.serial,
+            docking=docking,
+            nonce=examination.nonce,
+            scan=examination.scan,
+            rehashes=examination.rehashes,
+            claims=_claims(examination, demands, keys, dock),
+            holds=holds,
+        )
+
+
+def permit_whole(
+    examination: Examination,
+    demands: Iterable[Demand],
+    keys: SignatureVerifier,
+    *,
+    dock: str,
+    docking: str,
+    holds: Holds,
+    obstacles: Iterable[str],
+) -> OverwritePermit:
+    """Check every statement and mint the permit for overwriting the whole camera; raises as `permit`."""
+    with _refusing():
+        return permit_clear(
+            camera=examination.scan.serial,
+            docking=docking,
+            nonce=examination.nonce,
+            scan=examination.scan,
+            rehashes=examination.rehashes,
+            claims=_claims(examination, demands, keys, dock),
+            holds=holds,
+            obstacles=obstacles,
+        )
+
+
+def _claims(examination: Examination, demands: Iterable[Demand], keys: SignatureVerifier, dock: str) -> list[Claim]:
+    """What the archive's statements prove, each checked in all its fields."""
     claims = []
     for demand in demands:
         try:
@@ -107,35 +158,35 @@ def permit(
                 stored=demand.stored,
                 nonce=examination.nonce,
                 dock=dock,
-                camera=camera,
+                camera=examination.scan.serial,
             )
         except StatementError as exc:
             msg = f"the archive's statement about {shown(demand.path)} proves nothing: {exc}"
             raise ProofRefusedError(msg) from exc
         claims.append(Claim(demand.recording_id, demand.path, holding))
+    return claims
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """A permit that is not minted, as an error with the first reasons."""
     try:
-        return permit_delete(
-            camera=camera,
-            docking=docking,
-            nonce=examination.nonce,
-            scan=examination.scan,
-            rehashes=examination.rehashes,
-            claims=claims,
-            holds=holds,
-        )
+        yield
     except NoClearanceError as exc:
         reasons = "; ".join(f"{shown(left.path)}: {left.reason}" for left in exc.left[:3])
         msg = f"{exc}{': ' if reasons else ''}{reasons}"
         raise ClearanceRefusedError(msg) from exc
 
 
-def erase(root: int, leave: ClearancePermit, moved: Callable[[int], None]) -> tuple[bytes, ...]:
+def erase(root: int, leave: ClearancePermit, moved: Callable[[int], None], *, remounted: bool = False) -> tuple[bytes, ...]:
     """Delete exactly what `leave` covers, and see that it is gone.
 
     Args:
         root: descriptor of the camera's root, the one that was examined.
         leave: the permit.
         moved: a sign of life.
+        remounted: its file system was mounted anew since, while nobody else could write to the disk. FAT then numbers its files
+            anew, so they are known by place, size and time; and whoever mounted it makes all of it durable at once.
 
     Returns:
         The paths that are no longer on the camera.
@@ -146,7 +197,7 @@ def erase(root: int, leave: ClearancePermit, moved: Callable[[int], None]) -> tu
     """
     for covered in leave.covered:
         passing("clearance.erasing")
-        _unlink(root, covered)
+        _unlink(root, covered, remounted=remounted)
         passing("clearance.erased")
         moved(1)
     still = {found.path for found in walk(root, moved)} & {covered.path for covered in leave.covered}
@@ -156,19 +207,27 @@ def erase(root: int, leave: ClearancePermit, moved: Callable[[int], None]) -> tu
     return tuple(covered.path for covered in leave.covered)
 
 
-def _unlink(root: int, covered: Covered) -> None:
+def _unlink(root: int, covered: Covered, *, remounted: bool) -> None:
     """Remove one file, if it is still the one that was re-hashed, and make that durable."""
     try:
         with opened_folder(root, parent(covered.path)) as folder:
             name = basename(covered.path)
-            if identity_of(os.stat(name, dir_fd=folder, follow_symlinks=False)) != covered.identity:
+            if not _same(os.stat(name, dir_fd=folder, follow_symlinks=False), covered.identity, remounted=remounted):
                 msg = f"{shown(covered.path)} changed after it was examined; it stays on the camera"
                 raise EraseFailedError(msg)
             os.unlink(name, dir_fd=folder)
-            os.fsync(folder)
+            if not remounted:
+                os.fsync(folder)
     except OSError as exc:
         error = unreadable(root, covered.path, exc)
         if isinstance(error, CameraGoneError):
             raise error from exc
         msg = f"the camera does not delete {shown(covered.path)}: {exc.strerror}"
         raise EraseFailedError(msg) from exc
+
+
+def _same(status: os.stat_result, examined: Identity, *, remounted: bool) -> bool:
+    found = identity_of(status)
+    if not remounted:
+        return found == examined
+    return stat.S_ISREG(status.st_mode) and (found.size_bytes, found.modified_ns) == (examined.size_bytes, examined.modified_ns)

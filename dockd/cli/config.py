@@ -12,12 +12,12 @@ from dockd.clock import SystemClock, rfc3339
 from dockd.config import Site, acceptance, load_profiles, load_site
 from dockd.config.difference import differences
 from dockd.config.guarded import changes, guarded, permits, weakenings
+from dockd.config.model import Bay
 from dockd.config.schema import Kind, printed
 from dockd.config.spool_disk import spool_disk
 from dockd.core.profile import Profile
 from dockd.errors import ConfigError
 
-NO_USB_ERASE = "never erased: this version does not erase cameras in USB bays"
 DEFAULT_SITE_FILE = Path("/etc/dockd/site.yaml")
 
 
@@ -182,16 +182,17 @@ def _summary(site: Site, profiles: tuple[Profile, ...]) -> str:
 def _erasing(site: Site) -> str:
     if site.erase.policy == "never":
         return "never erased"
-    usb = sum(bay.usb_port is not None for bay in site.bays)
-    if usb == len(site.bays):
-        return NO_USB_ERASE
-    return f"{_erasing_folders(site)}; in USB bays {NO_USB_ERASE}" if usb else _erasing_folders(site)
+    how = {"delete": "erased", "clear": "cleared where their profile says so, and erased elsewhere,"}[site.erase.policy]
+    words = f"{how} once the archive has proved that it holds everything"
+    folders = any(bay.directory is not None for bay in site.bays)
+    if not folders or site.erase.directory_erase:
+        return words
+    never = "never erased in directory bays (erase.directory_erase is false)"
+    return f"{words}; {never}" if any(bay.usb_port is not None for bay in site.bays) else never
 
 
-def _erasing_folders(site: Site) -> str:
-    if not site.erase.directory_erase:
-        return "never erased in directory bays (erase.directory_erase is false)"
-    return "erased once the archive has proved that it holds everything"
+def _never_erased(site: Site, bay: Bay) -> bool:
+    return site.erase.policy == "never" or (bay.directory is not None and not site.erase.directory_erase)
 
 
 def _facts(path: Path, site: Site, profiles: tuple[Profile, ...]) -> dict[str, object]:
@@ -205,7 +206,7 @@ def _facts(path: Path, site: Site, profiles: tuple[Profile, ...]) -> dict[str, o
         "site": site.site,
         "time_zone": site.time_zone,
         "bays": [bay.id for bay in site.bays],
-        "never_erased": [bay.id for bay in site.bays if bay.usb_port is not None],
+        "never_erased": [bay.id for bay in site.bays if _never_erased(site, bay)],
         "archive": site.archive.url,
         "erase": {"policy": site.erase.policy, "directory_erase": site.erase.directory_erase},
         "ready": str(site.ready.needs),

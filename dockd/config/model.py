@@ -123,8 +123,11 @@ class Erase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether cameras are emptied once the archive has proved that it holds everything."""
 
     policy: Annotated[
-        Literal["delete", "never"],
-        Meta(description="delete: remove what the archive has proved to hold. never: leave cameras as they are."),
+        Literal["delete", "clear", "never"],
+        Meta(
+            description="delete: remove what the archive has proved to hold. clear: overwrite the whole disk of a camera in a "
+            "USB bay where its profile says so and everything on it is proved; delete elsewhere. never: leave them as they are."
+        ),
     ] = "never"
     directory_erase: Annotated[
         bool, Meta(description="Directory bays are erased too. Without it only real cameras are.", examples=[True])

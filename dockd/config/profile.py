@@ -7,13 +7,14 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from dockd.config import rules
 from dockd.config.fill import fill, place_of
 from dockd.config.model import Site
 from dockd.config.problems import Problems
 from dockd.config.source import Node, read
+from dockd.core.erasure import Erasing, Method, ReadBack
 from dockd.core.profile import Profile, Source, UsbId
 from dockd.errors import ConfigError
 
@@ -40,6 +41,26 @@ class UsbDevice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Annotated[str, Meta(description="idProduct; without it every device of the vendor.", examples=["1666"]), rules.USB_ID]
         | None
     ) = None
+
+
+class Emptying(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a kind of camera may be emptied."""
+
+    method: Annotated[
+        Method,
+        Meta(
+            description="delete: recordings are removed. clear: the whole disk is overwritten and its file system made anew, in "
+            "USB bays, if everything on the camera is proved. never: it is left as it is."
+        ),
+    ] = Method.DELETE
+    read_back: Annotated[
+        ReadBack, Meta(description="How much of a cleared disk is read again: sample (a tenth, drawn at random) or whole.")
+    ] = ReadBack.SAMPLE
+    passes: Annotated[int, Meta(description="How often a clear overwrites every block.", ge=1, le=3, examples=[2])] = 1
+    folders: Annotated[
+        tuple[Annotated[str, rules.RELATIVE_PATH], ...],
+        Meta(description="Folders that the camera expects to find after a clear.", examples=[["DCIM/100MEDIA"]]),
+    ] = ()
 
 
 class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,9 +102,8 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     battery: Annotated[Fact, Meta(description="Its battery's charge in per cent.")] | None = None
     officer: Annotated[Fact, Meta(description="Whose it is.")] | None = None
     erase: Annotated[
-        Literal["delete", "never"],
-        Meta(description="How this kind of camera may be emptied, where the site's erase.policy says so too."),
-    ] = "delete"
+        Emptying, Meta(description="How this kind of camera may be emptied, where the site's erase.policy says so too.")
+    ] = field(default_factory=Emptying)
     usb: Annotated[
         tuple[UsbDevice, ...],
         Meta(description="USB devices that are such cameras. In a USB bay every other device is refused."),
@@ -167,7 +187,7 @@ def _profile(content: ProfileFile) -> Profile:
         critical=content.critical,
         sidecars=content.sidecars,
         ignore=content.ignore + own_files,
-        erase=content.erase,
+        erase=Erasing(content.erase.method, content.erase.read_back, content.erase.passes, content.erase.folders),
         usb=tuple(UsbId(each.vendor, each.product or "") for each in content.usb),
         filesystem=content.filesystem or "",
         owner=content.owner or 0,

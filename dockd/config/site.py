@@ -81,12 +81,10 @@ def _check_light(site: Site, node: Node, problems: Problems) -> None:
         return
     place = place_of(node, "ready", "needs")
     if site.erase.policy == "never":
-        problems.add(place, "ready.needs: erased never happens under erase.policy never, expected delete there, or archived here")
-    elif any(bay.usb_port is not None for bay in site.bays):
         problems.add(
-            place, "ready.needs: erased never happens in USB bays, which this version does not erase, expected archived here"
+            place, "ready.needs: erased never happens under erase.policy never, expected delete or clear there, or archived here"
         )
-    elif not site.erase.directory_erase:
+    elif any(bay.directory is not None for bay in site.bays) and not site.erase.directory_erase:
         msg = "ready.needs: erased needs erase.directory_erase: true in directory bays, expected that, or archived here"
         problems.add(place, msg)
 

@@ -1,6 +1,6 @@
 """The one rule: nothing is erased before the archive has proved, from the bytes it stored, that it holds what the camera held.
 
-Erasing takes a `ClearancePermit`, and only `permit_delete` mints one. It wants, all of this docking:
+Deleting takes a `ClearancePermit`, and only `permit_delete` mints one. It wants, all of this docking:
 
 1. a fresh scan of the camera, showing the serial that was docked;
 2. a re-hash of each file, read from the device itself, not from a cache;
@@ -9,6 +9,10 @@ Erasing takes a `ClearancePermit`, and only `permit_delete` mints one. It wants,
 
 What fails a check is left on the camera and named with the reason; the rest may go, so that one junk file does not fill a
 camera for ever. A recording and its sidecars go together or not at all. A permit that covers nothing is not made.
+
+Overwriting a whole disk takes an `OverwritePermit`, and only `permit_clear` mints one. It wants all of the above for every file
+that the profile does not let be, nothing on the camera that could not be read to its end or has no content, and nothing about the
+camera that kept any part of it from being looked at.
 """
 
 from collections.abc import Iterable, Mapping
@@ -151,6 +155,25 @@ class ClearancePermit:
             raise RuntimeError(msg)
 
 
+@dataclass(frozen=True, slots=True)
+class OverwritePermit:
+    """Leave to overwrite the whole disk of one camera in one docking.
+
+    Attributes:
+        clearance: covers every recording on it; leaves only what the profile lets be.
+        ignored: what the profile lets be; it is overwritten too.
+    """
+
+    clearance: ClearancePermit
+    ignored: tuple[bytes, ...]
+    seal: object
+
+    def __post_init__(self) -> None:
+        if self.seal is not _SEAL:
+            msg = "only permit_clear makes an OverwritePermit"
+            raise RuntimeError(msg)
+
+
 class NoClearanceError(ValueError):
     """Nothing on this camera may be erased now; `left` says why for each file."""
 
@@ -217,6 +240,49 @@ def permit_delete(
     sidecars_first = sorted(scan.files, key=lambda file: file.sidecar_of is None)
     covered = tuple(passed[file.path] for file in sidecars_first if file.path in passed)
     return ClearancePermit(camera, docking, nonce, covered, left, _SEAL)
+
+
+def permit_clear(
+    *,
+    camera: str,
+    docking: str,
+    nonce: str,
+    scan: CameraScan,
+    rehashes: Mapping[bytes, Rehash],
+    claims: Iterable[Claim],
+    holds: Holds,
+    obstacles: Iterable[str],
+) -> OverwritePermit:
+    """Mint the permit for overwriting everything.
+
+    Args:
+        camera: as for `permit_delete`, and so are the next six.
+        docking: id.
+        nonce: hexadecimal.
+        scan: made now.
+        rehashes: by path.
+        claims: one for each recording and sidecar.
+        holds: in force now.
+        obstacles: what else stands against it: parts of the camera that were not scanned, a file system that was not closed.
+
+    Raises:
+        NoClearanceError: as `permit_delete`; or anything at all on the camera would be lost that the archive does not hold.
+        RuntimeError: as `permit_delete`.
+    """
+    standing = tuple(obstacles)
+    if standing:
+        msg = f"camera {camera} cannot be cleared as a whole: {'; '.join(standing)}"
+        raise NoClearanceError(msg)
+    clearance = permit_delete(
+        camera=camera, docking=docking, nonce=nonce, scan=scan, rehashes=rehashes, claims=claims, holds=holds
+    )
+    ignored = tuple(file.path for file in scan.files if file.kind is FileKind.IGNORABLE and not file.problem)
+    staying = [left for left in clearance.left if left.path not in ignored]
+    staying += [Left(each.path, "it has no content") for each in clearance.covered if not each.identity.size_bytes]
+    if staying:
+        msg = f"camera {camera} cannot be cleared as a whole"
+        raise NoClearanceError(msg, tuple(staying))
+    return OverwritePermit(clearance, ignored, _SEAL)
 
 
 def _why_not(file: ScannedFile, claim: Claim | None, rehash: Rehash | None, *, camera: str, nonce: str, holds: Holds) -> str:

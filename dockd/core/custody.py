@@ -13,6 +13,7 @@ from typing import assert_never
 from dockd.core import life
 from dockd.core.canonical import Json, canonical
 from dockd.core.clearance import ClearancePermit
+from dockd.core.erasure import Erasure, Method
 from dockd.core.names import shown
 from dockd.core.proof import ArchiveProof
 from dockd.core.recording import Measured, Recording, ResumePoint, StoredObject
@@ -108,10 +109,15 @@ class UploadDropped:
 
 @dataclass(frozen=True, slots=True)
 class ClearanceBegun:
-    """A permit was minted and its erasing begins; sets `clearing` of every recording that it covers."""
+    """A permit was minted and its erasing begins; sets `clearing` of every recording that it covers.
+
+    Attributes:
+        ignored: files that are no evidence by the camera's profile and are overwritten with the rest.
+    """
 
     permit: ClearancePermit
-    method: str
+    method: Method
+    ignored: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,21 @@ class CameraCleared:
     """A clearance ran to its end: what the permit covered is gone from the camera, what it left is still there."""
 
     permit: ClearancePermit
-    method: str
+    erasure: Erasure
+
+
+@dataclass(frozen=True, slots=True)
+class ClearanceFinished:
+    """A clear that was broken off in an earlier docking was done again from its beginning, and ran to its end.
+
+    Attributes:
+        begun: id of the docking whose permit it stands on.
+    """
+
+    camera: str
+    bay: str
+    begun: str
+    erasure: Erasure
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +193,7 @@ Change = (
     | UploadDropped
     | ClearanceBegun
     | CameraCleared
+    | ClearanceFinished
     | HoldPlaced
     | HoldLifted
     | CameraEnrolled
@@ -229,10 +250,16 @@ def entry(change: Change) -> tuple[str, dict[str, Json]]:  # noqa: C901 - one li
             return "upload.placed", {"recording": recording_id, "url": resume.url, "nonce": resume.nonce}
         case UploadDropped(recording_id, reason):
             return "upload.dropped", {"recording": recording_id, "reason": reason}
-        case ClearanceBegun(permit, method):
-            return "camera.clearing", _clearance_members(permit, method)
-        case CameraCleared(permit, method):
-            return "camera.cleared", _clearance_members(permit, method)
+        case ClearanceBegun(permit, method, ignored):
+            return "camera.clearing", {
+                **_clearance_members(permit),
+                "method": method.value,
+                "ignored": [shown(path) for path in ignored],
+            }
+        case CameraCleared(permit, erasure):
+            return "camera.cleared", {**_clearance_members(permit), **_erasure_members(erasure)}
+        case ClearanceFinished(camera, bay, begun, erasure):
+            return "camera.clear-finished", {"camera": camera, "bay": bay, "begun": begun, **_erasure_members(erasure)}
         case HoldPlaced(scope, subject, by, reason):
             return "hold.placed", {"scope": scope, "subject": subject, "by": by, "reason": reason}
         case HoldLifted(scope, subject, by, reason):
@@ -318,14 +345,34 @@ def _stored_members(stored: StoredObject) -> dict[str, Json]:
     return {"archive": stored.archive, "object": stored.object_id, **_measured_members(stored.measured)}
 
 
-def _clearance_members(permit: ClearancePermit, method: str) -> dict[str, Json]:
+def _clearance_members(permit: ClearancePermit) -> dict[str, Json]:
     return {
         "camera": permit.camera,
         "docking": permit.docking,
-        "method": method,
         "nonce": permit.nonce,
         "covered": [covered.recording_id for covered in permit.covered],
         "left": [{"path": shown(left.path), "reason": left.reason} for left in permit.left],
+    }
+
+
+def _erasure_members(erasure: Erasure) -> dict[str, Json]:
+    """What was done, measured; `method` is the most that may be claimed of it."""
+    done = erasure.overwritten
+    return {
+        "method": erasure.method.value,
+        "files": erasure.files,
+        "trimmed_bytes": None if erasure.trimmed_bytes is None else str(erasure.trimmed_bytes),
+        "overwritten": None
+        if done is None
+        else {
+            "disk_bytes": str(done.disk_bytes),
+            "passes": done.passes,
+            "written_bytes": str(done.written_bytes),
+            "read_back": done.read_back.value,
+            "read_back_bytes": str(done.read_back_bytes),
+        },
+        "restored": [shown(path) for path in erasure.restored],
+        "instead": erasure.instead,
     }
 
 

@@ -7,9 +7,10 @@ in no recording folder, or with no known pattern, is UNKNOWN: it is named on the
 import fnmatch
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dockd.core.clearance import FileKind, Identity, ScannedFile
+from dockd.core.erasure import Erasing
 from dockd.core.names import basename
 
 
@@ -51,7 +52,7 @@ class Profile:
         sidecars: patterns for the last part of a sidecar's name; it belongs to the recording beside it with the same stem.
         ignore: patterns for whole paths that may be let be.
         serial, battery, officer: where those facts are, None if nowhere; without a serial the folder's name serves.
-        erase: `delete` or `never`.
+        erase: how it may be emptied, at most.
         usb: the devices that are such cameras; none for a kind that is only met in directory bays.
         filesystem: what their disks are mounted as, whatever they look like; empty without `usb`.
         owner: the user who writes on them, where the file system knows owners.
@@ -67,7 +68,7 @@ class Profile:
     serial: Source | None = None
     battery: Source | None = None
     officer: Source | None = None
-    erase: str = "delete"
+    erase: Erasing = field(default_factory=Erasing)
     usb: tuple[UsbId, ...] = ()
     filesystem: str = ""
     owner: int = 0

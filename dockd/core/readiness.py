@@ -51,6 +51,7 @@ class BayEvidence:
         waiting: why copying waits (a full spool), None if it does not.
         held: an order stands that nothing of it may be erased.
         kept: why clearing left something on the camera, None while it did not.
+        erasing: the camera is being written to; taken out now, it may not start.
     """
 
     camera: str | None
@@ -60,6 +61,7 @@ class BayEvidence:
     waiting: Refusal | None = None
     held: bool = False
     kept: str | None = None
+    erasing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def readiness(evidence: BayEvidence, needs: Needs) -> Readiness:
     counts = Counter(evidence.states)
     if evidence.failure is not None:
         return Readiness(Lamp.HELP, evidence.failure.message, evidence.failure.hint)
+    if evidence.erasing:
+        return Readiness(Lamp.LEAVE, "The archive has everything; the camera is being cleared.", "Leave the camera in the bay.")
     if counts[State.REFUSED]:
         return Readiness(
             Lamp.HELP, f"{_recordings(counts[State.REFUSED])} could not be taken.", "Call your admin; keep the camera."

@@ -10,8 +10,8 @@ from dockd.errors import CameraUnknownError
 from dockd.helper.client import Session
 
 
-def attached(session: Session, source: UsbSource, profile: Profile) -> int:
-    """A descriptor of the root folder of the one volume that holds recordings.
+def attached(session: Session, source: UsbSource, profile: Profile) -> tuple[Volume, int]:
+    """The one volume that holds recordings, and a descriptor of its root folder.
 
     Every volume is looked at. One that cannot be mounted may hold recordings too, so nothing is said of the camera then; and of
     two that hold some none may be forgotten, so a person is shown the camera.
@@ -26,14 +26,14 @@ def attached(session: Session, source: UsbSource, profile: Profile) -> int:
         if not _shows(root, profile):
             os.close(root)
             raise _nothing(profile)
-        return root
+        return source.volumes[0], root
     found = [volume for volume in source.volumes if _looked_at(session, source.bay, volume, profile)]
     if not found:
         raise _nothing(profile)
     if len(found) > 1:
         msg = f"the camera has {len(found)} volumes with recordings, and this version reads one"
         raise CameraUnknownError(msg, hint="Nothing was copied. Hand the camera, with its card, to your admin.")
-    return session.open(source.bay, found[0])
+    return found[0], session.open(source.bay, found[0])
 
 
 def _looked_at(session: Session, bay: str, volume: Volume, profile: Profile) -> bool:

@@ -3,14 +3,26 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Self
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from typing import Literal, Self
 
+from dockd.core.clearance import CameraScan, Rehash, ScannedFile
+from dockd.core.erasure import Method
 from dockd.core.usb import Volume
-from dockd.errors import CameraGoneError, CameraUnknownError, DockError, WorkerError
+from dockd.errors import (
+    CameraGoneError,
+    CameraUnknownError,
+    ClearanceRefusedError,
+    DockError,
+    EraseFailedError,
+    ProofRefusedError,
+    WorkerError,
+)
 from dockd.helper import wire
 
+_BATCH_BYTES, _BATCH_PATHS = wire.FRAME_LIMIT_BYTES - 1024, 1024
 _HINT = "Admins: systemctl status dockd-helper.socket dockd-helper.service"
 
 
@@ -108,6 +120,57 @@ async def _asked(path: str, request: wire.AnyRequest) -> wire.AnyReply:
         return await line.asked(request)
 
 
+Scope = Literal["camera", "recording"]
+
+
+def place_hold(scope: Scope, subject: str, by: str, reason: str, *, path: str = wire.SOCKET) -> None:
+    """Have the helper refuse, from now on, to erase anything of a camera (its serial) or a recording (its id). Blocks.
+
+    Args:
+        scope: what `subject` names.
+        subject: a serial or an id.
+        by: who says so, for the record.
+        reason: why, for the record.
+        path: of the helper's socket.
+
+    Raises:
+        WorkerError: the helper cannot be asked, or could not write it down.
+    """
+    _told(path, wire.PlaceHold(scope, subject, by, reason))
+
+
+def lift_hold(scope: Scope, subject: str, by: str, reason: str, *, path: str = wire.SOCKET) -> None:
+    """Have the helper forget a hold; it obeys root alone, whatever the daemon says. As `place_hold`."""
+    _told(path, wire.LiftHold(scope, subject, by, reason))
+
+
+def list_holds(*, path: str = wire.SOCKET) -> tuple[wire.Held, ...]:
+    """The holds that the helper knows. Blocks; raises as `place_hold`."""
+    return tuple(each for each in _told(path, wire.ListHolds()) if isinstance(each, wire.Held))
+
+
+def _told(path: str, request: wire.AnyRequest) -> list[wire.AnyReply]:
+    with closing(Session.connect(path)) as session:
+        return list(session.answers(request))
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the helper itself saw of a camera: the ground of its permit, and of the daemon's.
+
+    Attributes:
+        nonce: every statement must repeat it.
+        method: the most that the helper will do.
+        obstacles: why it would not clear the camera.
+    """
+
+    scan: CameraScan
+    rehashes: Mapping[bytes, Rehash]
+    nonce: str
+    method: Method
+    obstacles: tuple[str, ...]
+
+
 class Session:
     """A worker's session: one volume at a time, mounted until the session is closed or its process ends."""
 
@@ -148,6 +211,84 @@ class Session:
         if not isinstance(reply, wire.Released):
             raise _unexpected(reply)
 
+    def examine(self, paths: Iterable[bytes], alive: Callable[[int], None]) -> Examined:
+        """Have the camera mounted afresh, walked, and `paths` read again; every descriptor of it must be closed.
+
+        Args:
+            paths: what is wanted erased.
+            alive: told as the work goes on.
+
+        Raises:
+            ClearanceRefusedError: this camera is not erased.
+            DockError: as `open`.
+        """
+        for batch in _batches(paths):
+            self._noted(wire.Want(batch))
+        files: list[ScannedFile] = []
+        rehashes: dict[bytes, Rehash] = {}
+        for reply in self.answers(wire.Examine(), alive):
+            match reply:
+                case wire.Entry(file, rehash):
+                    files.append(file)
+                    if rehash is not None:
+                        rehashes[file.path] = rehash
+                case wire.Examined(serial, nonce, method, obstacles):
+                    return Examined(CameraScan(serial, tuple(files)), rehashes, nonce, method, obstacles)
+                case _:
+                    raise _unexpected(reply)
+        raise _unexpected(wire.Noted())
+
+    def erase(self, docking: str, method: Method, demands: Iterable[wire.Demand], alive: Callable[[int], None]) -> wire.Erased:
+        """Have erased what the last examination saw and the archive's statements prove.
+
+        Args:
+            docking: id.
+            method: how.
+            demands: each recording with the archive's statement.
+            alive: told as the work goes on.
+
+        Raises:
+            ProofRefusedError: a statement proves nothing to the helper.
+            ClearanceRefusedError: it erases nothing.
+            EraseFailedError: the camera did not do it.
+            DockError: as `open`.
+        """
+        for demand in demands:
+            self._noted(demand)
+        return self._erased(wire.Erase(docking, method), alive)
+
+    def _erased(self, request: wire.AnyRequest, alive: Callable[[int], None]) -> wire.Erased:
+        for reply in self.answers(request, alive):
+            if isinstance(reply, wire.Erased):
+                return reply
+            raise _unexpected(reply)
+        raise _unexpected(wire.Noted())
+
+    def _noted(self, request: wire.AnyRequest) -> None:
+        for reply in self.answers(request):
+            raise _unexpected(reply)
+
+    def answers(self, request: wire.AnyRequest, alive: Callable[[int], None] | None = None) -> Iterator[wire.AnyReply]:
+        """Everything that is answered to one request, but for the signs of life and the `Noted` that ends most of it.
+
+        Raises:
+            DockError: as what it is refused; or the helper cannot be asked.
+        """
+        reply, _ = self._asked(request)
+        while True:
+            match reply:
+                case wire.Alive(count):
+                    if alive is not None:
+                        alive(count)
+                case wire.Noted():
+                    return
+                case wire.Entry() | wire.Held():
+                    yield reply
+                case _:
+                    yield reply
+                    return
+            reply, _ = self._answered()
+
     def close(self) -> None:
         """End the session."""
         self._conversation.close()
@@ -155,6 +296,12 @@ class Session:
     def _asked(self, request: wire.AnyRequest) -> tuple[wire.AnyReply, int]:
         try:
             self._conversation.sendall(wire.frame(request))
+        except (OSError, wire.ProtocolError) as exc:
+            raise _unreachable(exc) from exc
+        return self._answered()
+
+    def _answered(self) -> tuple[wire.AnyReply, int]:
+        try:
             reply, descriptor = wire.next_reply(self._conversation)
         except (OSError, wire.ProtocolError) as exc:
             raise _unreachable(exc) from exc
@@ -165,8 +312,29 @@ class Session:
         return reply, descriptor
 
 
+def _batches(paths: Iterable[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """As many paths at a time as fit into a frame, whatever their lengths."""
+    batch: list[bytes] = []
+    room = _BATCH_BYTES
+    for path in paths:
+        if batch and (len(path) + 8 > room or len(batch) == _BATCH_PATHS):
+            yield tuple(batch)
+            batch, room = [], _BATCH_BYTES
+        batch.append(path)
+        room -= len(path) + 8
+    if batch:
+        yield tuple(batch)
+
+
 def _refusal(reply: wire.Refused) -> DockError:
-    kinds = {"unknown": CameraUnknownError, "gone": CameraGoneError, "failed": WorkerError}
+    kinds: dict[str, type[DockError]] = {
+        "unknown": CameraUnknownError,
+        "gone": CameraGoneError,
+        "failed": WorkerError,
+        "proof": ProofRefusedError,
+        "kept": ClearanceRefusedError,
+        "erase": EraseFailedError,
+    }
     return kinds[reply.kind](reply.message, hint=reply.hint)
 
 

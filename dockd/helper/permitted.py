@@ -1,10 +1,13 @@
-"""What the helper is permitted to touch, from files that only root can write: the bays' ports, and the cameras' profiles."""
+"""What the helper is permitted to do, from files that only root can write: bays' ports, cameras' profiles, erasing and proofs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dockd.config import load_profiles, load_site
+from dockd.config.acceptance import path_of, standing
+from dockd.config.guarded import restrained
+from dockd.core.erasure import Method
 from dockd.core.profile import Profile
 from dockd.errors import ConfigError
 
@@ -20,10 +23,16 @@ class Permitted:
     Attributes:
         ports: of each USB bay, by its id.
         profiles: of the cameras that may come in by USB, in the order in which they are tried.
+        dock: its id, which the archive's statements must name.
+        keys: the archive's pinned public keys; without one no statement proves anything.
+        erase: the most that may be done to a camera.
     """
 
     ports: Mapping[str, str]
     profiles: tuple[Profile, ...]
+    dock: str = ""
+    keys: tuple[str, ...] = ()
+    erase: Method = Method.NEVER
 
     def profile_of(self, vendor: int, product: int) -> Profile | None:
         """What recognises a device with these numbers."""
@@ -42,7 +51,14 @@ def permitted(site_file: Path) -> Permitted:
     if folder is not None:
         _only_root_writes([folder, *(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})])
     ports = {bay.id: bay.usb_port for bay in site.bays if bay.usb_port is not None}
-    return Permitted(ports, tuple(profile for profile in load_profiles(site) if profile.usb))
+    profiles = tuple(profile for profile in load_profiles(site) if profile.usb)
+    accepted = standing(site_file)
+    if accepted is None:
+        # Bays are guarded all the same; nothing is erased by a file that no admin has accepted.
+        return Permitted(ports, profiles, site.dock)
+    _only_root_writes([path_of(site_file)])
+    force = restrained(site, accepted.content.guarded)
+    return Permitted(ports, profiles, site.dock, (force.archive.key,), Method(force.erase.policy))
 
 
 class Current:
@@ -63,7 +79,7 @@ class Current:
         return self._read[1]
 
     def _state(self) -> object:
-        files = [self._site_file, *(sorted(self._folder.iterdir()) if self._folder is not None else ())]
+        files = [self._site_file, path_of(self._site_file), *(sorted(self._folder.iterdir()) if self._folder is not None else ())]
         states = [path.stat() for path in files if path.exists()]
         return [(each.st_ino, each.st_mtime_ns, each.st_size, each.st_uid, each.st_mode) for each in states]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NoReturn
 
+from dockd.helper import kept
 from dockd.helper.mounting import own_namespace
 from dockd.helper.permitted import Permitted
 from dockd.helper.session import Session
@@ -32,6 +33,7 @@ class Server:
         permitted: reads what the site permits.
         sysfs: the kernel's.
         where: an existing folder on which each session mounts, unseen by the others.
+        state: the helper's own folder.
     """
 
     def __init__(
@@ -41,7 +43,10 @@ class Server:
         permitted: Callable[[], Permitted],
         sysfs: Sysfs,
         where: Path,
+        *,
+        state: Path = kept.FOLDER,
     ) -> None:
+        self._state = state
         self._listener, self._users, self._permitted, self._sysfs, self._where = listener, users, permitted, sysfs, where
         self._sessions: set[int] = set()
 
@@ -77,7 +82,7 @@ class Server:
         try:
             self._listener.close()
             own_namespace()
-            Session(conversation, uid, self._permitted, self._sysfs, self._where).serve()
+            Session(conversation, uid, self._permitted, self._sysfs, self._where, state=self._state).serve()
             status = 0
         except BaseException:  # noqa: BLE001 - there is nobody above to tell
             traceback.print_exc()

@@ -1,16 +1,26 @@
 """One session: one client, one connection, one bay; in a process of its own, which a device may hang without harm to others."""
 
-import fcntl
 import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from dockd.core.profile import Profile
-from dockd.errors import CameraGoneError, CameraUnknownError, ConfigError, DockError
-from dockd.helper import guard, mounting, wire
-from dockd.helper.idmapping import hand_over
+from dockd.clock import Clock, SystemClock, rfc3339
+from dockd.errors import (
+    CameraGoneError,
+    CameraUnknownError,
+    ClearanceRefusedError,
+    ConfigError,
+    ControlError,
+    DockError,
+    EraseFailedError,
+    ProofRefusedError,
+)
+from dockd.helper import guard, kept, wire
+from dockd.helper.docked import Docked, Where, docked
+from dockd.helper.erasing import CameraEraser
+from dockd.helper.holds import HoldBook
 from dockd.helper.permitted import Permitted
 from dockd.helper.port_power import Switch
 from dockd.helper.sysfs import Sysfs
@@ -23,6 +33,7 @@ IDLE_S = 30.0
 
 POWER_NOTES = "power"
 """The folder, beside where sessions mount, that tells which ports are off."""
+_ALIVE_EVERY_S = 0.2
 
 
 class Session:
@@ -34,22 +45,34 @@ class Session:
         permitted: reads what the site permits; called for each request, for an admin may have changed it.
         sysfs: the kernel's.
         where: an existing folder to mount on, in this process's own namespace; locks lie beside it.
+        state: the helper's own folder.
+        clock: the machine's.
     """
 
     def __init__(
-        self, conversation: socket.socket, uid: int, permitted: Callable[[], Permitted], sysfs: Sysfs, where: Path
+        self,
+        conversation: socket.socket,
+        uid: int,
+        permitted: Callable[[], Permitted],
+        sysfs: Sysfs,
+        where: Path,
+        *,
+        state: Path = kept.FOLDER,
+        clock: Clock | None = None,
     ) -> None:
         self._conversation, self._uid, self._permitted, self._sysfs, self._where = conversation, uid, permitted, sysfs, where
+        self._holds, self._clock = HoldBook(state), clock or SystemClock()
         self._bay = ""
-        self._mount: mounting.Mount | None = None
-        self._turn = -1
+        self._camera: Docked | None = None
+        self._eraser: CameraEraser | None = None
+        self._unsaid, self._said_s = 0, 0.0
         self._power = Switch(sysfs, permitted, where.parent / POWER_NOTES)
 
     def serve(self) -> None:
         """Until the client closes the connection, says something that is no request, or is silent."""
         try:
             while True:
-                self._conversation.settimeout(IDLE_S if self._mount is None and not self._power.is_off else None)
+                self._conversation.settimeout(IDLE_S if self._camera is None and not self._power.is_off else None)
                 request = wire.next_request(self._conversation)
                 if request is None:
                     return
@@ -57,8 +80,8 @@ class Session:
         except (wire.ProtocolError, OSError) as exc:
             _log.warning("session ended", bay=self._bay, uid=self._uid, why=str(exc))
         finally:
-            if self._mount is not None:
-                self._mount.abandon()
+            if self._camera is not None:
+                self._camera.close()
             self._power.restore()
 
     def _answer(self, request: wire.AnyRequest) -> None:
@@ -85,16 +108,69 @@ class Session:
                 return wire.Authorised(profile.name), -1
             case wire.Open(bay, diskseq, partition):
                 self._belongs_to(bay)
-                return self._open(bay, diskseq, partition)
+                return self._open(Where(bay, diskseq, partition, self._uid, self._where))
             case wire.Release():
-                if self._mount is not None:
-                    self._mount.release()
-                    self._mount = None
-                    os.close(self._turn)
+                self._release()
                 return wire.Released(), -1
             case wire.SwitchPower(bay, on):
                 self._belongs_to(bay)
                 return wire.Switched(on, self._power.turn(bay, on=on)), -1
+            case wire.PlaceHold() | wire.LiftHold() | wire.ListHolds():
+                return self._hold(request), -1
+            case wire.Resume():
+                msg = "nothing was left unfinished"
+                raise ClearanceRefusedError(msg)
+            case _:
+                return self._erasing(request), -1
+
+    def _erasing(self, request: wire.Want | wire.Examine | wire.Demand | wire.Erase) -> wire.AnyReply:
+        if self._eraser is None:
+            msg = "no camera is open in this session"
+            raise ClearanceRefusedError(msg)
+        match request:
+            case wire.Want(paths):
+                self._eraser.want(paths)
+                return wire.Noted()
+            case wire.Examine():
+                return self._examine(self._eraser)
+            case wire.Demand():
+                self._eraser.demand(request)
+                return wire.Noted()
+            case wire.Erase(docking, method):
+                erasure = self._eraser.erase(docking, method, self._permitted(), self._holds.standing(), self._clock.now())
+                _log.info("erased", bay=self._bay, docking=docking, method=erasure.method.value, files=erasure.files)
+                return wire.Erased(erasure)
+
+    def _examine(self, camera: CameraEraser) -> wire.Examined:
+        examination, method, obstacles = camera.examine(self._permitted())
+        for file in examination.scan.files:
+            self._say(wire.Entry(file, examination.rehashes.get(file.path)))
+        words = tuple(each[:300] for each in obstacles[:16])
+        return wire.Examined(examination.scan.serial, examination.nonce, method, words)
+
+    def _alive(self, count: int) -> None:
+        """A sign of life, a few times a second at most."""
+        self._unsaid += count
+        now = self._clock.monotonic()
+        if now - self._said_s >= _ALIVE_EVERY_S:
+            self._say(wire.Alive(self._unsaid))
+            self._unsaid, self._said_s = 0, now
+
+    def _hold(self, order: wire.PlaceHold | wire.LiftHold | wire.ListHolds) -> wire.AnyReply:
+        match order:
+            case wire.PlaceHold(scope, subject, by, reason):
+                self._holds.place(wire.Held(scope, subject, by, reason, rfc3339(self._clock.now())))
+                _log.info("hold placed", scope=scope, subject=subject, by=by, uid=self._uid, reason=reason)
+            case wire.LiftHold(scope, subject, by, reason):
+                if self._uid != 0:
+                    msg = "only root may lift a hold"
+                    raise ControlError(msg, hint="As an admin: sudo dockd release.")
+                self._holds.lift(scope, subject)
+                _log.info("hold lifted", scope=scope, subject=subject, by=by, uid=self._uid, reason=reason)
+            case _:
+                for each in self._holds.all():
+                    self._say(each)
+        return wire.Noted()
 
     def _belongs_to(self, bay: str) -> None:
         """The first request for a bay decides which one this session is for."""
@@ -103,44 +179,27 @@ class Session:
             raise CameraUnknownError(msg)
         self._bay = bay
 
-    def _open(self, bay: str, diskseq: int, partition: int) -> tuple[wire.AnyReply, int]:
-        if self._mount is not None:
+    def _open(self, where: Where) -> tuple[wire.AnyReply, int]:
+        if self._camera is not None:
             msg = "a volume is open in this session already"
             raise CameraUnknownError(msg)
-        device, profile, _ = guard.judged(self._sysfs, self._permitted(), bay)
-        turn = self._in_turn(diskseq)
+        camera = docked(self._sysfs, self._permitted(), where)
         try:
-            with mounting.write_blocked(self._sysfs, self._sysfs.disks(device), diskseq, partition) as volume:
-                mount = mounting.mounted(volume, profile.filesystem, self._uid, self._where)
-                self._hand_over(mount, profile)
+            camera.mount()
+            camera.hand_over()
+            root = camera.root()
         except BaseException:
-            os.close(turn)
+            camera.close()
             raise
-        self._mount, self._turn = mount, turn
-        try:
-            root = mount.root()
-        except OSError as exc:
-            msg = f"the camera's root folder cannot be opened: {exc.strerror}"
-            raise CameraGoneError(msg) from exc
-        _log.info("opened", bay=bay, diskseq=diskseq, partition=partition, filesystem=profile.filesystem)
-        return wire.Opened(profile.filesystem), root
+        self._camera, self._eraser = camera, CameraEraser(camera, self._alive)
+        _log.info("opened", bay=where.bay, diskseq=where.diskseq, partition=where.partition, filesystem=camera.profile.filesystem)
+        return wire.Opened(camera.profile.filesystem), root
 
-    def _hand_over(self, mount: mounting.Mount, profile: Profile) -> None:
-        """Let the client read what only the camera's own user may; root may anyhow, and FAT belongs to the client as mounted."""
-        if profile.filesystem != "ext4" or self._uid == 0:
-            return
-        try:
-            hand_over(self._where, profile.owner, self._uid)
-        except OSError as exc:
-            mount.abandon()
-            msg = f"the camera's files cannot be handed to the daemon: {exc.strerror}"
-            raise CameraUnknownError(msg, hint="Admins: this takes Linux 6.1 or newer, as Debian 12 and 13 have it.") from exc
-
-    def _in_turn(self, diskseq: int) -> int:
-        """A lock that lasts as long as the disk is mounted here: a session that is just ending must not look like a stranger."""
-        lock = os.open(self._where.parent / f"disk-{diskseq}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return lock
+    def _release(self) -> None:
+        if self._camera is not None:
+            self._camera.unmount()
+            self._camera.close()
+            self._camera = self._eraser = None
 
     def _say(self, reply: wire.AnyReply, root: int = -1) -> None:
         frame = wire.frame(reply)
@@ -151,11 +210,17 @@ class Session:
             raise OSError(msg)
 
 
-def _kind(error: DockError) -> Literal["unknown", "gone", "failed"]:
+def _kind(error: DockError) -> Literal["unknown", "gone", "failed", "proof", "kept", "erase"]:
     match error:
         case CameraGoneError():
             return "gone"
-        case ConfigError():
+        case ConfigError() | ControlError():
             return "failed"
+        case ProofRefusedError():
+            return "proof"
+        case ClearanceRefusedError():
+            return "kept"
+        case EraseFailedError():
+            return "erase"
         case _:
             return "unknown"

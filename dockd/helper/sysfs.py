@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,10 @@ class Sysfs:
         """The interfaces of a device's present configuration."""
         return sorted(path for path in device.iterdir() if ":" in path.name and (path / "bInterfaceClass").exists())
 
+    def address(self, device: Path) -> tuple[int, int]:
+        """Bus and device number: another one after each plugging."""
+        return number(device / "busnum"), number(device / "devnum")
+
     def disks(self, device: Path) -> list[Disk]:
         """The whole disks that belong to a device."""
         with os.scandir(self.root / "class" / "block") as links:
@@ -105,6 +110,17 @@ def number(path: Path, base: int = 10) -> int:
         return int(text(path), base)
     except ValueError:
         return -1
+
+
+def serial(device: Path) -> str:
+    """The device's own serial number as the daemon knows it, from udev's ID_SERIAL_SHORT; empty if it shows none."""
+    words = "_".join(text(device / "serial").split())
+    return re.sub(r"[^A-Za-z0-9#+.:=@_-]", "_", words)
+
+
+def size_bytes(disk: Disk) -> int:
+    """Of a disk or partition; 0 for a slot without a card."""
+    return max(0, number(disk.path / "size")) * 512
 
 
 def descriptors(device: Path) -> bytes:

@@ -1,7 +1,11 @@
 """What is said to the helper and by it: a handful of typed messages, packed with msgpack, in frames of bounded length.
 
-One connection is one session with one bay. The client asks, the helper answers each request once; a root folder's descriptor
-comes with the first byte of `Opened`. Whoever closes the connection ends the session, and everything that it had mounted.
+One connection is one session with one bay. The client asks, the helper answers each request once, after any number of `Alive`
+where it takes long; a root folder's descriptor comes with the first byte of `Opened`. Whoever closes the connection ends the
+session, and everything that it had mounted.
+
+To erase, a client closes the root and sends its `Want`s, then `Examine`, which is answered with an `Entry` for each file before
+the `Examined`; then a `Demand` for each recording with the archive's word for it, and `Erase`.
 """
 
 import socket
@@ -10,15 +14,25 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from dockd.core.clearance import Rehash, ScannedFile
+from dockd.core.erasure import Erasure, Method
+from dockd.core.proof import ENVELOPE_LIMIT_BYTES
+from dockd.core.recording import StoredObject
+
 SOCKET = "/run/dockd-helper.sock"
 """Where systemd listens for the helper."""
 
-FRAME_LIMIT_BYTES = 4096
+FRAME_LIMIT_BYTES = 32 * 1024
 HEADER_BYTES = 4
+
+PATH_LIMIT_BYTES = 4096
+"""Longer ones Linux does not open."""
 
 _HEADER = struct.Struct("!I")
 
 BayId = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+FilePath = Annotated[bytes, msgspec.Meta(min_length=1, max_length=PATH_LIMIT_BYTES)]
 
 
 class Request(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +68,76 @@ class SwitchPower(Request, frozen=True):
     on: bool
 
 
-AnyRequest = Hello | Authorise | Open | Release | SwitchPower
+class Want(Request, frozen=True):
+    """These are to be erased: the next examination reads them again. Answer: `Noted`."""
+
+    paths: Annotated[tuple[FilePath, ...], msgspec.Meta(max_length=1024)]
+
+
+class Examine(Request, frozen=True):
+    """Mount afresh, walk, and read again from the device what is wanted. Answer: an `Entry` for each file, then `Examined`."""
+
+
+class Demand(Request, frozen=True):
+    """Erase this recording: the archive's fresh statement, as received, is its ground. Answer: `Noted`."""
+
+    recording_id: Word
+    path: FilePath
+    stored: StoredObject
+    envelope: Annotated[bytes, msgspec.Meta(max_length=ENVELOPE_LIMIT_BYTES)]
+
+
+class Erase(Request, frozen=True):
+    """Erase what was demanded since the last examination, and nothing else. Answer: `Erased`."""
+
+    docking: Word
+    method: Method
+
+
+class Resume(Request, frozen=True):
+    """Finish what `Unfinished` spoke of. Answer: `Erased`."""
+
+    bay: BayId
+    diskseq: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
+
+
+class PlaceHold(Request, frozen=True):
+    """Nothing of this camera or recording may be erased. Whoever may connect may say so. Answer: `Noted`."""
+
+    scope: Literal["camera", "recording"]
+    subject: Word
+    by: Annotated[str, msgspec.Meta(max_length=256)]
+    reason: Annotated[str, msgspec.Meta(max_length=1000)]
+
+
+class LiftHold(Request, frozen=True):
+    """The hold no longer stands. Only root may say so. Answer: `Noted`."""
+
+    scope: Literal["camera", "recording"]
+    subject: Word
+    by: Annotated[str, msgspec.Meta(max_length=256)]
+    reason: Annotated[str, msgspec.Meta(max_length=1000)]
+
+
+class ListHolds(Request, frozen=True):
+    """Which holds stand? Answer: a `Held` for each, then `Noted`."""
+
+
+AnyRequest = (
+    Hello
+    | Authorise
+    | Open
+    | Release
+    | SwitchPower
+    | Want
+    | Examine
+    | Demand
+    | Erase
+    | Resume
+    | PlaceHold
+    | LiftHold  # root alone
+    | ListHolds
+)
 
 
 class Reply(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +162,60 @@ class Opened(Reply, frozen=True):
     filesystem: str
 
 
+class Unfinished(Reply, frozen=True):
+    """Not mounted: a clear of this camera was broken off, and this dock can finish it. `camera` is its serial."""
+
+    camera: str
+    docking: str
+
+
+class Alive(Reply, frozen=True):
+    """The work goes on: so many more bytes or entries. No answer yet."""
+
+    count: int
+
+
+class Entry(Reply, frozen=True):
+    """One file of an examination, and what reading it from the device gave if it was wanted and could be read."""
+
+    file: ScannedFile
+    rehash: Rehash | None
+
+
+class Examined(Reply, frozen=True):
+    """The examination is complete.
+
+    `nonce` must be repeated by every statement; `method` is the most that site and profile allow; `obstacles` stand against a
+    clear.
+    """
+
+    serial: str
+    nonce: str
+    method: Method
+    obstacles: tuple[str, ...]
+
+
+class Erased(Reply, frozen=True):
+    """It is done, and a look at the camera afterwards agreed. `repartitioned` if the kernel had to look for partitions anew."""
+
+    erasure: Erasure
+    repartitioned: bool = False
+
+
+class Held(Reply, frozen=True):
+    """One hold that stands here."""
+
+    scope: str
+    subject: str
+    by: str
+    reason: str
+    since: str
+
+
+class Noted(Reply, frozen=True):
+    """Done."""
+
+
 class Released(Reply, frozen=True):
     """Nothing of this session is mounted any more."""
 
@@ -93,12 +230,26 @@ class Switched(Reply, frozen=True):
 class Refused(Reply, frozen=True):
     """The request is refused; the session goes on. `kind` says what the refusal is to the daemon."""
 
-    kind: Literal["unknown", "gone", "failed"]
+    kind: Literal["unknown", "gone", "failed", "proof", "kept", "erase"]
     message: str
     hint: str
 
 
-AnyReply = Welcome | Authorised | Opened | Released | Switched | Refused
+AnyReply = (
+    Welcome
+    | Authorised
+    | Opened
+    | Unfinished
+    | Released
+    | Switched
+    | Alive
+    | Entry
+    | Examined
+    | Erased
+    | Held
+    | Noted  # the end of all answers that need no other
+    | Refused
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[AnyRequest] = msgspec.msgpack.Decoder(AnyRequest)

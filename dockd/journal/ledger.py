@@ -202,7 +202,7 @@ class Ledger:
         """Write what `change` means for the rows."""
         execute = self._connection.execute
         match change:
-            case custody.Noted() | custody.CameraCleared():
+            case custody.Noted() | custody.CameraCleared() | custody.ClearanceFinished():
                 return
             case custody.CameraDocked(docking, camera, profile, bay, officer):
                 execute(_INSERT_DOCKING, (docking, camera, bay, profile, officer, now))
@@ -225,7 +225,7 @@ class Ledger:
                 self._change(recording_id, lambda known: replace(known, resume=resume))
             case custody.UploadDropped(recording_id, _):
                 self._change(recording_id, lambda known: replace(known, resume=None))
-            case custody.ClearanceBegun(permit, _):
+            case custody.ClearanceBegun(permit):
                 for covered in permit.covered:
                     self._change(covered.recording_id, life.erasing)
             case custody.HoldPlaced(scope, subject, by, reason):

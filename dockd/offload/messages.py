@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from dockd.core.clearance import CameraScan, Holds, Identity, Rehash
+from dockd.core.erasure import Erasure, Method
 from dockd.core.profile import Profile
 from dockd.core.recording import Measured, MediumReading, StoredObject
 from dockd.core.usb import UsbSource
@@ -78,9 +79,10 @@ class ClaimedHolding(msgspec.Struct, frozen=True):
 
 
 class Erase(msgspec.Struct, tag=True, frozen=True):
-    """Delete what a permit covers that the worker mints itself from these and its own `Examine`. Answer: `Erased`."""
+    """Erase what a permit covers that the eraser mints itself from these and its own `Examine`. Answer: `Erased`."""
 
     docking: str
+    method: Method
     dock: str
     pinned_keys: list[str]
     claims: list[ClaimedHolding]
@@ -150,17 +152,23 @@ class Skipped(msgspec.Struct, tag=True, frozen=True):
 
 
 class Examined(msgspec.Struct, tag=True, frozen=True):
-    """A fresh scan, the re-hash of each file that could be read, and the nonce that this erasing will want."""
+    """A fresh scan, the re-hash of each file that could be read, and the nonce that this erasing will want.
+
+    `method` is the most that whoever erases will do, `obstacles` why it would not clear the camera.
+    """
 
     scan: CameraScan
     rehashes: list[tuple[bytes, Rehash]]
     nonce: str
+    method: Method = Method.DELETE
+    obstacles: list[str] = []
 
 
 class Erased(msgspec.Struct, tag=True, frozen=True):
-    """What the worker's own permit covered is gone from the camera: a later walk did not find it."""
+    """What the eraser's own permit covered is gone from the camera: a later look did not find it."""
 
     covered: list[bytes]
+    erasure: Erasure
 
 
 class Done(msgspec.Struct, tag=True, frozen=True):

@@ -17,6 +17,7 @@ REMOVERS = {
     "dockd/demo/folder.py": "what an earlier demo left in the folder that it made itself",
     "dockd/demo/stage.py": "moves the demo's own cameras in and out of its bays",
     "dockd/dsse.py": "the temporary name of a new private key",
+    "dockd/helper/kept.py": "the helper's own small files: holds, and what it has begun to clear",
     "dockd/helper/port_power.py": "notes, in the helper's own runtime folder, of ports that are without power",
     "dockd/journal/file.py": "lock and probe files beside the journal",
     "dockd/journal/rebuild.py": "the temporary journal that was rebuilt",
@@ -37,6 +38,7 @@ _WRITES = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", "O_TMPFILE"}
 SEALED = {
     "ArchiveProof": "dockd/core/proof.py",
     "ClearancePermit": "dockd/core/clearance.py",
+    "OverwritePermit": "dockd/core/clearance.py",
     "VerifiedRecording": "dockd/core/recording.py",
 }
 """What can be made in one place only: the types that carry the one rule."""

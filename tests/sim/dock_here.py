@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from dockd.archive.protocol import Archive
 from dockd.archive.retrying import Retrying
@@ -149,6 +150,11 @@ class DockHere:
         entries = [json.loads(each.entry) for each in await self.dock.journal.custody(limit=100_000)]
         return [entry["event"] for entry in entries if recording_id is None or entry.get("recording") == recording_id]
 
+    async def entries(self, event: str) -> list[dict[str, Any]]:
+        """The custody entries of one kind."""
+        entries = [json.loads(each.entry) for each in await self.dock.journal.custody(limit=100_000)]
+        return [entry for entry in entries if entry["event"] == event]
+
     async def hold(self, scope: str, subject: str) -> None:
         """Place a hold."""
         await self.dock.journal.record(custody.HoldPlaced(scope, subject, "uid 0", "a test"))
@@ -182,7 +188,7 @@ async def build(
         board=board,
         outbox=Outbox(),
         clock=clock,
-        live=Live(Orders(may_erase=may_erase)),
+        live=Live(Orders(may_erase=may_erase, may_erase_usb=may_erase)),
         pinned_keys=pinned_keys,
     )
 

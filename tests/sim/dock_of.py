@@ -35,7 +35,7 @@ async def dock_in(root: Path, archive: SimArchive | None = None, *, bays: tuple[
             board=Board(clock, bays),
             outbox=Outbox(),
             clock=clock,
-            live=Live(Orders(may_erase=True)),
+            live=Live(Orders(may_erase=True, may_erase_usb=True)),
             pinned_keys=(archive.key.public_text,),
         )
     finally:

@@ -36,7 +36,7 @@ class HelperHere:
         pid = os.fork()
         if pid == 0:
             try:
-                Server(listener, users, permitted, self.port.sysfs, where).serve()
+                Server(listener, users, permitted, self.port.sysfs, where, state=self.folder / "state").serve()
             finally:
                 os._exit(1)
         listener.close()

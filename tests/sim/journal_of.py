@@ -18,6 +18,7 @@ from dockd.clock import SystemClock
 from dockd.core import life
 from dockd.core.canonical import leaf_hash
 from dockd.core.custody import CameraDocked, Change, ClearanceBegun, DockingEnded, RecordingSeen, Stepped, UploadPlaced, encode
+from dockd.core.erasure import Method
 from dockd.core.recording import Recording, ResumePoint, State
 from dockd.journal import Journal
 from tests.sim.evidence import Notary, archived, measure, seen, stored, verified
@@ -98,7 +99,7 @@ def _life(recording: Recording, until: State) -> Iterator[Change]:
     if until is State.ARCHIVED:
         return
     permit = notary.permit([(archived(recording, _CONTENT), _CONTENT)])
-    yield ClearanceBegun(permit, "delete")
+    yield ClearanceBegun(permit, Method.DELETE)
     yield Stepped(name, life.Erased(permit))
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dockd.core.erasure import Method
 from dockd.core.profile import Profile, UsbId
+from dockd.core.readiness import Lamp
 from dockd.core.recording import State
 from dockd.core.usb import UsbSource, Volume
+from dockd.helper import client
 from dockd.helper.permitted import Permitted
 from tests.sim.archive import SimArchive
 from tests.sim.bay_sysfs import BAY, PORT, diskseq, loop_device
@@ -26,12 +29,24 @@ PROFILE = Profile(
 
 
 @pytest.fixture
-def helper(tmp_path: Path) -> Iterator[HelperHere]:
-    """A helper that knows the profile."""
+def archive() -> SimArchive:
+    """An archive whose key the helper knows."""
+    return SimArchive()
+
+
+@pytest.fixture
+def helper(tmp_path: Path, archive: SimArchive) -> Iterator[HelperHere]:
+    """A helper that knows the profile, and may delete."""
     made = HelperHere(tmp_path)
-    made.start(permitted=lambda: Permitted({BAY: PORT}, (PROFILE,)))
+    made.start(permitted=lambda: Permitted({BAY: PORT}, (PROFILE,), "dock-1", (archive.pinned_key,), Method.DELETE))
     yield made
     made.stop()
+
+
+def erased(dock: DockHere) -> bool:
+    """Whether the recording is gone from the camera and the dock rests."""
+    states = [each.recording.state for each in dock.bay().present.values()]
+    return dock.bay().phase == "resting" and states == [State.ERASED]
 
 
 def archived(dock: DockHere) -> bool:
@@ -53,13 +68,13 @@ def free(node: Path) -> None:
     pytest.fail("still mounted after 10 s")
 
 
-async def test_a_usb_camera_is_archived_and_never_erased(helper: HelperHere, tmp_path: Path) -> None:
-    """Everything reaches the archive; where the site would erase, a USB bay does not, and not a bit of the camera changes."""
+async def test_a_usb_camera_is_archived_and_left_as_it_is(helper: HelperHere, archive: SimArchive, tmp_path: Path) -> None:
+    """Everything reaches the archive; where the site does not erase, not a bit of the camera changes."""
     image = camera_image(tmp_path / "card", dirty=True)
     before = image.read_bytes()
     with loop_device(image) as node:
         helper.port.disk(helper.port.plug(BULK), node)
-        async with dock_here(tmp_path / "spool", SimArchive(), may_erase=True) as dock:
+        async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
             dock.insert(UsbSource(BAY, "SER-1", (Volume(diskseq(node), 0),), helper.path), profile=PROFILE)
             await dock.until(lambda: archived(dock))
             assert dock.bay().camera == "SER-1"
@@ -71,6 +86,46 @@ async def test_a_usb_camera_is_archived_and_never_erased(helper: HelperHere, tmp
             dock.remove()
             await dock.until(lambda: dock.bay().camera is None)
     assert image.read_bytes() == before
+
+
+async def test_a_usb_camera_is_erased_by_the_helper(helper: HelperHere, archive: SimArchive, tmp_path: Path) -> None:
+    """The daemon asks the archive anew, the helper checks and deletes, and the record says how; the camera is looked at again."""
+    with loop_device(camera_image(tmp_path / "card")) as node:
+        device = helper.port.plug(BULK)
+        (device / "serial").write_text("SER-1\n")
+        helper.port.disk(device, node)
+        async with dock_here(tmp_path / "spool", archive) as dock:
+            dock.insert(UsbSource(BAY, "SER-1", (Volume(diskseq(node), 0),), helper.path), profile=PROFILE)
+            await dock.until(lambda: erased(dock))
+            assert dock.lamp().lamp is Lamp.TAKE
+            assert await dock.states() == {b"DCIM/A.MP4": State.ERASED}
+            (cleared,) = await dock.entries("camera.cleared")
+            assert (cleared["method"], cleared["files"], cleared["instead"]) == ("delete", 1, "")
+            # The helper had the camera to itself; now it is read again, and another recording on it would be copied.
+            dock.change()
+            await dock.until(lambda: not erased(dock))
+            await dock.until(lambda: dock.bay().phase == "resting")
+            assert dock.bay().failure is None
+
+
+async def test_a_hold_that_only_the_helper_knows_keeps_a_camera_until_it_is_lifted(
+    helper: HelperHere, archive: SimArchive, tmp_path: Path
+) -> None:
+    """Whatever the daemon's own journal says: the helper's word stands, and is on the lamp."""
+    client.place_hold("camera", "SER-1", "uid 0", "a court asks", path=helper.path)
+    with loop_device(camera_image(tmp_path / "card")) as node:
+        device = helper.port.plug(BULK)
+        (device / "serial").write_text("SER-1\n")
+        helper.port.disk(device, node)
+        async with dock_here(tmp_path / "spool", archive) as dock:
+            dock.insert(UsbSource(BAY, "SER-1", (Volume(diskseq(node), 0),), helper.path), profile=PROFILE)
+            await dock.until(lambda: dock.bay().kept is not None and archived(dock))
+            assert dock.lamp().lamp is Lamp.HELP
+            assert "on hold" in dock.lamp().reason
+            client.lift_hold("camera", "SER-1", "uid 0", "released", path=helper.path)
+            dock.change()
+            await dock.until(lambda: erased(dock))
+            assert dock.lamp().lamp is Lamp.TAKE
 
 
 async def test_a_usb_camera_without_a_serial_is_for_a_person(helper: HelperHere, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dockd import errors
+from dockd.core.erasure import Method
 from dockd.core.proof import StatementKind
 from dockd.offload import messages
 from dockd.offload.spool import Spool
@@ -83,7 +84,7 @@ async def test_erasing_wants_an_examination_of_the_same_conversation(camera: Pat
     """Nothing is erased that this worker did not examine just before; one examination serves one erasing."""
     notary = Notary()
     await worker.open(camera, dcf())
-    order = messages.Erase("d1", DOCK, [notary.key.public_text], [], [], [])
+    order = messages.Erase("d1", Method.DELETE, DOCK, [notary.key.public_text], [], [], [])
     with pytest.raises(errors.ClearanceRefusedError, match="not examined"):
         await asked(worker, order)
     (seen,) = await asked(worker, messages.Examine([CLIP]))
@@ -93,7 +94,7 @@ async def test_erasing_wants_an_examination_of_the_same_conversation(camera: Pat
     at = stored(seen_recording("ab" * 16, camera="CAM-1", path=path), content)
     statement = notary.statement(at, kind=StatementKind.HOLDING, nonce=seen.nonce, camera="CAM-1")
     claim = messages.ClaimedHolding(CLIP, at, at.recording_id, notary.key.envelope(statement))
-    order = messages.Erase("d1", DOCK, [notary.key.public_text], [claim], [], [])
+    order = messages.Erase("d1", Method.DELETE, DOCK, [notary.key.public_text], [claim], [], [])
     (erased,) = await asked(worker, order)
     assert isinstance(erased, messages.Erased)
     assert erased.covered == [CLIP]

@@ -37,30 +37,32 @@ def test_a_good_site_file_is_summed_up_in_plain_words(tmp_path: Path) -> None:
     ]
 
 
-NEVER_BY_USB = "never erased: this version does not erase cameras in USB bays"
+ERASED = "erased once the archive has proved that it holds everything"
+NEVER_IN_FOLDERS = "never erased in directory bays (erase.directory_erase is false)"
 
 
 @pytest.mark.parametrize(
-    ("bays", "words"),
+    ("bays", "words", "never"),
     [
-        (("usb", "usb"), NEVER_BY_USB),
-        (("usb", "folder"), f"erased once the archive has proved that it holds everything; in USB bays {NEVER_BY_USB}"),
+        (("usb", "usb"), ERASED, []),
+        (("usb", "folder"), f"{ERASED}; {NEVER_IN_FOLDERS}", ["2"]),
+        (("folder",), NEVER_IN_FOLDERS, ["1"]),
     ],
 )
-def test_a_site_with_usb_bays_says_that_they_are_not_erased(tmp_path: Path, bays: tuple[str, ...], words: str) -> None:
-    """Whatever the erase policy is; for people and for programs."""
+def test_a_site_says_which_bays_are_erased(tmp_path: Path, bays: tuple[str, ...], words: str, never: list[str]) -> None:
+    """Cameras in USB bays under the policy alone, folders only where that is written too; for people and for programs."""
     text = EXAMPLE.read_text(encoding="utf-8").partition("bays:")[0] + "bays:\n"
     for number, kind in enumerate(bays, 1):
         where = f'usb_port: "pci-0000:00:14.0-usb-0:{number}"' if kind == "usb" else "directory: /srv/bays/x"
         text += f'  - {{id: "{number}", {where}}}\n'
     text += "spool: {directory: /var/lib/dockd/spool}\narchive:\n  kind: tus\n  url: http://127.0.0.1:8080/files/\n"
-    text += '  key: "ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="\nerase: {policy: delete, directory_erase: true}\n'
+    text += '  key: "ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="\nerase: {policy: delete}\n'
     (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
     done = dockd_command("config", "check", "--config", "site.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"  cameras are  {words}" in done.stdout.splitlines()
     facts = json.loads(dockd_command("config", "check", "--config", "site.yaml", "--json", cwd=tmp_path).stdout)
-    assert facts["never_erased"] == [str(number) for number, kind in enumerate(bays, 1) if kind == "usb"]
+    assert facts["never_erased"] == never
 
 
 def test_a_bad_site_file_is_exit_2_with_a_line_for_each_problem(tmp_path: Path) -> None:
@@ -123,8 +125,12 @@ def test_json_lists_the_problems(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("erase", "words"),
     [
-        ("policy: delete", "never erased in directory bays (erase.directory_erase is false)"),
-        ("policy: delete\n  directory_erase: true", "erased once the archive has proved that it holds everything"),
+        ("policy: delete", NEVER_IN_FOLDERS),
+        ("policy: delete\n  directory_erase: true", ERASED),
+        (
+            "policy: clear\n  directory_erase: true",
+            "cleared where their profile says so, and erased elsewhere, once the archive has proved that it holds everything",
+        ),
     ],
 )
 def test_the_summary_says_when_cameras_are_erased(tmp_path: Path, erase: str, words: str) -> None:

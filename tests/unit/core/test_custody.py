@@ -7,6 +7,7 @@ import pytest
 
 from dockd.core import custody, life
 from dockd.core.canonical import canonical
+from dockd.core.erasure import Erasure, Method, Overwritten, ReadBack
 from dockd.core.recording import Refusal, ResumePoint
 from tests.sim.evidence import NOW, Notary, archived, measure, seen, stored, verified
 
@@ -26,10 +27,33 @@ AT = {"archive": "archive", "object": "object-r1", **MEASURED}
 CLEARANCE: dict[str, object] = {
     "camera": "C1",
     "docking": "d1",
-    "method": "delete",
     "nonce": "cd" * 16,
     "covered": ["r1"],
     "left": [],
+}
+DELETED = Erasure(Method.DELETE, 1, trimmed_bytes=4096, instead="it was not closed")
+CLEARED = Erasure(Method.CLEAR, 2, overwritten=Overwritten(100, 2, 200, ReadBack.WHOLE, 100), restored=(b"M/\xff",))
+DELETED_MEMBERS: dict[str, object] = {
+    "method": "delete",
+    "files": 1,
+    "trimmed_bytes": "4096",
+    "overwritten": None,
+    "restored": [],
+    "instead": "it was not closed",
+}
+CLEARED_MEMBERS: dict[str, object] = {
+    "method": "clear",
+    "files": 2,
+    "trimmed_bytes": None,
+    "overwritten": {
+        "disk_bytes": "100",
+        "passes": 2,
+        "written_bytes": "200",
+        "read_back": "whole",
+        "read_back_bytes": "100",
+    },
+    "restored": ["M/%FF"],
+    "instead": "",
 }
 
 
@@ -112,8 +136,17 @@ TABLE: list[tuple[custody.Change, str, dict[str, object]]] = [
         {"recording": "r1", "url": "url", "nonce": "ab"},
     ),
     (custody.UploadDropped("r1", "expired"), "upload.dropped", {"recording": "r1", "reason": "expired"}),
-    (custody.ClearanceBegun(PERMIT, "delete"), "camera.clearing", CLEARANCE),
-    (custody.CameraCleared(PERMIT, "delete"), "camera.cleared", CLEARANCE),
+    (
+        custody.ClearanceBegun(PERMIT, Method.CLEAR, (b"M/C.TXT",)),
+        "camera.clearing",
+        {**CLEARANCE, "method": "clear", "ignored": ["M/C.TXT"]},
+    ),
+    (custody.CameraCleared(PERMIT, DELETED), "camera.cleared", {**CLEARANCE, **DELETED_MEMBERS}),
+    (
+        custody.ClearanceFinished("C1", "3", "d1", CLEARED),
+        "camera.clear-finished",
+        {"camera": "C1", "bay": "3", "begun": "d1", **CLEARED_MEMBERS},
+    ),
     (
         custody.HoldPlaced("camera", "C1", "admin", "why"),
         "hold.placed",
@@ -161,7 +194,7 @@ def test_what_a_clearance_left_is_named() -> None:
     second = seen("r2", path=b"2.MP4")
     both = [(archived(each, CONTENT), CONTENT) for each in (RECORDING, second)]
     permit = NOTARY.permit(both, unreadable=frozenset({b"2.MP4"}))
-    _, members = custody.entry(custody.CameraCleared(permit, "delete"))
+    _, members = custody.entry(custody.CameraCleared(permit, DELETED))
     assert members["left"] == [{"path": "2.MP4", "reason": "could not be read again from the camera"}]
 
 

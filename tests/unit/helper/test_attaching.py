@@ -44,7 +44,7 @@ def read(tmp_path: Path, *folders: str | None) -> str:
         if folder is not None:
             (path / folder).mkdir(parents=True)
             (path / f"volume{index}").touch()
-    root = attached(Folders(volumes), UsbSource("3", "S", tuple(volumes), "/run/h"), CAMERA)
+    _, root = attached(Folders(volumes), UsbSource("3", "S", tuple(volumes), "/run/h"), CAMERA)
     with os.scandir(root) as listing:
         found = next(entry.name for entry in listing if entry.name.startswith("volume"))
     os.close(root)

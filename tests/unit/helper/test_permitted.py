@@ -3,9 +3,15 @@ from pathlib import Path
 
 import pytest
 
+from dockd.config import load_site
+from dockd.config.acceptance import accept, path_of
+from dockd.core.erasure import Method
 from dockd.errors import ConfigError
 from dockd.helper.permitted import Current, permitted
 from tests.sim.bay_sysfs import PORT
+
+KEY = "ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="
+OTHER_KEY = "ed25519:" + "A" * 43 + "="
 
 SITE = f"""\
 agency: ICE
@@ -21,7 +27,7 @@ spool:
 archive:
   kind: tus
   url: http://127.0.0.1:8080/files/
-  key: "ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="
+  key: "{KEY}"
 """
 PROFILE = """\
 name: acme
@@ -85,3 +91,28 @@ def test_what_is_permitted_follows_the_files(site: Path) -> None:
     for _ in range(2):
         with pytest.raises(ConfigError):
             current()
+
+
+def test_nothing_is_erased_that_no_admin_accepted(site: Path) -> None:
+    """The policy in the site file is a wish until it was accepted; so is another key; and only root's word counts."""
+    site.write_text(site.read_text() + "erase: {policy: delete}\n")
+    wished = permitted(site)
+    assert (wished.erase, wished.keys, wished.dock) == (Method.NEVER, (), "buf-ero-02")
+    accept(site, load_site(site), by="root", at="2026-11-28T03:00:00Z", unencrypted_spool=True)
+    accepted = permitted(site)
+    assert (accepted.erase, accepted.keys) == (Method.DELETE, (KEY,))
+    site.write_text(site.read_text().replace("policy: delete", "policy: clear").replace(KEY, OTHER_KEY))
+    weaker = permitted(site)
+    assert (weaker.erase, weaker.keys) == (Method.DELETE, (KEY,))
+    os.chown(path_of(site), 12345, -1)
+    with pytest.raises(ConfigError, match="can write it"):
+        permitted(site)
+
+
+def test_an_acceptance_counts_at_the_next_request(site: Path) -> None:
+    """Nobody has to restart the helper."""
+    site.write_text(site.read_text() + "erase: {policy: delete}\n")
+    current = Current(site)
+    assert current().erase is Method.NEVER
+    accept(site, load_site(site), by="root", at="2026-11-28T03:00:00Z", unencrypted_spool=True)
+    assert current().erase is Method.DELETE

@@ -140,7 +140,7 @@ def test_a_kernel_that_cannot_hand_over_is_named(rig: HelperHere, monkeypatch: p
     def refused(where: Path, owner: int, uid: int) -> None:
         raise OSError(22, "Invalid argument")
 
-    monkeypatch.setattr("dockd.helper.session.hand_over", refused)
+    monkeypatch.setattr("dockd.helper.docked.hand_over", refused)
     rig.start(users=(_DAEMON,))
     with loop_device(camera_image(rig.folder / "card")) as node:
         rig.port.disk(rig.port.plug(BULK), node)

@@ -28,6 +28,7 @@ from dockd.core.custody import (
     UploadDropped,
     UploadPlaced,
 )
+from dockd.core.erasure import Erasure, Method
 from dockd.core.recording import Recording, Refusal, ResumePoint, State
 from dockd.journal import Docking, Journal
 from tests.sim.consignments import HurriedClock
@@ -331,9 +332,9 @@ async def test_an_erasing_that_began_is_marked(journal: Journal) -> None:
     notary, recording = Notary(), seen("r1")
     permit = notary.permit([(archived(recording, CONTENT), CONTENT)])
     await journal.record(*steps_to(recording, State.ARCHIVED, notary), RecordingSeen(seen("r2", path=b"2")))
-    await journal.record(ClearanceBegun(permit, "delete"))
+    await journal.record(ClearanceBegun(permit, Method.DELETE))
     assert [each.clearing for each in await journal.recordings()] == [True, False]
-    await journal.record(Stepped("r1", life.FoundGone("d2")), CameraCleared(permit, "delete"))
+    await journal.record(Stepped("r1", life.FoundGone("d2")), CameraCleared(permit, Erasure(Method.DELETE, 1)))
     assert (await journal.recording("r1")).state is State.ERASED
 
 
@@ -341,12 +342,12 @@ async def test_a_recording_seen_again_was_not_erased_by_what_was_begun(journal: 
     """A clearance that was broken off does not answer for files that somebody removed after they were met again."""
     notary, recording = Notary(), seen("r1")
     permit = notary.permit([(archived(recording, CONTENT), CONTENT)])
-    await journal.record(*steps_to(recording, State.ARCHIVED, notary), ClearanceBegun(permit, "delete"))
+    await journal.record(*steps_to(recording, State.ARCHIVED, notary), ClearanceBegun(permit, Method.DELETE))
     await journal.record(RecordingMet("r1", "d1", recording.path, measure(CONTENT)))
     assert not (await journal.recording("r1")).clearing
     with pytest.raises(RuntimeError):
         await journal.record(Stepped("r1", life.FoundGone("d1")))
-    await journal.record(ClearanceBegun(permit, "delete"), Stepped("r1", life.ProofLost("expired")))
+    await journal.record(ClearanceBegun(permit, Method.DELETE), Stepped("r1", life.ProofLost("expired")))
     assert not (await journal.recording("r1")).clearing
 
 
