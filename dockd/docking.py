@@ -47,6 +47,7 @@ class Docking:
         self._dock, self._bay, self._workers, self._stall_after_s = dock, board, workers, stall_after_s
         self._id = secrets.token_hex(16)
         self._camera = ""
+        self._begun = False
         self._usb, self._method = False, Method.NEVER
         self._look_again = asyncio.Event()
 
@@ -113,7 +114,7 @@ class Docking:
         self._bay.failure = Refusal(error.code, error.message, error.hint)
         self._show(Phase.FAILED)
         _log.error("docking failed", bay=self._bay.bay, camera=self._camera, code=error.code, why=error.message)
-        if await self._is_open():
+        if self._begun:
             await self._dock.journal.record(custody.DockingFailed(self._id, error.code, error.message, error.hint))
 
     async def _is_open(self) -> bool:
@@ -138,6 +139,7 @@ class Docking:
         self._bay.camera, self._bay.docking = facts.serial, self._id
         self._bay.battery_percent, self._bay.officer = facts.battery_percent, facts.officer
         await self._dock.journal.record(custody.CameraDocked(self._id, facts.serial, profile.name, self._bay.bay, facts.officer))
+        self._begun = True
         _log.info("camera docked", bay=self._bay.bay, camera=facts.serial, docking=self._id, profile=profile.name)
         self._dock.board.tell()
 
