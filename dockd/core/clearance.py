@@ -64,6 +64,8 @@ class ScannedFile:
         sidecar_of: path of the recording that it belongs to.
         problem: why it will never be read, empty for files that can be.
         priority: of a recording, 0 most urgent; a sidecar has that of its recording.
+        category: what the camera calls the recording, in its sidecars; None if it does not. A sidecar has that of its recording.
+        first_amendment: the camera says that it was recorded solely of First Amendment activity.
     """
 
     path: bytes
@@ -72,6 +74,8 @@ class ScannedFile:
     sidecar_of: bytes | None = None
     problem: str = ""
     priority: int = 100
+    category: str | None = None
+    first_amendment: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,50 @@ class CameraBarred:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingMarked:
+    """Somebody said what a recording is: the camera, or the person `by`. All that is known of it from now on.
+
+    Attributes:
+        category: of the agency's policy, None for none.
+        priority: as in `queue`.
+        first_amendment: recorded solely of First Amendment activity; a hold goes with it.
+    """
+
+    recording_id: str
+    category: str | None
+    priority: int
+    first_amendment: bool
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertBegun:
+    """Something needs a person, who is told once."""
+
+    kind: str
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEnded:
+    """What an alert was about is over."""
+
+    kind: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertTold:
+    """A channel took the news of an alert's beginning or end; `number` is the journal's."""
+
+    number: int
+    phase: str
+    channel: str
+
+
 Change = (
     Noted
     | CameraDocked
@@ -198,6 +242,10 @@ Change = (
     | HoldLifted
     | CameraEnrolled
     | CameraBarred
+    | RecordingMarked
+    | AlertBegun
+    | AlertEnded
+    | AlertTold
 )
 
 
@@ -260,6 +308,21 @@ def entry(change: Change) -> tuple[str, dict[str, Json]]:  # noqa: C901 - one li
             return "camera.cleared", {**_clearance_members(permit), **_erasure_members(erasure)}
         case ClearanceFinished(camera, bay, begun, erasure):
             return "camera.clear-finished", {"camera": camera, "bay": bay, "begun": begun, **_erasure_members(erasure)}
+        case RecordingMarked(recording_id, category, priority, first_amendment, by, reason):
+            return "recording.marked", {
+                "recording": recording_id,
+                "category": category,
+                "priority": priority,
+                "first_amendment": first_amendment,
+                "by": by,
+                "reason": reason,
+            }
+        case AlertBegun(kind, subject, message):
+            return "alert.begun", {"kind": kind, "subject": subject, "message": message}
+        case AlertEnded(kind, subject):
+            return "alert.ended", {"kind": kind, "subject": subject}
+        case AlertTold(number, phase, channel):
+            return "alert.told", {"alert": number, "phase": phase, "channel": channel}
         case HoldPlaced(scope, subject, by, reason):
             return "hold.placed", {"scope": scope, "subject": subject, "by": by, "reason": reason}
         case HoldLifted(scope, subject, by, reason):
@@ -330,6 +393,8 @@ def _recording_members(recording: Recording) -> dict[str, Json]:
         "modified_ns": str(recording.modified_ns),
         "sidecar_of": recording.sidecar_of,
         "priority": recording.priority,
+        "category": recording.category,
+        "first_amendment": recording.first_amendment,
     }
 
 

@@ -125,6 +125,8 @@ class Recording:
         stored: where the archive put it, None before the upload ended.
         clearing: an erasing of it was begun under a permit, and it was not seen on the camera since.
         refusal: set in state REFUSED.
+        category: of the agency's policy, as the camera or a person named it; None if nobody did.
+        first_amendment: marked as recorded solely of First Amendment activity: for a supervisor, never for the dock, to judge.
     """
 
     recording_id: str
@@ -143,6 +145,8 @@ class Recording:
     stored: StoredObject | None = None
     clearing: bool = False
     refusal: Refusal | None = None
+    category: str | None = None
+    first_amendment: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from dockd.clock import Clock, rfc3339
 from dockd.core.clearance import Holds
 from dockd.core.custody import Change
 from dockd.core.recording import Measured, Recording, State
-from dockd.journal import log, orders
+from dockd.journal import alerts, log, orders
+from dockd.journal.alerts import AlertKept
 from dockd.journal.examine import Examination
 from dockd.journal.ledger import Ledger
 from dockd.journal.log import CustodyTree, Head
@@ -145,6 +146,10 @@ class Journal:
     async def cameras(self) -> list[CameraKnown]:
         """Every camera that was ever docked, by serial."""
         return await self._read(orders.cameras)
+
+    async def alerts(self) -> list[AlertKept]:
+        """Every alert that stands, or of whose end somebody still has to be told, oldest first."""
+        return await self._read(alerts.unfinished)
 
     async def head(self) -> int:
         """The number of the newest custody entry, 0 in an empty log."""

@@ -22,7 +22,7 @@ from dockd.core.clearance import Holds
 from dockd.core.custody import Change
 from dockd.core.recording import Measured, Recording, State
 from dockd.errors import JournalCorruptError, JournalForeignError
-from dockd.journal import file, schema
+from dockd.journal import alerts, file, schema
 from dockd.journal.orders import Verdict
 from dockd.journal.rows import CustodyEntry, Docking, of_recording, to_custody, to_docking, to_recording
 
@@ -35,7 +35,7 @@ INSERT INTO recording VALUES (
     NULL, :recording, :camera, :docking, :path, :size_bytes, :modified_ns, :sidecar_of, :priority, :seen, :state,
     :measured_bytes, :blake3, :sha256, :resume_url, :resume_nonce,
     :stored_archive, :stored_object, :stored_url, :stored_nonce, :stored_for, :clearing,
-    :refusal_code, :refusal_message, :refusal_hint
+    :refusal_code, :refusal_message, :refusal_hint, :category, :first_amendment
 )"""
 _UPDATE_RECORDING = """
 UPDATE recording SET
@@ -43,7 +43,8 @@ UPDATE recording SET
     resume_url = :resume_url, resume_nonce = :resume_nonce,
     stored_archive = :stored_archive, stored_object = :stored_object, stored_url = :stored_url,
     stored_nonce = :stored_nonce, stored_for = :stored_for, clearing = :clearing,
-    refusal_code = :refusal_code, refusal_message = :refusal_message, refusal_hint = :refusal_hint
+    refusal_code = :refusal_code, refusal_message = :refusal_message, refusal_hint = :refusal_hint,
+    priority = :priority, category = :category, first_amendment = :first_amendment
 WHERE recording = :recording"""
 _INSERT_DOCKING = "INSERT INTO docking (docking, camera, bay, profile, officer, started) VALUES (?, ?, ?, ?, ?, ?)"
 _FAIL_DOCKING = """
@@ -228,6 +229,19 @@ class Ledger:
             case custody.ClearanceBegun(permit):
                 for covered in permit.covered:
                     self._change(covered.recording_id, life.erasing)
+            case custody.RecordingMarked(recording_id, category, priority, first_amendment, _, _):
+                self._change(
+                    recording_id,
+                    lambda known: replace(known, category=category, priority=priority, first_amendment=first_amendment),
+                )
+            case custody.AlertBegun(kind, subject, message):
+                alerts.begin(self._connection, kind, subject, message, now)
+            case custody.AlertEnded(kind, subject):
+                if alerts.end(self._connection, kind, subject, now) != 1:
+                    msg = f"no alert {kind} stands for {subject}"
+                    raise RuntimeError(msg)
+            case custody.AlertTold(number, phase, channel):
+                alerts.tell(self._connection, number, phase, channel)
             case custody.HoldPlaced(scope, subject, by, reason):
                 execute(_HOLD, (scope, subject, by, reason, now))
             case custody.HoldLifted(scope, subject, _, _):
@@ -251,6 +265,8 @@ class Ledger:
             sidecar_of=recording.sidecar_of,
             priority=recording.priority,
             seen=recording.seen,
+            category=recording.category,
+            first_amendment=recording.first_amendment,
         )
         if recording != fresh:
             msg = f"recording {recording.recording_id} was seen just now, but it has a past: {recording}"

@@ -87,6 +87,8 @@ def to_recording(row: sqlite3.Row, path: Path) -> Recording:
             stored=stored,
             clearing=bool(row["clearing"]),
             refusal=refusal,
+            category=row["category"],
+            first_amendment=bool(row["first_amendment"]),
         )
     except (TypeError, ValueError) as exc:
         msg = f"{path}: the row of recording {row['sequence']} is damaged: {exc}"
@@ -121,6 +123,8 @@ def of_recording(recording: Recording) -> dict[str, str | int | bytes | None]:
         "refusal_code": refusal.code if refusal else None,
         "refusal_message": refusal.message if refusal else None,
         "refusal_hint": refusal.hint if refusal else None,
+        "category": recording.category,
+        "first_amendment": recording.first_amendment,
     }
 
 

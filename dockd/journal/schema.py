@@ -157,6 +157,30 @@ MIGRATIONS: Migrations = (
         ) STRICT
         """,
     ),
+    # What the agency's policy says of a recording; and alerts, each with its beginning, its end, and who was told of which.
+    (
+        "ALTER TABLE recording ADD COLUMN category TEXT",
+        "ALTER TABLE recording ADD COLUMN first_amendment INTEGER NOT NULL DEFAULT 0 CHECK (first_amendment IN (0, 1))",
+        """
+        CREATE TABLE alert (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            kind TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            message TEXT NOT NULL,
+            begun TEXT NOT NULL,
+            ended TEXT
+        ) STRICT
+        """,
+        "CREATE UNIQUE INDEX alert_standing ON alert (kind, subject) WHERE ended IS NULL",
+        """
+        CREATE TABLE alert_told (
+            alert INTEGER NOT NULL REFERENCES alert (number),
+            phase TEXT NOT NULL CHECK (phase IN ('begun', 'ended')),
+            channel TEXT NOT NULL,
+            PRIMARY KEY (alert, phase, channel)
+        ) STRICT, WITHOUT ROWID
+        """,
+    ),
 )
 
 

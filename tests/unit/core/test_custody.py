@@ -88,6 +88,8 @@ TABLE: list[tuple[custody.Change, str, dict[str, object]]] = [
             "modified_ns": "1700000000000000000",
             "sidecar_of": None,
             "priority": 100,
+            "category": None,
+            "first_amendment": False,
         },
     ),
     (
@@ -157,6 +159,25 @@ TABLE: list[tuple[custody.Change, str, dict[str, object]]] = [
         "hold.lifted",
         {"scope": "camera", "subject": "C1", "by": "admin", "reason": "why"},
     ),
+    (
+        custody.RecordingMarked("r1", "at-large-arrest", 10, True, "ann", "critical incident"),
+        "recording.marked",
+        {
+            "recording": "r1",
+            "category": "at-large-arrest",
+            "priority": 10,
+            "first_amendment": True,
+            "by": "ann",
+            "reason": "critical incident",
+        },
+    ),
+    (
+        custody.AlertBegun("undocked", "C1", "not docked"),
+        "alert.begun",
+        {"kind": "undocked", "subject": "C1", "message": "not docked"},
+    ),
+    (custody.AlertEnded("undocked", "C1"), "alert.ended", {"kind": "undocked", "subject": "C1"}),
+    (custody.AlertTold(1, "begun", "webhook"), "alert.told", {"alert": 1, "phase": "begun", "channel": "webhook"}),
     (custody.CameraEnrolled("C1", "admin", "why"), "camera.enrolled", {"camera": "C1", "by": "admin", "reason": "why"}),
     (custody.CameraBarred("C1", "admin", "why"), "camera.barred", {"camera": "C1", "by": "admin", "reason": "why"}),
 ]

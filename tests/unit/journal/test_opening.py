@@ -263,7 +263,7 @@ async def test_a_missing_entry_is_found(path: Path) -> None:
 _COPY_OF_R4 = """
 INSERT INTO recording
 SELECT NULL, 'r98', camera, docking, path, size_bytes, modified_ns, sidecar_of, priority, seen, state, measured_bytes, blake3,
-    sha256, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL
+    sha256, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, 0
 FROM recording WHERE recording = 'r4'
 """
 

@@ -1,0 +1,69 @@
+"""Alerts as the journal keeps them: which stand, and who was told of what.
+
+An alert begins once and ends once. Who was told is kept for each channel, so that a dock that restarts tells nobody twice and
+forgets nobody.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+_UNFINISHED = """
+SELECT number, kind, subject, message, begun, ended FROM alert
+WHERE ended IS NULL OR (
+    SELECT count(*) FROM alert_told WHERE alert_told.alert = alert.number AND phase = 'ended'
+) < (
+    SELECT count(*) FROM alert_told WHERE alert_told.alert = alert.number AND phase = 'begun'
+)
+ORDER BY number"""
+_TOLD = "SELECT phase, channel FROM alert_told WHERE alert = ?"
+_BEGIN = "INSERT INTO alert (kind, subject, message, begun) VALUES (?, ?, ?, ?)"
+_END = "UPDATE alert SET ended = ? WHERE kind = ? AND subject = ? AND ended IS NULL"
+_TELL = "INSERT INTO alert_told VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertKept:
+    """An alert that stands, or of whose end not everybody was told who heard of its beginning.
+
+    Attributes:
+        number: the journal's.
+        kind, subject, message: what it says, of whom.
+        begun, ended: RFC 3339; `ended` is None while it stands.
+        told: who knows: phase (`begun` or `ended`) and channel.
+    """
+
+    number: int
+    kind: str
+    subject: str
+    message: str
+    begun: str
+    ended: str | None
+    told: frozenset[tuple[str, str]]
+
+
+def unfinished(connection: sqlite3.Connection) -> list[AlertKept]:
+    """Every alert that stands or has not been told to its end, oldest first."""
+    rows = connection.execute(_UNFINISHED).fetchall()
+    return [
+        AlertKept(number, kind, subject, message, begun, ended, _told(connection, number))
+        for number, kind, subject, message, begun, ended in rows
+    ]
+
+
+def _told(connection: sqlite3.Connection, number: int) -> frozenset[tuple[str, str]]:
+    return frozenset((phase, channel) for phase, channel in connection.execute(_TOLD, (number,)))
+
+
+def begin(connection: sqlite3.Connection, kind: str, subject: str, message: str, now: str) -> None:
+    """It stands from now on."""
+    connection.execute(_BEGIN, (kind, subject, message, now))
+
+
+def end(connection: sqlite3.Connection, kind: str, subject: str, now: str) -> int:
+    """It stands no longer; how many alerts that were."""
+    return connection.execute(_END, (now, kind, subject)).rowcount
+
+
+def tell(connection: sqlite3.Connection, number: int, phase: str, channel: str) -> None:
+    """A channel took the news."""
+    connection.execute(_TELL, (number, phase, channel))
