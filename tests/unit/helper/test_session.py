@@ -1,6 +1,8 @@
 """The daemon as it is, and as an attacker who has become it, at the helper's socket; with real loop devices and mounts."""
 
 import asyncio
+import ctypes
+import fcntl
 import hashlib
 import os
 import socket
@@ -159,8 +161,7 @@ def test_a_partition_is_mounted_and_its_disk_shut(running: HelperHere) -> None:
         file.write(part)
     with loop_device(image) as node:
         for number, begin in ((1, 2048), (2, 2048 + 32768)):
-            # Told to the kernel, which may know no partition table; what a table says is its business anyhow.
-            subprocess.run(["addpart", node, str(number), str(begin), "32768"], check=True)
+            _add_partition(node, number, begin * 512, 32768 * 512)
             _await(Path(f"{node}p{number}"))
         running.port.disk(running.port.plug(BULK), node, [1, 2])
         with running.session() as session:
@@ -172,6 +173,17 @@ def test_a_partition_is_mounted_and_its_disk_shut(running: HelperHere) -> None:
                 os.write(os.open(f"{node}{name}", os.O_WRONLY), b"x")
         with running.session() as session, pytest.raises(CameraUnknownError, match="has no partition 3"):
             session.open(BAY, Volume(diskseq(node), 3))
+
+
+def _add_partition(node: Path, number: int, begin_bytes: int, size_bytes: int) -> None:
+    """Tell the kernel (linux/blkpg.h), which may know no partition table; what a table says is its business anyhow."""
+    partition = ctypes.create_string_buffer(struct.pack("=qqi64s64s4x", begin_bytes, size_bytes, number, b"", b""))
+    order = struct.pack("@iiiP", 1, 0, len(partition), ctypes.addressof(partition))  # BLKPG_ADD_PARTITION
+    disk = os.open(node, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(disk, 0x1269, order)  # BLKPG
+    finally:
+        os.close(disk)
 
 
 def _await(node: Path) -> None:
