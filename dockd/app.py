@@ -37,6 +37,7 @@ from dockd.core import custody
 from dockd.core.profile import Profile
 from dockd.core.readiness import Needs
 from dockd.delivery import Delivery
+from dockd.display import Display
 from dockd.dock import Dock
 from dockd.errors import ArchiveError, ConfigError
 from dockd.helper import client
@@ -50,7 +51,9 @@ from dockd.overview import Overview
 from dockd.ready import heartbeat, notify
 from dockd.recovery import open_journal, recover
 from dockd.reloading import Reloader, accepted, orders_of, shown, warn
+from dockd.web.assets import load_assets
 from dockd.web.control import control_api
+from dockd.web.kiosk import serve_kiosk
 
 _log = structlog.get_logger(__name__)
 
@@ -119,6 +122,10 @@ async def _serve(
             tasks.append(group.create_task(reloader.run(), name="watch of the site file"))
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
             tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))
+            if (kiosk := site.kiosk) is not None:
+                assets = await asyncio.to_thread(load_assets, kiosk.language, kiosk.layout)
+                display = Display(dock, site.site, site.time_zone)
+                tasks.append(group.create_task(serve_kiosk(kiosk.port, assets, display, dock.clock), name="kiosk page"))
             _log.info("ready", dock=site.dock, bays=len(attendants), waiting=dock.outbox.files)
             notify("READY=1")
             await stop.wait()
@@ -163,7 +170,8 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
             "spool is not encrypted", why=f"{site.spool.directory} {disk.why}", accepted_by=running.acceptance.content.by
         )
     warn(running, site_file)
-    board = Board(clock, tuple(bay.id for bay in site.bays), shown(running, site_file, spool_encrypted=disk.encrypted))
+    configuration = shown(running, site_file, spool_encrypted=disk.encrypted)
+    board = Board(clock, tuple(bay.id for bay in site.bays), configuration, Needs(site.ready.needs))
     journal = await open_journal(spool, clock)
     try:
         archive = await asyncio.to_thread(build_archive, site, clock, board)

@@ -37,14 +37,17 @@ class Attendant:
                 match event:
                     case Inserted():
                         await self._end(PULLED)
+                        self._dock.board.left(self._board)
                         self._task = group.create_task(self._attend(event), name=f"docking in bay {self._bay.bay_id}")
                     case Removed():
                         await self._end(PULLED)
+                        self._dock.board.left(self._board)
                         self._board.clear()
                     case Changed():
                         self.look_again()
                     case Unrecognised():
                         await self._end(PULLED)
+                        self._dock.board.left(self._board)
                         self._board.clear()
                         self._fail(Refusal(CameraUnknownError.code, event.message, event.hint))
                         if event.refused is not None:

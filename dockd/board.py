@@ -5,15 +5,25 @@ something to change waits for its news.
 """
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from dockd.clock import Clock, rfc3339
 from dockd.core.clearance import FileKind
-from dockd.core.readiness import BayEvidence, Needs, Readiness, readiness
+from dockd.core.estimate import Pace
+from dockd.core.readiness import BayEvidence, Lamp, Needs, Readiness, readiness
 from dockd.core.recording import Recording, Refusal, State
 
 _RATE_WINDOW_S = 5.0
+_PACE_WINDOW_S = 20
+_STRETCH_ENDS_S = 30.0
+TAKEN_LASTS_S = 12 * 3600.0
+"""How long a camera that was taken out too early is remembered for: a shift, after which its officer is back."""
+_SAFE_LASTS_S = 600.0
+_MOST_TAKEN = 64
+_UNCOPIED = frozenset({State.SEEN, State.COPYING})
 
 
 class Phase(StrEnum):
@@ -31,11 +41,15 @@ class Phase(StrEnum):
 
 
 class Meter:
-    """Bytes per second over the last few seconds."""
+    """Bytes per second over the last few seconds, and over a stretch of work, which ends where nothing moves for a while."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._marks: list[tuple[float, int]] = []
+        # Of the stretch: when it began, when something moved last, and how far it was, second by second.
+        self._began_s = self._moved_s = float("-inf")
+        self._moved_bytes = 0
+        self._steps: deque[tuple[float, int]] = deque(maxlen=_PACE_WINDOW_S)
 
     def add(self, count: int) -> None:
         """`count` more bytes, now."""
@@ -45,6 +59,23 @@ class Meter:
         else:
             self._marks.append((now, count))
         self._forget(now)
+        if now - self._moved_s > _STRETCH_ENDS_S:
+            # What came just now moved before anything was measured.
+            self._began_s, self._moved_bytes = now, 0
+            self._steps.clear()
+        else:
+            self._moved_bytes += count
+        self._moved_s = now
+        if not self._steps or now - self._steps[-1][0] >= 1:
+            self._steps.append((now, self._moved_bytes))
+
+    def pace(self) -> Pace:
+        """What a time left can be told from."""
+        now = self._clock.monotonic()
+        if now - self._moved_s > _STRETCH_ENDS_S:
+            return Pace()
+        then_s, then_bytes = self._steps[0]
+        return Pace(self._moved_bytes - then_bytes, now - then_s, self._moved_bytes, now - self._began_s)
 
     def rate_bytes_s(self) -> float:
         """The present rate, 0 when nothing moved."""
@@ -114,7 +145,7 @@ class BayBoard:
             return None
         states = tuple(_shown_state(each) for each in self.present.values())
         failure = self.failure
-        if failure is None and self.problems and not {State.SEEN, State.COPYING} & set(states):
+        if failure is None and self.problems and not _UNCOPIED & set(states):
             count, reason = len(self.problems), next(iter(self.problems.values()))
             what = "One file on the camera" if count == 1 else f"{count} files on the camera"
             failure = Refusal("not-a-recording", f"{what} cannot be taken: {reason}.", "Call your admin.")
@@ -131,6 +162,36 @@ class BayBoard:
             ),
             needs,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A camera that was taken out before its lamp said so, and what was on it then.
+
+    Attributes:
+        bay: out of which.
+        when: in wall time, to be read.
+        looked_through: whether the dock had seen everything on it.
+        uncopied_files: of them the camera holds the only copy.
+        uncopied_bytes: their size.
+        refused_files: those that could not be taken and need a person.
+        from_s: from when on, by the monotonic clock, it is shown.
+    """
+
+    camera: str
+    officer: str | None
+    bay: str
+    when: datetime
+    looked_through: bool
+    uncopied_files: int
+    uncopied_bytes: int
+    refused_files: int
+    from_s: float
+
+    @property
+    def lasts_s(self) -> float:
+        """How long it is shown, if the camera does not come back: a shift, or minutes where nothing depends on it."""
+        return TAKEN_LASTS_S if self.uncopied_files or self.refused_files or not self.looked_through else _SAFE_LASTS_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +247,23 @@ class Board:
         change: counts the news; a reader that has seen this number has missed nothing.
     """
 
-    def __init__(self, clock: Clock, bays: tuple[str, ...], configuration: Configuration | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        bays: tuple[str, ...],
+        configuration: Configuration | None = None,
+        needs: Needs = Needs.ARCHIVED,
+    ) -> None:
         self.configuration = configuration or Configuration()
         self.bays = {bay: BayBoard(bay, Meter(clock)) for bay in bays}
+        self.needs = needs
         self.archive = ArchiveLink()
         self.log = LogLink()
         self.sent = Meter(clock)
         self.change = 0
         self._clock = clock
         self._changed = asyncio.Event()
+        self._taken: dict[str, Taken] = {}
 
     def tell(self) -> None:
         """Wake everyone who waits for news."""
@@ -202,9 +271,42 @@ class Board:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def news(self) -> None:
-        """Wait until something changes after this call."""
-        await self._changed.wait()
+    async def news(self, since: int | None = None) -> None:
+        """Wait until something changes after this call, or after `change` was `since`."""
+        if since is None or since == self.change:
+            await self._changed.wait()
+
+    def left(self, bay: BayBoard) -> None:
+        """The camera left that bay, which is still as it was then: remember what was on it, unless it might be taken."""
+        lamp = bay.lamp(self.needs)
+        if bay.camera is None or lamp is None or lamp.lamp is Lamp.TAKE:
+            return
+        recordings = [each.recording for each in bay.present.values()]
+        uncopied = [each.size_bytes for each in recordings if each.state in _UNCOPIED]
+        refused = sum(each.state is State.REFUSED for each in recordings)
+        now, now_s = self._clock.now(), self._clock.monotonic()
+        self.remember(
+            Taken(bay.camera, bay.officer, bay.bay, now, bay.scanned, len(uncopied), sum(uncopied), refused, from_s=now_s)
+        )
+
+    def remember(self, taken: Taken) -> None:
+        """Show it until the camera comes back, or its time is over."""
+        self._taken.pop(taken.camera, None)
+        self._taken[taken.camera] = taken
+        while len(self._taken) > _MOST_TAKEN:  # a camera may call itself by a new name each time
+            del self._taken[next(iter(self._taken))]
+        self.tell()
+
+    def came(self, camera: str) -> None:
+        """It is docked again."""
+        if self._taken.pop(camera, None) is not None:
+            self.tell()
+
+    def taken(self) -> list[Taken]:
+        """Every camera that was taken out too early and has not come back, the latest first."""
+        now_s = self._clock.monotonic()
+        self._taken = {name: each for name, each in self._taken.items() if now_s - each.from_s < each.lasts_s}
+        return [each for each in reversed(self._taken.values()) if each.from_s <= now_s]
 
     def stepped(self, recording: Recording) -> None:
         """Show a recording's new state in whichever bay its camera is."""

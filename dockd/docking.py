@@ -138,6 +138,7 @@ class Docking:
         self._camera = facts.serial
         self._bay.camera, self._bay.docking = facts.serial, self._id
         self._bay.battery_percent, self._bay.officer = facts.battery_percent, facts.officer
+        self._dock.board.came(facts.serial)
         await self._dock.journal.record(custody.CameraDocked(self._id, facts.serial, profile.name, self._bay.bay, facts.officer))
         self._begun = True
         _log.info("camera docked", bay=self._bay.bay, camera=facts.serial, docking=self._id, profile=profile.name)

@@ -1,6 +1,7 @@
 """The recordings that wait for the archive, most urgent first."""
 
 import asyncio
+from collections.abc import Iterable
 
 from dockd.core.queue import upload_rank
 from dockd.core.recording import Recording
@@ -22,6 +23,10 @@ class Outbox:
     def left_bytes(self) -> int:
         """What the archive has not been sent of them."""
         return sum(self._left_bytes.values())
+
+    def left_bytes_of(self, recording_ids: Iterable[str]) -> int:
+        """What the archive has not been sent of these."""
+        return sum(self._left_bytes.get(each, 0) for each in recording_ids)
 
     def put(self, recording: Recording) -> None:
         """Add a recording, or put one back that could not be delivered this time."""

@@ -9,7 +9,8 @@ import asyncio
 
 import structlog
 
-from dockd.clock import Clock
+from dockd.board import TAKEN_LASTS_S, Taken
+from dockd.clock import Clock, parse_rfc3339
 from dockd.core import custody, life
 from dockd.core.recording import CopyDiffersError, Recording, Refusal, State, verify_copy
 from dockd.dock import Dock
@@ -18,6 +19,9 @@ from dockd.journal import Journal
 from dockd.offload.spool import Spool
 
 _log = structlog.get_logger(__name__)
+
+_AT_HOME_AGAIN_S = 15.0
+"""So long a camera that stands in a bay has to be recognised after a start, before it is missed."""
 
 
 async def open_journal(spool: Spool, clock: Clock) -> Journal:
@@ -53,9 +57,43 @@ async def recover(dock: Dock) -> None:
         dock, await asyncio.to_thread(dock.spool.every_id) - {each.recording_id for each in [*waiting, *copying]}
     )
     await _discard_superseded(dock)
+    await _remember_taken(dock)
     _log.info(
         "recovered", dockings_interrupted=len(left_open), copies_accepted=len(copying), waiting=len(waiting), discarded=discarded
     )
+
+
+async def _remember_taken(dock: Dock) -> None:
+    """Cameras that hold the only copy of something and were docked in the last hours: those that are not in a bay are missed."""
+    uncopied: dict[str, list[int]] = {}
+    for each in await dock.journal.recordings(states=[State.SEEN, State.COPYING]):
+        uncopied.setdefault(each.camera, []).append(each.size_bytes)
+    if not uncopied:
+        return
+    now = dock.clock.now()
+    for known in await dock.journal.cameras():
+        if known.camera not in uncopied or known.ended is None:
+            continue
+        when = parse_rfc3339(known.ended)
+        age_s = (now - when).total_seconds()
+        if not 0 <= age_s < TAKEN_LASTS_S:  # long ago, or the clock was set meanwhile
+            continue
+        sizes = uncopied[known.camera]
+        refused = known.counts.get(State.REFUSED, 0)
+        from_s = dock.clock.monotonic() + _AT_HOME_AGAIN_S
+        dock.board.remember(
+            Taken(
+                camera=known.camera,
+                officer=known.officer,
+                bay=known.bay,
+                when=when,
+                looked_through=True,
+                uncopied_files=len(sizes),
+                uncopied_bytes=sum(sizes),
+                refused_files=refused,
+                from_s=from_s,
+            )
+        )
 
 
 async def _accept_finished(dock: Dock, recording: Recording) -> None:

@@ -66,41 +66,69 @@ class BayEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """The lamp, why, and what a person should do next."""
+    """The lamp, why, and what a person should do next.
+
+    Attributes:
+        code: stable word for the reason; a failure's own code, or one of `CODES`.
+        files: how many files the reason is about, 0 where it is not about a number of them.
+    """
 
     lamp: Lamp
     reason: str
     next_step: str
+    code: str
+    files: int = 0
+
+
+CODES = (
+    "files-refused",
+    "looking",
+    "copying",
+    "done-verified",
+    "done-archived",
+    "done-erased",
+    "held",
+    "archiving",
+    "kept",
+    "clearing",
+)
+"""Every reason that is not a failure's own code."""
+
+
+_STAY = "Leave the camera in the bay."
+_CLEARING = "The archive has everything; the camera is being cleared."
 
 
 def readiness(evidence: BayEvidence, needs: Needs) -> Readiness:
     """The lamp for one bay with a camera in it."""
     counts = Counter(evidence.states)
     if evidence.failure is not None:
-        return Readiness(Lamp.HELP, evidence.failure.message, evidence.failure.hint)
+        return Readiness(Lamp.HELP, evidence.failure.message, evidence.failure.hint, evidence.failure.code)
     if evidence.erasing:
-        return Readiness(Lamp.LEAVE, "The archive has everything; the camera is being cleared.", "Leave the camera in the bay.")
+        return Readiness(Lamp.LEAVE, _CLEARING, _STAY, "clearing")
     if counts[State.REFUSED]:
-        return Readiness(
-            Lamp.HELP, f"{_recordings(counts[State.REFUSED])} could not be taken.", "Call your admin; keep the camera."
-        )
+        refused = counts[State.REFUSED]
+        why = f"{_recordings(refused)} could not be taken."
+        return Readiness(Lamp.HELP, why, "Call your admin; keep the camera.", "files-refused", refused)
     if evidence.camera is None or not evidence.scanned:
-        return Readiness(Lamp.LEAVE, "The dock is looking at the camera.", "Wait a moment.")
+        return Readiness(Lamp.LEAVE, "The dock is looking at the camera.", "Wait a moment.", "looking")
     if evidence.waiting is not None:
-        return Readiness(Lamp.LEAVE, evidence.waiting.message, evidence.waiting.hint)
+        return Readiness(Lamp.LEAVE, evidence.waiting.message, evidence.waiting.hint, evidence.waiting.code)
     uncopied = _count(counts, (State.SEEN, State.COPYING))
     if uncopied:
-        return Readiness(Lamp.LEAVE, f"{_recordings(uncopied)} still to be copied.", "Leave the camera in the bay.")
+        why = f"{_recordings(uncopied)} still to be copied."
+        return Readiness(Lamp.LEAVE, why, _STAY, "copying", uncopied)
     if all(state in _REACHED[needs] for state in evidence.states):
-        return Readiness(Lamp.TAKE, _done(needs), "Take the camera.")
+        return Readiness(Lamp.TAKE, _done(needs), "Take the camera.", f"done-{needs}")
     if evidence.held:
-        return Readiness(Lamp.HELP, "This camera is on hold: nothing on it may be erased.", "Ask your admin.")
+        return Readiness(Lamp.HELP, "This camera is on hold: nothing on it may be erased.", "Ask your admin.", "held")
     unproved = _count(counts, (State.VERIFIED, State.UPLOADING))
     if unproved:
-        return Readiness(Lamp.LEAVE, f"{_recordings(unproved)} on the way to the archive.", "Leave the camera in the bay.")
+        why = f"{_recordings(unproved)} on the way to the archive."
+        return Readiness(Lamp.LEAVE, why, _STAY, "archiving", unproved)
     if evidence.kept is not None:
-        return Readiness(Lamp.HELP, evidence.kept, "Call your admin; the recordings are safe in the archive.")
-    return Readiness(Lamp.LEAVE, "The archive has everything; the camera is being cleared.", "Leave the camera in the bay.")
+        return Readiness(Lamp.HELP, evidence.kept, "Call your admin; the recordings are safe in the archive.", "kept")
+    return Readiness(Lamp.LEAVE, _CLEARING, _STAY, "clearing")
 
 
 def _done(needs: Needs) -> str:

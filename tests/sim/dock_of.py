@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from dockd.board import Board
-from dockd.clock import SystemClock
+from dockd.clock import Clock, SystemClock
 from dockd.core import custody, life
 from dockd.core.recording import Recording
 from dockd.dock import Dock
@@ -18,9 +18,11 @@ from tests.sim.evidence import seen, verified
 
 
 @asynccontextmanager
-async def dock_in(root: Path, archive: SimArchive | None = None, *, bays: tuple[str, ...] = ("1", "2")) -> AsyncIterator[Dock]:
+async def dock_in(
+    root: Path, archive: SimArchive | None = None, *, bays: tuple[str, ...] = ("1", "2"), clock: Clock | None = None
+) -> AsyncIterator[Dock]:
     """The parts of one dock, built as `app` builds them."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     spool = Spool(root / "spool")
     spool.prepare()
     journal = await open_journal(spool, clock)

@@ -56,7 +56,9 @@ class Site:
     stall_after_s: int = 30
     parallel: int = 2
     needs: str = "erased"
+    time_zone: str = "America/New_York"
     archive: dict[str, str] = field(default_factory=dict)
+    kiosk: dict[str, object] = field(default_factory=dict)
     accepted: bool = True  # an admin accepts each site file that is written
 
 
@@ -122,7 +124,7 @@ class DockProcess:
                 "division": "ERO",
                 "site": "Baltimore",
                 "dock": site.dock,
-                "time_zone": "America/New_York",
+                "time_zone": site.time_zone,
                 "bays": [{"id": str(number), "directory": str(self.bay(number))} for number in range(1, site.bays + 1)],
                 "spool": {"directory": str(self.spool), "keep_free": site.keep_free},
                 "archive": archive | site.archive,
@@ -132,6 +134,7 @@ class DockProcess:
                 "uploads": {"parallel": site.parallel},
                 "control": {"socket": str(self.control)},
             }
+            | ({"kiosk": site.kiosk} if site.kiosk else {})
         )
         path = self.root / "site.yaml"
         path.write_text(text)

@@ -1,9 +1,13 @@
 """What waits for the archive, and what is going on."""
 
+import asyncio
 from dataclasses import replace
 
-from dockd.board import BayBoard, Board, Meter, Phase, Presence
+import pytest
+
+from dockd.board import TAKEN_LASTS_S, BayBoard, Board, Meter, Phase, Presence
 from dockd.core.clearance import FileKind
+from dockd.core.estimate import Pace
 from dockd.core.readiness import Lamp, Needs
 from dockd.core.recording import Refusal, State
 from dockd.outbox import Outbox
@@ -96,3 +100,88 @@ def test_first_reason_why_the_archive_is_away_stays_until_it_answers() -> None:
     board.archive_answers()
     board.archive_answers()
     assert (board.archive.reachable, board.archive.message) == (True, "")
+
+
+def test_pace_is_that_of_one_stretch_of_work() -> None:
+    """What came first was moved before anything was measured; after half a minute of nothing another stretch begins."""
+    clock = Ticking()
+    meter = Meter(clock)
+    assert meter.pace() == Pace()
+    for second in range(41):
+        clock.at_s = second
+        meter.add(100)
+    pace = meter.pace()
+    assert (pace.whole_bytes, pace.whole_s) == (4000, 40)
+    assert pace.recent_bytes / pace.recent_s == 100
+    assert 15 <= pace.recent_s <= 21
+    clock.at_s = 60
+    assert meter.pace().whole_s == 60
+    clock.at_s = 80
+    assert meter.pace() == Pace()
+    meter.add(5)
+    assert meter.pace() == Pace(0, 0, 0, 0)
+
+
+def board_with_camera(clock: Ticking, camera: str, state: State) -> Board:
+    """A board with that camera in bay 1."""
+    board = Board(clock, ("1",))
+    docked(board, camera, state)
+    return board
+
+
+def docked(board: Board, camera: str, state: State) -> None:
+    """That camera is in bay 1, with one recording."""
+    bay = board.bays["1"]
+    bay.phase, bay.camera, bay.scanned = Phase.COPYING, camera, True
+    bay.present = {"a": Presence(replace(seen("a"), state=state), FileKind.RECORDING)}
+
+
+def test_camera_that_might_be_taken_is_not_missed() -> None:
+    """Nor is one that was never identified, nor an empty bay."""
+    board = board_with_camera(Ticking(), "CAM-1", State.ARCHIVED)
+    board.left(board.bays["1"])
+    board.bays["1"].camera = None
+    docked_state = board.bays["1"].present["a"]
+    docked_state.recording = replace(docked_state.recording, state=State.SEEN)
+    board.left(board.bays["1"])
+    board.bays["1"].clear()
+    board.left(board.bays["1"])
+    assert board.taken() == []
+    board.came("CAM-1")
+
+
+def test_camera_is_missed_for_a_shift_where_it_matters_and_for_minutes_where_not() -> None:
+    """What holds the only copy of something stays on the screen; what is copied soon goes from it."""
+    clock = Ticking()
+    board = board_with_camera(clock, "CAM-1", State.SEEN)
+    board.left(board.bays["1"])
+    docked(board, "CAM-2", State.VERIFIED)
+    board.left(board.bays["1"])
+    assert [each.camera for each in board.taken()] == ["CAM-2", "CAM-1"]
+    clock.at_s = 601
+    assert [each.camera for each in board.taken()] == ["CAM-1"]
+    clock.at_s = TAKEN_LASTS_S - 1
+    assert [each.camera for each in board.taken()] == ["CAM-1"]
+    clock.at_s = TAKEN_LASTS_S
+    assert board.taken() == []
+
+
+def test_a_camera_with_many_names_fills_no_memory() -> None:
+    """Each time it calls itself something else; only the latest are remembered."""
+    board = board_with_camera(Ticking(), "CAM-0", State.SEEN)
+    for number in range(200):
+        board.bays["1"].camera = f"CAM-{number}"
+        board.left(board.bays["1"])
+    assert len(board.taken()) == 64
+    assert board.taken()[0].camera == "CAM-199"
+
+
+async def test_no_news_are_missed_between_looks() -> None:
+    """Whoever says what it has seen is told at once of what came meanwhile."""
+    board = Board(Ticking(), ("1",))
+    before = board.change
+    board.tell()
+    await board.news(before)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await board.news(board.change)

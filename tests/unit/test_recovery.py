@@ -1,9 +1,11 @@
 """What a start does about the stop before it."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from dockd.clock import SystemClock
 from dockd.core import custody, life
 from dockd.core.recording import State
 from dockd.errors import JournalError
@@ -12,6 +14,20 @@ from tests.sim.archive import SimArchive
 from tests.sim.cameras import make_camera
 from tests.sim.dock_here import DockHere, build, dock_here
 from tests.sim.evidence import seen
+
+
+class Later(SystemClock):
+    """The machine's clocks, and some seconds more."""
+
+    later_s = 0.0
+
+    def now(self) -> datetime:
+        """Wall time, later."""
+        return super().now() + timedelta(seconds=self.later_s)
+
+    def monotonic(self) -> float:
+        """Seconds, later."""
+        return super().monotonic() + self.later_s
 
 
 @pytest.fixture
@@ -121,3 +137,35 @@ async def test_journal_that_is_missing_beside_recordings_is_never_begun_anew(cam
     with pytest.raises(JournalError, match="missing"):
         await open_journal(spool, clock)
     assert not spool.journal.exists()
+
+
+async def test_camera_that_is_not_in_its_bay_after_a_start_is_missed(camera: Path, tmp_path: Path) -> None:
+    """The journal knows what it holds the only copy of; it has a moment to be recognised, and is forgotten when it is."""
+    archive, clock = SimArchive(), Later()
+    async with dock_here(tmp_path / "spool", archive, deliver=False, keep_free_bytes=1 << 60) as dock:
+        dock.insert(camera)
+        await dock.until(lambda: dock.bay().waiting is not None)
+    async with dock_here(tmp_path / "spool", archive, deliver=False, clock=clock) as dock:
+        assert dock.dock.board.taken() == []
+        clock.later_s = 20
+        (missed,) = dock.dock.board.taken()
+        assert (missed.camera, missed.uncopied_files, missed.uncopied_bytes, missed.bay) == ("CAM-1", 2, 400_000, "1")
+        assert missed.officer == "badge 4711"
+        dock.insert(camera)
+        await dock.until(lambda: dock.bay().camera is not None)
+        assert dock.dock.board.taken() == []
+        dock.remove()
+        await dock.until(lambda: dock.bay().camera is None)
+
+
+@pytest.mark.parametrize("later_s", [13 * 3600, -3600])
+async def test_camera_that_left_long_ago_is_not_missed(camera: Path, tmp_path: Path, later_s: float) -> None:
+    """Its officer is gone; and of a clock that was set back nobody knows when it left."""
+    archive, clock = SimArchive(), Later()
+    async with dock_here(tmp_path / "spool", archive, deliver=False, keep_free_bytes=1 << 60) as dock:
+        dock.insert(camera)
+        await dock.until(lambda: dock.bay().waiting is not None)
+    clock.later_s = later_s
+    async with dock_here(tmp_path / "spool", archive, deliver=False, clock=clock) as dock:
+        clock.later_s += 20
+        assert dock.dock.board.taken() == []

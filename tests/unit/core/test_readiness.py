@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockd.core.readiness import BayEvidence, Lamp, Needs, readiness
+from dockd.core.readiness import CODES, BayEvidence, Lamp, Needs, readiness
 from dockd.core.recording import Refusal, State
 
 STATES = st.lists(st.sampled_from(list(State)), max_size=6).map(tuple)
@@ -57,6 +57,7 @@ def test_the_lamp_always_says_why_and_what_next(evidence: BayEvidence, needs: Ne
     """No light without a sentence, and none that is not one."""
     shown = readiness(evidence, needs)
     assert shown.reason.endswith(".")
+    assert shown.code in {*CODES, "code"}
     assert shown.next_step
 
 
