@@ -20,7 +20,7 @@ from threading import Lock
 from dockd import errors
 from dockd.bays import outpost
 from dockd.camera.identify import identify
-from dockd.camera.tree import open_root, opened_file, unreadable, walk
+from dockd.camera.tree import open_root, opened_file, unreadable, walk, walk_volumes
 from dockd.clearance import eraser
 from dockd.clock import SystemClock
 from dockd.core.clearance import CameraScan, Identity
@@ -168,7 +168,9 @@ class Worker:
             raise RuntimeError(msg)
         root = self._rooted()
         serial = identify(root, self._profile, self._folder_name).serial
-        return CameraScan(serial, classify(self._profile, walk(root, self._alive)))
+        several = self._session is not None and self._profile.volumes
+        found = walk_volumes(root, [each.name for each in several], self._alive) if several else walk(root, self._alive)
+        return CameraScan(serial, classify(self._profile, found))
 
     def _recognise(self, files: list[tuple[bytes, Identity]]) -> None:
         lanes = Lanes(_READS_AHEAD, _READS_AHEAD + 1)

@@ -16,6 +16,7 @@ from dockd.config.problems import Problems
 from dockd.config.source import Node, read
 from dockd.core.erasure import Erasing, Method, ReadBack
 from dockd.core.profile import Profile, Source, UsbId
+from dockd.core.volumes import NamedVolume
 from dockd.errors import ConfigError
 
 
@@ -61,6 +62,22 @@ class Emptying(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[Annotated[str, rules.RELATIVE_PATH], ...],
         Meta(description="Folders that the camera expects to find after a clear.", examples=[["DCIM/100MEDIA"]]),
     ] = ()
+
+
+class VolumeFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One volume of a camera that shows several."""
+
+    name: Annotated[str, Meta(description="The folder that it is.", examples=["card"]), rules.VOLUME_NAME]
+    lun: Annotated[
+        int, Meta(description="Which of the camera's disks, as it numbers them from 0 (lsscsi shows it last).", ge=0, le=255)
+    ]
+    partition: (
+        Annotated[int, Meta(description="Which partition of it; without it, there is only one volume.", ge=1, le=255)] | None
+    ) = None
+    optional: Annotated[bool, Meta(description="It may be missing: a slot for a card.")] = False
+    filesystem: (
+        Annotated[Literal["vfat", "exfat", "ext4"], Meta(description="If it is another one than that of the profile.")] | None
+    ) = None
 
 
 class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,6 +145,14 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         | None
     ) = None
 
+    volumes: Annotated[
+        tuple[VolumeFile, ...],
+        Meta(
+            description="The volumes of a camera that shows more than one, such as a memory and a card. Each is a folder of the "
+            "camera's root then, under its name, and all paths of the profile begin with one.",
+        ),
+    ] = ()
+
 
 def load_profiles(where: Site | Path | None = None) -> tuple[Profile, ...]:
     """The profiles in the order in which they are tried: the site's own by file name, then those that ship.
@@ -171,6 +196,7 @@ def _read_profile(path: Path) -> tuple[Profile, Node]:
         _check_ignore(content, node, problems)
         _check_facts(content, node, problems)
         _check_usb(content, node, problems)
+        _check_volumes(content, node, problems)
     if problems or content is None:
         raise problems.error()
     return _profile(content), node
@@ -191,8 +217,42 @@ def _profile(content: ProfileFile) -> Profile:
         usb=tuple(UsbId(each.vendor, each.product or "") for each in content.usb),
         filesystem=content.filesystem or "",
         owner=content.owner or 0,
+        volumes=tuple(_volume(each, content.filesystem or "") for each in content.volumes),
         **{name: Source(fact.file, fact.line) for name, fact in facts.items()},
     )
+
+
+def _volume(content: VolumeFile, filesystem: str) -> NamedVolume:
+    return NamedVolume(
+        content.name, content.lun, content.partition, optional=content.optional, filesystem=content.filesystem or filesystem
+    )
+
+
+def _check_volumes(content: ProfileFile, node: Node, problems: Problems) -> None:
+    """Each volume is one thing with one name, and every path of the profile lies on one."""
+    if not content.volumes:
+        return
+    if not content.usb:
+        problems.add(place_of(node, "volumes"), "volumes: has no effect without usb, expected the devices there, or neither")
+    if content.erase.method is not Method.NEVER:
+        msg = "volumes: a camera of several volumes is not erased by this version, expected erase: {method: never}"
+        problems.add(place_of(node, "volumes"), msg)
+    names: set[str] = set()
+    for index, each in enumerate(content.volumes):
+        if each.name in names:
+            msg = f"volumes[{index}].name: {each.name!r} is also the name of one before, expected one of its own"
+            problems.add(place_of(node, "volumes", index, "name"), msg)
+        names.add(each.name)
+        same = [other for other in content.volumes[:index] if other.lun == each.lun]
+        if any(None in {other.partition, each.partition} or other.partition == each.partition for other in same):
+            msg = f"volumes[{index}]: there is another volume on lun {each.lun}, expected a partition of its own for each"
+            problems.add(place_of(node, "volumes", index), msg)
+    facts = {name: fact.file for name in ("serial", "battery", "officer") if (fact := getattr(content, name)) is not None}
+    paths = [("present", content.present), *(("folders", each) for each in content.folders), *facts.items()]
+    for key, path in paths:
+        if path.partition("/")[0] not in names:
+            msg = f"{key}: {path or '.'} is on no volume, expected a path that begins with {' or '.join(sorted(names))}"
+            problems.add(place_of(node, key), msg)
 
 
 def _check_sidecars(content: ProfileFile, node: Node, problems: Problems) -> None:
@@ -233,7 +293,7 @@ def _check_usb(content: ProfileFile, node: Node, problems: Problems) -> None:
         problems.add(
             place_of(node, "filesystem"), "filesystem: has no effect without usb, expected the devices there, or neither"
         )
-    if content.owner is not None and content.filesystem != "ext4":
+    if content.owner is not None and "ext4" not in {content.filesystem, *(each.filesystem for each in content.volumes)}:
         problems.add(place_of(node, "owner"), "owner: has no effect without filesystem: ext4, expected that, or no owner")
 
 

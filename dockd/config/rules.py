@@ -247,6 +247,7 @@ _RELATIVE = {"type": "string", "minLength": 1, "pattern": "^[^/]"}
 NAME = Rule(_name, {"minLength": 1, "maxLength": _NAME_LIMIT})
 DOCK_ID = Rule(partial(_lower_id, example="balt-ero-01"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 PROFILE_NAME = Rule(partial(_lower_id, example="acme-mk2"), {"pattern": f"^{_LOWER_ID.pattern}$"})
+VOLUME_NAME = Rule(partial(_lower_id, example="card"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 BAY_ID = Rule(_bay_id, {"pattern": f"^{_BAY_ID.pattern}$"})
 GROUP = Rule(_group, {"minLength": 1, "maxLength": _GROUP_LIMIT, "pattern": "^[^:,]*[^:,0-9][^:,]*$"})
 PLACE = Rule(_place, {"pattern": f"^(-|{_BAY_ID.pattern})$"})

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from dockd.core.clearance import FileKind, Identity, ScannedFile
 from dockd.core.erasure import Erasing
 from dockd.core.names import basename
+from dockd.core.volumes import NamedVolume
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Profile:
         usb: the devices that are such cameras; none for a kind that is only met in directory bays.
         filesystem: what their disks are mounted as, whatever they look like; empty without `usb`.
         owner: the user who writes on them, where the file system knows owners.
+        volumes: what such a camera shows, if that is not exactly one; each is a folder of its root then.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Profile:
     usb: tuple[UsbId, ...] = ()
     filesystem: str = ""
     owner: int = 0
+    volumes: tuple[NamedVolume, ...] = ()
 
     def is_device(self, vendor: int, product: int) -> bool:
         """Whether a USB device with these numbers is such a camera."""

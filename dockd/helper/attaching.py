@@ -1,4 +1,4 @@
-"""Finds the volume of a camera that holds its recordings, and attaches it; the worker's side of a helper's session."""
+"""Attaches a camera: its one volume, or those that its profile names; the worker's side of a helper's session."""
 
 import os
 
@@ -6,44 +6,43 @@ from dockd.camera.tree import opened_folder, unreadable
 from dockd.core.names import basename, parent
 from dockd.core.profile import Profile
 from dockd.core.usb import UsbSource, Volume
+from dockd.core.volumes import VolumesError, named
 from dockd.errors import CameraUnknownError
 from dockd.helper.client import Session
 
+_TO_THE_ADMIN = "Nothing was copied. Hand the camera, with its card, to your admin."
 
-def attached(session: Session, source: UsbSource, profile: Profile) -> tuple[Volume, int]:
-    """The one volume that holds recordings, and a descriptor of its root folder.
 
-    Every volume is looked at. One that cannot be mounted may hold recordings too, so nothing is said of the camera then; and of
-    two that hold some none may be forgotten, so a person is shown the camera.
+def attached(session: Session, source: UsbSource, profile: Profile) -> tuple[Volume | None, int]:
+    """A descriptor of the camera's root folder, and the volume that it is; None where it holds a folder for each of several.
+
+    A volume that nobody expects may hold footage that nobody would look for, so nothing is read of such a camera.
 
     Raises:
-        CameraUnknownError: no volume holds recordings, or more than one does, or one cannot be mounted.
+        CameraUnknownError: it shows other volumes than its profile says, one cannot be mounted, or it is none of this profile's.
         CameraGoneError: the camera left.
         WorkerError: the helper cannot be asked.
     """
-    if len(source.volumes) == 1:
-        root = session.open(source.bay, source.volumes[0])
-        if not _shows(root, profile):
-            os.close(root)
-            raise _nothing(profile)
-        return source.volumes[0], root
-    found = [volume for volume in source.volumes if _looked_at(session, source.bay, volume, profile)]
-    if not found:
-        raise _nothing(profile)
-    if len(found) > 1:
-        msg = f"the camera has {len(found)} volumes with recordings, and this version reads one"
-        raise CameraUnknownError(msg, hint="Nothing was copied. Hand the camera, with its card, to your admin.")
-    return found[0], session.open(source.bay, found[0])
-
-
-def _looked_at(session: Session, bay: str, volume: Volume, profile: Profile) -> bool:
-    """Whether a volume holds recordings; it is released again, so that another one of its disk can be opened."""
-    root = session.open(bay, volume)
-    try:
-        return _shows(root, profile)
-    finally:
+    volume, root = _opened(session, source, profile)
+    if not _shows(root, profile):
         os.close(root)
-        session.release()
+        msg = f"the device is a camera by its numbers, but has no {profile.present} as {profile.name} cameras have"
+        raise CameraUnknownError(msg)
+    return volume, root
+
+
+def _opened(session: Session, source: UsbSource, profile: Profile) -> tuple[Volume | None, int]:
+    if profile.volumes:
+        try:
+            volumes = named(source.volumes, profile.volumes)
+        except VolumesError as exc:
+            msg = f"the camera is not as profile {profile.name} says: {exc}"
+            raise CameraUnknownError(msg, hint=_TO_THE_ADMIN) from exc
+        return None, session.open_several(source.bay, volumes)
+    if len(source.volumes) != 1:
+        msg = f"the camera shows {len(source.volumes)} volumes, and profile {profile.name} names none"
+        raise CameraUnknownError(msg, hint=f"{_TO_THE_ADMIN} Admins: name them under volumes in the profile.")
+    return source.volumes[0], session.open(source.bay, source.volumes[0])
 
 
 def _shows(root: int, profile: Profile) -> bool:
@@ -57,9 +56,3 @@ def _shows(root: int, profile: Profile) -> bool:
     except OSError as exc:
         raise unreadable(root, path, exc) from exc
     return True
-
-
-def _nothing(profile: Profile) -> CameraUnknownError:
-    return CameraUnknownError(
-        f"the device is a camera by its numbers, but has no {profile.present} as {profile.name} cameras have"
-    )

@@ -200,10 +200,18 @@ class Session:
             CameraGoneError: the disk is not there any more.
             WorkerError: the helper cannot be asked.
         """
-        reply, root = self._asked(wire.Open(bay, volume.diskseq, volume.partition))
+        return self._opened(wire.Open(bay, volume.diskseq, volume.partition))
+
+    def _opened(self, request: wire.Open | wire.OpenSeveral) -> int:
+        reply, root = self._asked(request)
         if not isinstance(reply, wire.Opened) or root < 0:
             raise _unexpected(reply)
         return root
+
+    def open_several(self, bay: str, volumes: Mapping[str, Volume]) -> int:
+        """The descriptor of a root folder that has a folder for each of these volumes; raises as `open`."""
+        parts = tuple(wire.Part(name, volume.diskseq, volume.partition) for name, volume in volumes.items())
+        return self._opened(wire.OpenSeveral(bay, parts))
 
     def release(self) -> None:
         """Have the volume unmounted, now that every descriptor of it is closed; raises as `open`."""

@@ -42,7 +42,7 @@ class Docked:
     def __init__(self, sysfs: Sysfs, device: Path, profile: Profile, where: Where) -> None:
         self.sysfs, self.device, self.profile, self.where = sysfs, device, profile, where
         self._address = sysfs.address(device)
-        self._turn = _in_turn(where)
+        self._turn = in_turn(where.folder, where.diskseq)
         try:
             self.disk = mounting.held(sysfs, sysfs.disks(device), where.diskseq)
         except BaseException:
@@ -178,9 +178,9 @@ def _root(folder: Path) -> int:
         raise CameraGoneError(msg) from exc
 
 
-def _in_turn(where: Where) -> int:
+def in_turn(folder: Path, diskseq: int) -> int:
     """A lock that lasts as long as the disk is mounted here: a session that is just ending must not look like a stranger."""
-    path = where.folder.parent / f"disk-{where.diskseq}.lock"
+    path = folder.parent / f"disk-{diskseq}.lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock

@@ -23,6 +23,7 @@ from dockd.helper.erasing import CameraEraser
 from dockd.helper.holds import HoldBook
 from dockd.helper.permitted import Permitted
 from dockd.helper.port_power import Switch
+from dockd.helper.several import Several, several
 from dockd.helper.sysfs import Sysfs
 from dockd.logs import logger
 
@@ -63,7 +64,7 @@ class Session:
         self._conversation, self._uid, self._permitted, self._sysfs, self._where = conversation, uid, permitted, sysfs, where
         self._holds, self._clock = HoldBook(state), clock or SystemClock()
         self._bay = ""
-        self._camera: Docked | None = None
+        self._camera: Docked | Several | None = None
         self._eraser: CameraEraser | None = None
         self._unsaid, self._said_s = 0, 0.0
         self._power = Switch(sysfs, permitted, where.parent / POWER_NOTES)
@@ -109,6 +110,9 @@ class Session:
             case wire.Open(bay, diskseq, partition):
                 self._belongs_to(bay)
                 return self._open(Where(bay, diskseq, partition, self._uid, self._where))
+            case wire.OpenSeveral(bay, parts):
+                self._belongs_to(bay)
+                return self._open_several(bay, parts)
             case wire.Release():
                 self._release()
                 return wire.Released(), -1
@@ -193,6 +197,20 @@ class Session:
             raise
         self._camera, self._eraser = camera, CameraEraser(camera, self._alive)
         _log.info("opened", bay=where.bay, diskseq=where.diskseq, partition=where.partition, filesystem=camera.profile.filesystem)
+        return wire.Opened(camera.profile.filesystem), root
+
+    def _open_several(self, bay: str, parts: tuple[wire.Part, ...]) -> tuple[wire.AnyReply, int]:
+        if self._camera is not None:
+            msg = "a volume is open in this session already"
+            raise CameraUnknownError(msg)
+        camera = several(self._sysfs, self._permitted(), bay, parts, folder=self._where, uid=self._uid)
+        try:
+            root = camera.root()
+        except BaseException:
+            camera.close()
+            raise
+        self._camera = camera
+        _log.info("opened", bay=bay, volumes=[each.name for each in parts])
         return wire.Opened(camera.profile.filesystem), root
 
     def _release(self) -> None:

@@ -57,6 +57,21 @@ class Open(Request, frozen=True):
     partition: Annotated[int, msgspec.Meta(ge=0, le=255)]
 
 
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One volume of a camera of several: its name in the profile, the disk, and its partition, 0 for the disk itself."""
+
+    name: Word
+    diskseq: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
+    partition: Annotated[int, msgspec.Meta(ge=0, le=255)]
+
+
+class OpenSeveral(Request, frozen=True):
+    """As `Open`, of several volumes: each becomes a folder of the root, under its name. Answer: `Opened`."""
+
+    bay: BayId
+    parts: Annotated[tuple[Part, ...], msgspec.Meta(min_length=1, max_length=16)]
+
+
 class Release(Request, frozen=True):
     """Unmount; every descriptor of the camera must be closed. Answer: `Released`."""
 
@@ -127,6 +142,7 @@ AnyRequest = (
     Hello
     | Authorise
     | Open
+    | OpenSeveral
     | Release
     | SwitchPower
     | Want

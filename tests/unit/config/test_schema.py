@@ -27,6 +27,11 @@ BEYOND_A_SCHEMA = {
         "ignore-all", "ignore-folder", "ignore-recordings", "sidecar-is-recording", "usb-without-filesystem",
         "filesystem-without-usb",
         "owner-without-ext4",
+        "volumes-and-path-on-none",
+        "volumes-erased",
+        "volumes-of-one-name",
+        "volumes-on-one-disk",
+        "volumes-without-usb",
     },
 }  # fmt: skip
 

@@ -1,15 +1,28 @@
-"""Which volume of a camera is read, with the helper in the test's hand and folders for volumes."""
+"""Which volumes of a camera are read, with the helper in the test's hand and folders for volumes."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dockd.core.profile import Profile
 from dockd.core.usb import UsbSource, Volume
+from dockd.core.volumes import NamedVolume
 from dockd.errors import CameraUnknownError
 from dockd.helper.attaching import attached
 from dockd.helper.client import Session
 from tests.sim.bay_sysfs import CAMERA
+
+SEVERAL = replace(
+    CAMERA,
+    present="internal/DCIM",
+    volumes=(
+        NamedVolume("internal", 0, None, optional=False, filesystem="ext4"),
+        NamedVolume("card", 1, None, optional=True, filesystem="exfat"),
+    ),
+)
 
 
 class Folders(Session):
@@ -28,6 +41,14 @@ class Folders(Session):
         self._root = os.open(self._folders[volume], os.O_RDONLY)
         return self._root
 
+    def open_several(self, bay: str, volumes: Mapping[str, Volume]) -> int:
+        """As the helper: one folder with a folder for each."""
+        together = next(iter(self._folders.values())).parent / "together"
+        together.mkdir()
+        for name, volume in volumes.items():
+            self._folders[volume].rename(together / name)
+        return os.open(together, os.O_RDONLY)
+
     def release(self) -> None:
         """As the helper: refused while the descriptor is open."""
         assert self._root is not None
@@ -36,46 +57,39 @@ class Folders(Session):
         self._root = None
 
 
-def read(tmp_path: Path, *folders: str | None) -> str:
-    """What is listed in the volume that is attached, of volumes with one folder each; None cannot be mounted."""
+def read(tmp_path: Path, *folders: str | None, profile: Profile = CAMERA) -> list[str]:
+    """What is listed in the root that is attached, of volumes with one folder each; None cannot be mounted."""
     volumes: dict[Volume, Path] = {}
-    for index, folder in enumerate(folders, 1):
-        path = volumes[Volume(index, 0)] = tmp_path / str(index)
+    for index, folder in enumerate(folders):
+        path = volumes[Volume(index + 1, 0, index)] = tmp_path / f"volume{index}"
         if folder is not None:
             (path / folder).mkdir(parents=True)
-            (path / f"volume{index}").touch()
-    _, root = attached(Folders(volumes), UsbSource("3", "S", tuple(volumes), "/run/h"), CAMERA)
+    volume, root = attached(Folders(volumes), UsbSource("3", "S", tuple(volumes), "/run/h"), profile)
+    assert (volume is None) == bool(profile.volumes)
     with os.scandir(root) as listing:
-        found = next(entry.name for entry in listing if entry.name.startswith("volume"))
+        names = sorted(entry.name for entry in listing)
     os.close(root)
-    return found
+    return names
 
 
 def test_the_only_volume_is_the_camera(tmp_path: Path) -> None:
     """If it has what the profile says."""
-    assert read(tmp_path, "DCIM") == "volume1"
+    assert read(tmp_path, "DCIM") == ["DCIM"]
     with pytest.raises(CameraUnknownError, match="has no DCIM as cam cameras have"):
         read(tmp_path / "other", "MUSIC")
 
 
-def test_the_volume_with_recordings_is_found(tmp_path: Path) -> None:
-    """Beside one with the maker's software."""
-    assert read(tmp_path, "SOFTWARE", "DCIM") == "volume2"
+@pytest.mark.parametrize("folders", [("SOFTWARE", "DCIM"), ("DCIM", "DCIM"), ("DCIM", None)])
+def test_a_volume_that_nobody_expects_is_for_a_person(tmp_path: Path, folders: tuple[str | None, ...]) -> None:
+    """Whatever is on it, and whatever can be mounted: footage may be where nobody looks."""
+    with pytest.raises(CameraUnknownError, match="the camera shows 2 volumes, and profile cam names none") as refused:
+        read(tmp_path, *folders)
+    assert "name them under volumes in the profile" in refused.value.hint
 
 
-def test_two_volumes_with_recordings_are_for_a_person(tmp_path: Path) -> None:
-    """None of them is silently left unread."""
-    with pytest.raises(CameraUnknownError, match="2 volumes with recordings"):
-        read(tmp_path, "DCIM", "DCIM")
-
-
-def test_a_volume_that_cannot_be_mounted_is_for_a_person(tmp_path: Path) -> None:
-    """It may be a broken card full of recordings."""
-    with pytest.raises(CameraUnknownError, match="no sound ext4"):
-        read(tmp_path, "DCIM", None)
-
-
-def test_no_volume_with_recordings_is_no_camera(tmp_path: Path) -> None:
-    """However many there are."""
-    with pytest.raises(CameraUnknownError, match="has no DCIM"):
-        read(tmp_path, "A", "B")
+def test_named_volumes_are_folders_of_the_camera(tmp_path: Path) -> None:
+    """Each under its name; a card that is not in is none, another one is for a person."""
+    assert read(tmp_path / "both", "DCIM", "DCIM", profile=SEVERAL) == ["card", "internal"]
+    assert read(tmp_path / "one", "DCIM", profile=SEVERAL) == ["internal"]
+    with pytest.raises(CameraUnknownError, match="is not as profile cam says: it shows a volume that its profile does not name"):
+        read(tmp_path / "three", "DCIM", "DCIM", "DCIM", profile=SEVERAL)
