@@ -8,6 +8,7 @@ import pytest
 from dockd.config import load_profile, load_profiles
 from dockd.core.clearance import FileKind, Identity
 from dockd.core.profile import CRITICAL, ROUTINE, Found, Profile, UsbId, classify
+from dockd.core.volumes import NamedVolume
 from dockd.errors import ConfigError
 
 BAD = Path(__file__).parent / "bad_profiles"
@@ -118,7 +119,7 @@ def test_the_shipped_profile_reads_the_facts(fact: str, line: str, value: str) -
 def test_the_worked_example_of_the_documentation_does_what_it_says(tmp_path: Path) -> None:
     """The profile in docs/profiles.md, the camera's own file and the table below them agree."""
     text = DOCS.read_text(encoding="utf-8")
-    (example,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    example, _ = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
     (facts,) = re.findall(r"```ini\n(.*?)```", text, flags=re.DOTALL)
     profile = load_profile(write(tmp_path, "acme-mk2.yaml", example))
     rows = re.findall(r"^\| `([^`]+)` \| (recording|sidecar|ignorable|unknown)", text, flags=re.MULTILINE)
@@ -132,6 +133,20 @@ def test_the_worked_example_of_the_documentation_does_what_it_says(tmp_path: Pat
         if source is not None and (found := source.expression.search(line))
     }
     assert read == {"serial": "AX-0042", "battery": "87", "officer": "B. Jones"}
+
+
+def test_the_documentations_camera_of_several_volumes_is_one(tmp_path: Path) -> None:
+    """Volumes have the profile's file system where they name none, and their names begin every path."""
+    _, example = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
+    profile = load_profile(write(tmp_path, "acme-mk3.yaml", example))
+    assert profile.volumes == (
+        NamedVolume("internal", 0, None, optional=False, filesystem="ext4"),
+        NamedVolume("card", 1, None, optional=True, filesystem="exfat"),
+    )
+    assert kinds(profile, "card/VIDEO/0001.MP4", "VIDEO/0001.MP4") == {
+        "card/VIDEO/0001.MP4": FileKind.RECORDING,
+        "VIDEO/0001.MP4": FileKind.UNKNOWN,
+    }
 
 
 def test_a_profile_needs_only_what_it_cannot_do_without(tmp_path: Path) -> None:
