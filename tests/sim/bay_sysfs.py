@@ -1,6 +1,9 @@
 """A sysfs with one USB port in it, made of plain files; disks in it may be the machine's own loop devices."""
 
+import ctypes
+import fcntl
 import os
+import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -114,3 +117,18 @@ def loop_device(image: Path) -> Iterator[Path]:
 def diskseq(node: Path) -> int:
     """The kernel's number for a disk."""
     return int(Path("/sys/class/block", node.name, "diskseq").read_text())
+
+
+def add_partition(node: Path, number: int, begin_bytes: int, size_bytes: int) -> None:
+    """Tell the kernel of a partition, whatever table it knows; its device file is made by this machine's udev, or here."""
+    partition = ctypes.create_string_buffer(struct.pack("=qqi64s64s4x", begin_bytes, size_bytes, number, b"", b""))
+    order = struct.pack("@iiiP", 1, 0, len(partition), ctypes.addressof(partition))  # BLKPG_ADD_PARTITION of linux/blkpg.h
+    disk = os.open(node, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(disk, 0x1269, order)  # BLKPG
+    finally:
+        os.close(disk)
+    made = Path(f"{node}p{number}")
+    if not made.exists():
+        major, minor = Path("/sys/class/block", made.name, "dev").read_text().split(":")
+        os.mknod(made, 0o60600, os.makedev(int(major), int(minor)))

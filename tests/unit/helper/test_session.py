@@ -1,8 +1,6 @@
 """The daemon as it is, and as an attacker who has become it, at the helper's socket; with real loop devices and mounts."""
 
 import asyncio
-import ctypes
-import fcntl
 import hashlib
 import os
 import socket
@@ -18,7 +16,7 @@ from dockd.core.usb import Volume
 from dockd.errors import CameraGoneError, CameraUnknownError, ConfigError, WorkerError
 from dockd.helper import client, wire
 from dockd.helper.permitted import Permitted
-from tests.sim.bay_sysfs import BAY, diskseq, loop_device
+from tests.sim.bay_sysfs import BAY, add_partition, diskseq, loop_device
 from tests.sim.helper_here import HelperHere, camera_image
 from tests.sim.usb_devices import BULK, KEYBOARD, descriptors
 
@@ -161,8 +159,7 @@ def test_a_partition_is_mounted_and_its_disk_shut(running: HelperHere) -> None:
         file.write(part)
     with loop_device(image) as node:
         for number, begin in ((1, 2048), (2, 2048 + 32768)):
-            _add_partition(node, number, begin * 512, 32768 * 512)
-            _await(Path(f"{node}p{number}"))
+            add_partition(node, number, begin * 512, 32768 * 512)
         running.port.disk(running.port.plug(BULK), node, [1, 2])
         with running.session() as session:
             root = session.open(BAY, Volume(diskseq(node), 1))
@@ -173,24 +170,6 @@ def test_a_partition_is_mounted_and_its_disk_shut(running: HelperHere) -> None:
                 os.write(os.open(f"{node}{name}", os.O_WRONLY), b"x")
         with running.session() as session, pytest.raises(CameraUnknownError, match="has no partition 3"):
             session.open(BAY, Volume(diskseq(node), 3))
-
-
-def _add_partition(node: Path, number: int, begin_bytes: int, size_bytes: int) -> None:
-    """Tell the kernel (linux/blkpg.h), which may know no partition table; what a table says is its business anyhow."""
-    partition = ctypes.create_string_buffer(struct.pack("=qqi64s64s4x", begin_bytes, size_bytes, number, b"", b""))
-    order = struct.pack("@iiiP", 1, 0, len(partition), ctypes.addressof(partition))  # BLKPG_ADD_PARTITION
-    disk = os.open(node, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.ioctl(disk, 0x1269, order)  # BLKPG
-    finally:
-        os.close(disk)
-
-
-def _await(node: Path) -> None:
-    """The device file of a partition, which this machine's udev, or nobody, makes."""
-    if not node.exists():
-        major, minor = Path("/sys/class/block", node.name, "dev").read_text().split(":")
-        os.mknod(node, 0o60600, os.makedev(int(major), int(minor)))
 
 
 def test_nothing_stays_mounted_when_the_worker_dies(running: HelperHere) -> None:

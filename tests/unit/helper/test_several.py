@@ -1,7 +1,6 @@
 """A camera of several volumes at the helper's socket, on loop devices: a memory with two partitions, and a card."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +13,7 @@ from dockd.core.volumes import NamedVolume
 from dockd.errors import CameraUnknownError, ClearanceRefusedError
 from dockd.helper import wire
 from dockd.helper.permitted import Permitted
-from tests.sim.bay_sysfs import BAY, CAMERA, PERMITTED, diskseq, loop_device
+from tests.sim.bay_sysfs import BAY, CAMERA, PERMITTED, add_partition, diskseq, loop_device
 from tests.sim.helper_here import HelperHere, camera_image
 from tests.sim.usb_devices import BULK
 
@@ -48,20 +47,12 @@ def camera(helper: HelperHere) -> Iterator[dict[str, Volume]]:
             file.write(part)
     with loop_device(memory) as node, loop_device(camera_image(helper.folder / "card")) as card:
         for number, begin in ((1, 2048), (2, 2048 + 32768)):
-            subprocess.run(["addpart", node, str(number), str(begin), "32768"], check=True)
-            _await(Path(f"{node}p{number}"))
+            add_partition(node, number, begin * 512, 32768 * 512)
         device = helper.port.plug(BULK)
         helper.port.disk(device, node, [1, 2])
         helper.port.disk(device, card)
         parts = {"system": Volume(diskseq(node), 1), "video": Volume(diskseq(node), 2)}
         yield parts | {"card": Volume(diskseq(card), 0)}
-
-
-def _await(node: Path) -> None:
-    """The device file of a partition, which this machine's udev, or nobody, makes."""
-    if not node.exists():
-        major, minor = Path("/sys/class/block", node.name, "dev").read_text().split(":")
-        os.mknod(node, 0o60600, os.makedev(int(major), int(minor)))
 
 
 def test_all_volumes_are_one_root_and_not_a_bit_changes(helper: HelperHere) -> None:
