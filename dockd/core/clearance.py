@@ -4,7 +4,8 @@ Deleting takes a `ClearancePermit`, and only `permit_delete` mints one. It wants
 
 1. a fresh scan of the camera, showing the serial that was docked;
 2. a re-hash of each file, read from the device itself, not from a cache;
-3. for each file, a fresh holding statement of the archive over this docking's nonce, about exactly the bytes of the re-hash;
+3. for each file, a fresh holding statement of the archive over this docking's nonce, about exactly the bytes of the re-hash,
+   signed by the archive unless the site file says that the daemon's own word for it is enough;
 4. no hold on the camera or the recording.
 
 What fails a check is left on the camera and named with the reason; the rest may go, so that one junk file does not fill a
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dockd.core.names import shown
-from dockd.core.proof import ArchiveProof, StatementKind
+from dockd.core.proof import ArchiveProof, Basis, StatementKind
 from dockd.core.recording import Measured
 
 _SEAL = object()
@@ -195,6 +196,7 @@ def permit_delete(
     rehashes: Mapping[bytes, Rehash],
     claims: Iterable[Claim],
     holds: Holds,
+    unsigned: bool = False,
 ) -> ClearancePermit:
     """Mint the permit for what may be deleted.
 
@@ -206,6 +208,7 @@ def permit_delete(
         rehashes: by path, read from the device in this docking.
         claims: at most one for each path.
         holds: in force now.
+        unsigned: whether the site file takes the daemon's word for what an archive without signatures holds.
 
     Raises:
         NoClearanceError: another camera than the one docked, a hold on it, or not one file passes.
@@ -231,7 +234,7 @@ def permit_delete(
     passed: dict[bytes, Covered] = {}
     for file in scan.files:
         claim_or_none, rehash = by_path.get(file.path), rehashes.get(file.path)
-        reason = _why_not(file, claim_or_none, rehash, camera=camera, nonce=nonce, holds=holds)
+        reason = _why_not(file, claim_or_none, rehash, camera=camera, nonce=nonce, holds=holds, unsigned=unsigned)
         if reason or claim_or_none is None or rehash is None:
             reasons[file.path] = reason
         else:
@@ -289,7 +292,9 @@ def permit_clear(
     return OverwritePermit(clearance, ignored, _SEAL)
 
 
-def _why_not(file: ScannedFile, claim: Claim | None, rehash: Rehash | None, *, camera: str, nonce: str, holds: Holds) -> str:
+def _why_not(
+    file: ScannedFile, claim: Claim | None, rehash: Rehash | None, *, camera: str, nonce: str, holds: Holds, unsigned: bool
+) -> str:
     """Why `file` stays on the camera; empty if it may go."""
     if file.problem:
         return file.problem
@@ -301,6 +306,8 @@ def _why_not(file: ScannedFile, claim: Claim | None, rehash: Rehash | None, *, c
         return "on hold"
     if rehash is None:
         return "could not be read again from the camera"
+    if claim.holding.basis is not Basis.SIGNED and not unsigned:
+        return "the archive signs nothing, and the site file does not say that the dock's own word is enough"
     said = claim.holding.statement
     if said.kind is not StatementKind.HOLDING or said.nonce != nonce:
         return "the archive's statement is not a fresh one of this docking"

@@ -37,7 +37,7 @@ from dockd.core.changes import (
 from dockd.core.clearance import ClearancePermit
 from dockd.core.erasure import Erasure
 from dockd.core.names import shown
-from dockd.core.proof import ArchiveProof
+from dockd.core.proof import ArchiveProof, Basis
 from dockd.core.recording import Measured, Recording, StoredObject
 
 __all__ = [
@@ -178,14 +178,14 @@ def _step_entry(recording_id: str, step: life.Step) -> tuple[str, dict[str, Json
         case life.CopyVerified(verified):
             return "recording.verified", _measured_members(verified.measured)
         case life.Recognised(proof, stored):
-            return "recording.recognised", {**_stored_members(stored), "statement": _digest(proof.envelope)}
+            return "recording.recognised", {**_stored_members(stored), **_word_members(proof)}
         case life.UploadStarted():
             return "recording.uploading", {}
         case life.UploadProved(proof, stored):
             return "recording.archived", {
                 **_stored_members(stored),
                 "retain_until": proof.statement.retain_until.isoformat(),
-                "statement": _digest(proof.envelope),
+                **_word_members(proof),
             }
         case life.ProofLost(reason):
             return "recording.proof-lost", {"reason": reason}
@@ -194,7 +194,7 @@ def _step_entry(recording_id: str, step: life.Step) -> tuple[str, dict[str, Json
                 "camera": permit.camera,
                 "docking": permit.docking,
                 "nonce": permit.nonce,
-                "statement": _digest(holding_of(permit, recording_id).envelope),
+                **_word_members(holding_of(permit, recording_id)),
             }
         case life.FoundGone(docking):
             return "recording.found-gone", {"docking": docking}
@@ -204,6 +204,12 @@ def _step_entry(recording_id: str, step: life.Step) -> tuple[str, dict[str, Json
             return "recording.retried", {"by": by, "spooled": spooled}
         case _:  # pragma: no cover - the type checker proves that this is never reached
             assert_never(step)
+
+
+def _word_members(proof: ArchiveProof) -> dict[str, Json]:
+    """Whose word was taken: a signed statement's digest, or that of the dock's own record, which then says what it rests on."""
+    statement: dict[str, Json] = {"statement": _digest(proof.envelope)}
+    return statement if proof.basis is Basis.SIGNED else {**statement, "basis": proof.basis.value}
 
 
 def _recording_members(recording: Recording) -> dict[str, Json]:

@@ -1,6 +1,7 @@
 """What counts as the archive's proof that it holds the bytes, and the only place that accepts one.
 
-A signed archive answers with a DSSE envelope (github.com/secure-systems-lab/dsse) over canonical JSON, signed with Ed25519:
+There are three kinds, named by `Basis`. A signed archive answers with a DSSE envelope (github.com/secure-systems-lab/dsse) over
+canonical JSON, signed with Ed25519:
 
 - a *receipt*, made once, after the archive re-read what it stored. Its nonce is the one that the dock sent with the upload.
 - a *holding statement*, made now, after the archive re-read the object again. Its nonce is the one that was asked with.
@@ -18,12 +19,23 @@ from enum import StrEnum
 from typing import Protocol
 
 from dockd.core.canonical import Json, canonical
+from dockd.core.observation import ReadBack, StoreChecksum
 from dockd.core.recording import Digests, Measured, StoredObject
 
 PAYLOAD_TYPE = "application/vnd.dockd.statement+json"
 ENVELOPE_LIMIT_BYTES = 16 * 1024
+OBSERVED_BY = "dock"
+"""Stands as the key's id in what nobody signed."""
 
 _SEAL = object()
+
+
+class Basis(StrEnum):
+    """What a proof rests on."""
+
+    SIGNED = "signed"
+    STORE_CHECKSUM = "store-checksum"
+    READ_BACK = "read-back"
 
 
 class StatementKind(StrEnum):
@@ -99,16 +111,18 @@ class ArchiveProof:
 
     Attributes:
         statement: what was proved.
-        envelope: the signed bytes, kept as evidence.
+        envelope: the signed bytes, or the record of what the dock found; kept as evidence.
+        basis: what it rests on.
     """
 
     statement: Statement
     envelope: bytes
     seal: object
+    basis: Basis = Basis.SIGNED
 
     def __post_init__(self) -> None:
         if self.seal is not _SEAL:
-            msg = "only accept_statement makes an ArchiveProof"
+            msg = "only accept_statement, observe and recall_observation make an ArchiveProof"
             raise RuntimeError(msg)
 
 
@@ -158,6 +172,89 @@ def accept_statement(
         msg = f"the signature is not one of the pinned key (it names key {key_id!r})"
         raise StatementError(msg)
     statement = _parse(payload)
+    _compare(statement, kind=kind, key_id=key_id, stored=stored, nonce=nonce, dock=dock, camera=camera)
+    if statement.retain_until <= statement.time:
+        msg = "it promises to keep the object no longer than it was signed"
+        raise StatementError(msg)
+    return ArchiveProof(statement, envelope, _SEAL)
+
+
+def observe(
+    seen: ReadBack | StoreChecksum,
+    *,
+    kind: StatementKind,
+    stored: StoredObject,
+    nonce: str,
+    dock: str,
+    camera: str,
+    time: datetime,
+) -> ArchiveProof:
+    """Take what the dock found at an archive that signs nothing as proof.
+
+    Args:
+        seen: what was found, at `stored.object_id`.
+        kind: what it is to stand for.
+        stored: the object and what the dock sent as its bytes.
+        nonce: for which it was looked at.
+        dock: who looked.
+        camera: the serial that it was sent for.
+        time: when; the dock's clock, with zone.
+
+    Raises:
+        StatementError: it proves nothing.
+    """
+    reason = seen.why_not(stored, time)
+    if reason:
+        raise StatementError(reason)
+    basis = Basis.STORE_CHECKSUM if isinstance(seen, StoreChecksum) else Basis.READ_BACK
+    statement = Statement(
+        kind=kind,
+        archive=stored.archive,
+        object_id=stored.object_id,
+        measured=stored.measured,
+        dock=dock,
+        camera=camera,
+        recording_id=stored.recording_id,
+        time=time,
+        retain_until=seen.retain_until or time,
+        nonce=nonce,
+        key_id=OBSERVED_BY,
+    )
+    record = canonical({"basis": basis.value, "evidence": dict(seen.evidence), "statement": statement.payload().decode()})
+    return ArchiveProof(statement, record, _SEAL, basis)
+
+
+def recall_observation(
+    record: bytes, *, kind: StatementKind, stored: StoredObject, nonce: str, dock: str, camera: str
+) -> ArchiveProof:
+    """Take the record of an `observe` in another process for what it says: its word is all there is.
+
+    Raises:
+        StatementError: it is not such a record, or about something else.
+    """
+    try:
+        match json.loads(record):
+            case {"basis": str(name), "evidence": dict(), "statement": str(text)} if name != Basis.SIGNED:
+                basis, payload = Basis(name), text.encode()
+            case _:
+                msg = "no basis, evidence and statement in it"
+                raise ValueError(msg)
+    except (ValueError, RecursionError) as exc:
+        msg = f"it is not the record of an observation: {exc}"
+        raise StatementError(msg) from exc
+    statement = _parse(payload)
+    _compare(statement, kind=kind, key_id=OBSERVED_BY, stored=stored, nonce=nonce, dock=dock, camera=camera)
+    return ArchiveProof(statement, record, _SEAL, basis)
+
+
+def _compare(
+    statement: Statement, *, kind: StatementKind, key_id: str, stored: StoredObject, nonce: str, dock: str, camera: str
+) -> None:
+    """Every field against what the dock itself knows.
+
+    Raises:
+        StatementError: one differs.
+    """
     expected = {
         "type": (statement.kind, kind),
         "key": (statement.key_id, key_id),
@@ -175,10 +272,6 @@ def accept_statement(
         if said != wanted:
             msg = f"its {member} is {said!r}, not {wanted!r}"
             raise StatementError(msg)
-    if statement.retain_until <= statement.time:
-        msg = "it promises to keep the object no longer than it was signed"
-        raise StatementError(msg)
-    return ArchiveProof(statement, envelope, _SEAL)
 
 
 def _open_envelope(envelope: bytes) -> tuple[bytes, str, bytes]:

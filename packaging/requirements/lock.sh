@@ -21,3 +21,5 @@ lock() {
 }
 lock packaging/requirements/runtime.txt "$@"
 lock packaging/requirements/dev.txt --group dev --group bench "$@"
+"$tool/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+    packaging/requirements/servers.in "$@" -o packaging/requirements/servers.txt

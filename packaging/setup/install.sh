@@ -13,6 +13,7 @@ cd -P "$(dirname "$0")/../.."
 readonly LOCK=packaging/requirements/dev.txt
 readonly NEEDS=packaging/setup/apt-packages.txt
 readonly STAMP=.venv/installed
+readonly PEERS=build/peers PEERS_LOCK=packaging/requirements/servers.txt NPM=packaging/peers
 
 # Settings of the caller's shell that would make Python or pip look elsewhere than in .venv.
 unset PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
@@ -135,6 +136,22 @@ install_venv() {
     say "ready"
 }
 
+# Servers and clients that others wrote: Python's in an environment of their own, npm's beside them.
+install_peers() {
+    local stamp
+    stamp=$(cat "$STAMP" "$PEERS_LOCK" "$NPM/package-lock.json" | sha256sum)
+    if [ -e "$PEERS/installed" ] && [ "$stamp" = "$(cat "$PEERS/installed")" ]; then
+        return
+    fi
+    say "installing the servers of $PEERS_LOCK and $NPM"
+    rm -rf "$PEERS"
+    .venv/bin/python -m venv "$PEERS"
+    "$PEERS/bin/python" -m pip install --quiet --retries 10 --require-hashes --no-deps -r "$PEERS_LOCK"
+    cp "$NPM/package.json" "$NPM/package-lock.json" "$PEERS/"
+    npm ci --prefix "$PEERS" --ignore-scripts --no-audit --no-fund --silent
+    printf '%s\n' "$stamp" >"$PEERS/installed"
+}
+
 # Two makes at once wait for each other.
 mkdir -p build
 exec 9>build/setup.lock
@@ -146,4 +163,7 @@ if [ ${#missing_packages[@]} -gt 0 ]; then
 fi
 if [ "$1" != deb ] && { [ ! -e "$STAMP" ] || [ "$(fingerprint 2>/dev/null)" != "$(cat "$STAMP")" ]; }; then
     install_venv
+fi
+if [ "$1" = test ]; then
+    install_peers
 fi

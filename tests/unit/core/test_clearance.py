@@ -37,6 +37,7 @@ class Evidence:
     rehashes: dict[bytes, Rehash] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     holds: Holds = field(default_factory=Holds)
+    unsigned: bool = False
 
     def add(self, path: bytes, *, sidecar_of: bytes | None = None, kind: FileKind | None = None) -> StoredObject:
         """One more file, archived, re-hashed and claimed; its recording's id is its path."""
@@ -62,6 +63,7 @@ class Evidence:
             rehashes=self.rehashes,
             claims=self.claims,
             holds=self.holds,
+            unsigned=self.unsigned,
         )
 
 
