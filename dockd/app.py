@@ -15,6 +15,7 @@ import structlog
 
 from dockd import __version__
 from dockd.archive.limited import Limited
+from dockd.archive.probe import Findings, probe
 from dockd.archive.protocol import Archive, Witness
 from dockd.archive.retrying import Retrying, RetryingWitness
 from dockd.archive.settings import TusSettings
@@ -40,6 +41,7 @@ from dockd.delivery import Delivery
 from dockd.display import Display
 from dockd.dock import Dock
 from dockd.errors import ArchiveError, ConfigError
+from dockd.fitness import Fitness
 from dockd.helper import client
 from dockd.helper.wire import SOCKET
 from dockd.live import Live
@@ -54,6 +56,7 @@ from dockd.reloading import Reloader, accepted, orders_of, shown, warn
 from dockd.web.assets import load_assets
 from dockd.web.control import control_api
 from dockd.web.kiosk import serve_kiosk
+from dockd.web.peers import Groups
 
 _log = structlog.get_logger(__name__)
 
@@ -110,8 +113,17 @@ async def _serve(
             for each in attendants:
                 each.look_again()
 
-        overview = Overview(dock, Needs(site.ready.needs), look_again)
-        async with control_api(site.control.socket, overview), asyncio.TaskGroup() as group:
+        needs = Needs(site.ready.needs)
+        fitness = Fitness(
+            dock,
+            needs,
+            usb_bays=[bay.id for bay in site.bays if bay.usb_port is not None],
+            guarded=partial(client.bays, SOCKET),
+            archive=partial(_probe, site, dock.clock),
+        )
+        overview = Overview(dock, needs, look_again, fitness.selftest)
+        groups = Groups(site.control.group, site.control.admin_group)
+        async with control_api(site.control.socket, overview, groups), asyncio.TaskGroup() as group:
             watch = group.create_task(outpost.run(), name="watch of the bays")
             tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
             tasks.append(group.create_task(notary.run(), name="notary"))
@@ -226,6 +238,10 @@ def _patient(archive: Archive, clock: Clock, board: Board) -> Retrying:
         _log.warning("archive", code=error.code, why=error.message, next_try_s=round(next_try_s, 1))
 
     return Retrying(archive, clock, report)
+
+
+async def _probe(site: Site, clock: Clock) -> Findings:
+    return await probe(await asyncio.to_thread(tus_settings, site), clock)
 
 
 def tus_settings(site: Site) -> TusSettings:

@@ -28,7 +28,8 @@ from dockd.core.reconcile import LIVING, Plan, plan, recognise
 from dockd.core.recording import Recording, Refusal, State
 from dockd.core.usb import UsbSource
 from dockd.dock import Dock
-from dockd.errors import CameraGoneError, CameraUnknownError, DockError, SourceChangedError
+from dockd.errors import CameraBarredError, CameraGoneError, CameraUnknownError, DockError, SourceChangedError
+from dockd.journal.orders import Verdict
 from dockd.offload.workers import BayWorker, Workers
 from dockd.offloading import Offloader
 
@@ -183,6 +184,7 @@ class Docking:
 
     async def _round(self, offloader: Offloader, clearer: Clearer) -> bool:
         """One round; whether another is due soon, because something on the camera was not settled."""
+        await self._admitted()
         self._show(Phase.SCANNING)
         scan = await self._worker.scan()
         if scan.serial != self._camera:
@@ -200,6 +202,17 @@ class Docking:
         self._show(Phase.RESTING)
         self._dock.checkpoint_due.set()
         return unsettled or self._look_again.is_set()
+
+    async def _admitted(self) -> None:
+        """Refuse a camera that an admin barred, before anything of it is read.
+
+        Raises:
+            CameraBarredError: it is.
+        """
+        said = await self._dock.journal.admission(self._camera)
+        if said is not None and said.verdict is Verdict.BARRED:
+            msg = f"camera {self._camera} is barred from this dock: {said.reason}"
+            raise CameraBarredError(msg)
 
     async def _bind(self, scan: CameraScan, offloader: Offloader) -> dict[bytes, Recording]:
         """Give every file on the camera its recording, and show them."""

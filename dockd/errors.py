@@ -7,11 +7,13 @@ person should do next.
     DockError
     +-- ConfigError                 the site file or a profile is wrong (file:line:col)
     +-- ControlError                the daemon cannot be asked, or refuses what it was asked
+    |   +-- NotAllowedError         whoever asks may not
     +-- JournalError
     |   +-- JournalCorruptError     SQLite says that the file is damaged
     |   +-- JournalForeignError     the file is not a journal of this dockd
     |   +-- JournalBusyError        another daemon owns it
     +-- CameraError
+    |   +-- CameraBarredError       an admin said that nothing is to be taken from this camera
     |   +-- CameraUnknownError      nothing in the bay that a profile recognises
     |   +-- CameraGoneError         pulled, or the cable failed (transient)
     |   +-- CameraStalledError      no answer and no error (transient)
@@ -90,6 +92,13 @@ class ControlError(DockError):
     default_hint = "Is the daemon running? Start it with: dockd run --config FILE"
 
 
+class NotAllowedError(ControlError):
+    """Whoever asks may not look, or may look and not act."""
+
+    code = "not-allowed"
+    default_hint = "Ask your admin to do it, or to add you to the group that may."
+
+
 class JournalError(DockError):
     """The journal cannot be used."""
 
@@ -128,6 +137,13 @@ class CameraUnknownError(CameraError):
 
     code = "camera-unknown"
     default_hint = "Call your admin: this device is not a camera that the dock knows."
+
+
+class CameraBarredError(CameraError):
+    """An admin barred this camera: nothing of it is taken or erased until it is enrolled again."""
+
+    code = "camera-barred"
+    default_hint = "Hand the camera to your admin. Admins: dockd enroll SERIAL, then take it out and put it back."
 
 
 class CameraGoneError(CameraError):
@@ -264,10 +280,7 @@ class ArchiveRefusedError(ArchiveError):
     """The archive can never store this recording; it is kept in the spool and on the camera."""
 
     code = "archive-refused"
-    default_hint = (
-        "Admins: read the archive's words, mend the cause, then have the dock try again: "
-        "curl -X POST --unix-socket /run/dockd/control.sock http://dock/api/v1/retry/RECORDING"
-    )
+    default_hint = "Admins: read the archive's words, mend the cause, then have the dock try again: dockd retry RECORDING"
 
 
 class ProofRefusedError(ArchiveError):

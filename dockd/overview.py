@@ -1,10 +1,13 @@
-"""What people see and may order: the status document, lists of recordings, retry, hold and release."""
+"""What people see and may order: the status, recordings, cameras, holds, the custody log, and every act of an admin."""
 
 import asyncio
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+import msgspec
 
 from dockd import __version__
 from dockd.board import BayBoard, Configuration
@@ -16,6 +19,19 @@ from dockd.core.readiness import Needs
 from dockd.core.recording import Recording, State
 from dockd.dock import Dock
 from dockd.errors import ControlError
+from dockd.journal.orders import Admission, CameraKnown
+from dockd.web.lists import (
+    CameraOrder,
+    CamerasView,
+    CameraView,
+    CustodyPage,
+    CustodyWanted,
+    EntryView,
+    HoldsView,
+    HoldView,
+    SelftestView,
+    StatusWanted,
+)
 from dockd.web.view import (
     ArchiveView,
     BayView,
@@ -33,7 +49,10 @@ from dockd.web.view import (
     Wanted,
 )
 
+_MOVING_S = 1.0
+_GATHER_S = 0.2
 _COPIED = frozenset({State.VERIFIED, State.UPLOADING, State.ARCHIVED, State.ERASED})
+_WAITING = frozenset({State.SEEN, State.COPYING, State.VERIFIED, State.UPLOADING})
 _ARCHIVED = frozenset({State.ARCHIVED, State.ERASED})
 
 
@@ -44,15 +63,18 @@ class Overview:
         dock: whose state it shows.
         needs: what the site asks before a camera may be taken.
         look_again: makes every bay begin another round, after an order that may let it go on.
+        selftest: looks at every part of the dock.
     """
 
-    def __init__(self, dock: Dock, needs: Needs, look_again: Callable[[], None]) -> None:
-        self._dock, self._needs, self._look_again = dock, needs, look_again
+    def __init__(
+        self, dock: Dock, needs: Needs, look_again: Callable[[], None], selftest: Callable[[], Awaitable[SelftestView]]
+    ) -> None:
+        self._dock, self._needs, self._look_again, self._selftest = dock, needs, look_again, selftest
         self._started = rfc3339(dock.clock.now())
 
     async def status(self) -> StatusView:
         """The state of the dock now."""
-        dock, link = self._dock, self._dock.board.archive
+        dock, link, change = self._dock, self._dock.board.archive, self._dock.board.change
         used, resident = await asyncio.to_thread(self._occupied_bytes)
         rate = dock.board.sent.rate_bytes_s()
         drain = drain_time_s([dock.outbox.left_bytes], rate) if dock.outbox.files else None
@@ -69,6 +91,7 @@ class Overview:
             daemon=DaemonView(__version__, os.getpid(), self._started, resident),
             configuration=_configuration(dock.board.configuration),
             custody=CustodyView(dock.board.log.size, dock.board.log.time or None, dock.board.log.alarm),
+            change=change,
         )
 
     def _occupied_bytes(self) -> tuple[int, int]:
@@ -106,13 +129,35 @@ class Overview:
             problems=tuple(problems),
         )
 
+    async def status_after(self, wanted: StatusWanted) -> StatusView:
+        """The status as soon as it is another than the one that was seen, after `wait_s` at the latest.
+
+        While bytes move a second is enough: rates and what is left change without any news.
+        """
+        wait_s = wanted.wait_s
+        if wanted.after == self._dock.board.change and wait_s:
+            try:
+                async with asyncio.timeout(min(wait_s, _MOVING_S) if self._moving() else wait_s):
+                    await self._dock.board.news()
+            except TimeoutError:
+                return await self.status()
+            await self._dock.clock.sleep(_GATHER_S)  # what happens together is told together
+        return await self.status()
+
+    def _moving(self) -> bool:
+        board = self._dock.board
+        return any(meter.rate_bytes_s() for meter in (board.sent, *(bay.meter for bay in board.bays.values())))
+
+    async def selftest(self) -> SelftestView:
+        """Whether the dock is fit for tonight."""
+        return await self._selftest()
+
     async def recordings(self, wanted: Wanted) -> RecordingsView:
         """One page of recordings."""
-        states = None if wanted.state is None else [wanted.state]
+        states = None if wanted.state is msgspec.UNSET else [wanted.state]
+        camera = None if wanted.camera is msgspec.UNSET else wanted.camera
         found = [
-            each
-            for each in await self._dock.journal.recordings(camera=wanted.camera, states=states)
-            if each.sequence > wanted.after
+            each for each in await self._dock.journal.recordings(camera=camera, states=states) if each.sequence > wanted.after
         ]
         page = found[: wanted.limit]
         return RecordingsView(tuple(_view(each) for each in page), page[-1].sequence if len(found) > len(page) else None)
@@ -133,6 +178,11 @@ class Overview:
         self._look_again()
         return _view(after)
 
+    async def holds(self) -> HoldsView:
+        """Every hold that stands."""
+        standing = await self._dock.journal.hold_orders()
+        return HoldsView(tuple(HoldView(each.scope, each.subject, each.by, each.reason, each.placed) for each in standing))
+
     async def hold(self, order: HoldOrder, by: str) -> None:
         """From now on nothing of it may be erased."""
         scope, subject = await self._subject(order)
@@ -149,22 +199,76 @@ class Overview:
         await self._dock.journal.record(custody.HoldLifted(scope, subject, by, order.reason))
         self._look_again()
 
-    async def reload(self) -> ConfigurationView:
+    async def reload(self, by: str) -> ConfigurationView:
         """Have the site file read again."""
+        await self._dock.journal.record(custody.Noted("configuration.reread", {"by": by}))
         await self._dock.live.reread()
         return _configuration(self._dock.board.configuration)
 
     async def _subject(self, order: HoldOrder) -> tuple[str, str]:
-        if order.recording is not None:
+        if order.recording is not msgspec.UNSET:
             return "recording", (await self._known(order.recording)).recording_id
         return "camera", order.camera or ""
+
+    async def cameras(self) -> CamerasView:
+        """Every camera that was docked here, or of which an admin said something."""
+        journal = self._dock.journal
+        known = {each.camera: each for each in await journal.cameras()}
+        said = {each.camera: each for each in await journal.admissions()}
+        held = (await journal.holds()).cameras
+        serials = sorted(known.keys() | said.keys() | held)
+        return CamerasView(tuple(_camera(each, known.get(each), said.get(each), held=each in held) for each in serials))
+
+    async def enroll(self, order: CameraOrder, by: str) -> None:
+        """This camera belongs here; a bar on it is lifted."""
+        await self._dock.journal.record(custody.CameraEnrolled(order.camera, by, order.reason))
+        self._look_again()
+
+    async def refuse(self, order: CameraOrder, by: str) -> None:
+        """Nothing of this camera is taken or erased until it is enrolled; one that is in a bay stops before its next round."""
+        await self._dock.journal.record(custody.CameraBarred(order.camera, by, order.reason))
+        self._look_again()
+
+    async def custody(self, wanted: CustodyWanted) -> CustodyPage:
+        """Some custody entries; where there is none of that number yet, the next one, if it comes in time."""
+        journal = self._dock.journal
+        heard = journal.next_record()
+        entries = await journal.custody(wanted.first, wanted.limit)
+        if not entries and wanted.wait_s:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wanted.wait_s):
+                    while not entries:
+                        await heard.wait()
+                        heard = journal.next_record()
+                        entries = await journal.custody(wanted.first, wanted.limit)
+        shown_entries = tuple(EntryView(each.leaf.hex(), msgspec.Raw(each.entry)) for each in entries)
+        return CustodyPage(shown_entries, await journal.head())
 
     async def _known(self, recording: str) -> Recording:
         try:
             return await self._dock.journal.recording(recording)
         except KeyError:
             msg = f"no recording {recording} is known here"
-            raise ControlError(msg, hint="Look it up with: dockd status --json, or in the archive.") from None
+            raise ControlError(msg, hint="Look it up with: dockd recordings") from None
+
+
+def _camera(serial: str, known: CameraKnown | None, said: Admission | None, *, held: bool) -> CameraView:
+    counts = known.counts if known else {}
+    return CameraView(
+        camera=serial,
+        verdict=said.verdict.value if said else None,
+        verdict_by=said.by if said else None,
+        verdict_reason=said.reason if said else None,
+        held=held,
+        docked=known is not None and known.ended is None,
+        bay=known.bay if known else None,
+        officer=known.officer if known else None,
+        last_docked=known.docked if known else None,
+        files_waiting=sum(counts.get(state, 0) for state in _WAITING),
+        files_archived=counts.get(State.ARCHIVED, 0),
+        files_erased=counts.get(State.ERASED, 0),
+        files_refused=counts.get(State.REFUSED, 0),
+    )
 
 
 def _configuration(standing: Configuration) -> ConfigurationView:

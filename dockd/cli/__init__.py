@@ -12,7 +12,10 @@ import click
 
 from dockd.errors import ConfigError, ControlError, DockError, JournalError, SpoolError
 
-_VERBS = ("bays", "config", "demo", "journal", "run", "status", "vault", "version")
+_VERBS = (
+    *("bays", "cameras", "config", "demo", "enroll", "hold", "journal", "log", "queue", "recordings", "refuse", "release"),
+    *("report", "retry", "run", "selftest", "status", "vault", "version", "watch"),
+)
 
 
 class _Verbs(click.Group):

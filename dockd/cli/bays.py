@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
+import msgspec
 
 from dockd.bays.learning import Connected, UdevWatch, learned
 from dockd.bays.probing import WORDS, Patience, Verdict, probed
 from dockd.bays.udev import Udev
+from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
 from dockd.cli.config import DEFAULT_SITE_FILE
 from dockd.clock import SystemClock
 from dockd.config import load_site
@@ -21,11 +23,48 @@ from dockd.config.ports import with_ports
 from dockd.errors import ConfigError
 from dockd.helper.client import port_power
 from dockd.helper.wire import SOCKET
+from dockd.web.view import BayView, StatusView
 
 
-@click.group()
-def command() -> None:
-    """Bays and the USB ports that they are."""
+@click.group(
+    invoke_without_command=True,
+    epilog="""\b
+Examples:
+  dockd bays
+  dockd bays --json | jq '.bays[] | select(.lamp == "get help") | .bay'
+  dockd bays learn""",
+)
+@AS_JSON
+@reaching
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool, place: Path) -> None:
+    """List bays with the camera in each, what its light says, and why."""
+    if ctx.invoked_subcommand is not None:
+        return
+    bays = BaysDocument(read(place, ask(place, "/status"), StatusView).bays)
+    if as_json:
+        print_json(bays)
+        return
+    from dockd.cli.tables import print_table  # noqa: PLC0415 - --json is for programs
+
+    print_table(
+        ("Bay", "Light", "Camera", "Officer", "Doing", "Why", "Next"),
+        [
+            (each.bay, each.lamp or "", each.camera or "", each.officer or "", each.phase, each.reason, each.next_step)
+            for each in bays.bays
+        ],
+        none="This dock has no bay.",
+    )
+
+
+class BaysDocument(msgspec.Struct, frozen=True):
+    """What `dockd bays --json` prints.
+
+    Attributes:
+        bays: in the order of the site file.
+    """
+
+    bays: tuple[BayView, ...]
 
 
 @command.command(

@@ -140,10 +140,11 @@ Exit code 1: the daemon cannot use it, so the last good one stays in force."""
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, as docs/status.md describes `configuration`.")
 def reload(*, config: Path, as_json: bool) -> None:
     """Have the running daemon read the site file again; it does so by itself as well, whenever the file changes."""
-    from dockd.cli.status import fetch, standing_words  # noqa: PLC0415 - checking a file needs no connection
+    from dockd.cli.asking import ask  # noqa: PLC0415 - checking a file needs no connection
+    from dockd.cli.status import standing_words  # noqa: PLC0415 - checking a file needs no connection
     from dockd.web.view import ConfigurationView  # noqa: PLC0415
 
-    answer = fetch(load_site(config).control.socket, "POST", "reload")
+    answer = ask(load_site(config).control.socket, "/reload", act=True)
     if as_json:
         click.echo(msgspec.json.format(answer, indent=2))
     said = msgspec.json.decode(answer, type=ConfigurationView)

@@ -1,13 +1,29 @@
 """`dockd version`: which dockd this is, and what it stands on."""
 
-import json
 import platform
 import sqlite3
 
 import click
+import msgspec
 from cryptography.hazmat.backends.openssl import backend
 
 import dockd
+
+
+class VersionDocument(msgspec.Struct, frozen=True):
+    """What `dockd version --json` prints.
+
+    Attributes:
+        dockd: its version.
+        python: the interpreter's.
+        sqlite: the database library's.
+        openssl: the cryptographic library's.
+    """
+
+    dockd: str
+    python: str
+    sqlite: str
+    openssl: str
 
 
 @click.command(epilog="Examples:  dockd version  |  dockd version --json")
@@ -17,10 +33,6 @@ def command(*, as_json: bool) -> None:
     if not as_json:
         click.echo(f"dockd {dockd.__version__}")
         return
-    versions = {
-        "dockd": dockd.__version__,
-        "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
-        "openssl": backend.openssl_version_text().removeprefix("OpenSSL ").split()[0],
-    }
-    click.echo(json.dumps(versions))
+    openssl = backend.openssl_version_text().removeprefix("OpenSSL ").split()[0]
+    document = VersionDocument(dockd.__version__, platform.python_version(), sqlite3.sqlite_version, openssl)
+    click.echo(msgspec.json.encode(document))

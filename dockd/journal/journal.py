@@ -156,8 +156,11 @@ class Journal:
         return await self._read(orders.head)
 
     async def last_note(self, event: str) -> str | None:
-        """When the newest custody entry of `event` was written, None if there is none; slow where it lies far back."""
-        return await self._read(lambda connection: orders.last_note(connection, event))
+        """When the newest custody entry of `event` was written, None if there is none.
+
+        That may mean reading the whole log, so it happens beside the work, as `examine` does.
+        """
+        return await asyncio.to_thread(orders.last_note, self._path, event)
 
     def counts(self) -> dict[State, int]:
         """How many recordings are in each state, as of the last commit; it waits for nothing."""

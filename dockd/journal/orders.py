@@ -1,15 +1,18 @@
 """What people ordered and what they may want to see of cameras: holds, admissions, the cameras that were ever docked.
 
-Each function reads through the journal's own connection, in its thread.
+Each function but the last reads through the journal's own connection, in its thread.
 """
 
 import json
 import sqlite3
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from dockd.core.recording import State
+from dockd.journal import file
 
 _CAMERAS = """
 SELECT camera, bay, officer, started, ended FROM docking
@@ -110,7 +113,17 @@ def head(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM custody").fetchone()[0])
 
 
-def last_note(connection: sqlite3.Connection, event: str) -> str | None:
-    """When the newest custody entry of this event was written, RFC 3339; None if there is none. Reads the log backwards."""
-    row = connection.execute(_LAST_NOTE, (event,)).fetchone()
+def last_note(path: Path, event: str) -> str | None:
+    """When the newest custody entry of this event was written, RFC 3339; None if there is none.
+
+    Reads the log backwards, through a connection of its own.
+
+    Raises:
+        JournalError: the journal in `path` cannot be read.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            row = connection.execute(_LAST_NOTE, (event,)).fetchone()
+    except file.FOREIGN_ERRORS as exc:
+        raise file.as_journal_error(exc, path) from exc
     return None if row is None else str(json.loads(row[0])["time"])

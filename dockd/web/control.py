@@ -1,76 +1,47 @@
 """The control API: how a person's commands reach the running daemon, as HTTP and JSON over a Unix socket.
 
-    GET  /api/v1/status                  the status document (`view.StatusView`)
-    GET  /api/v1/recordings?state=&camera=&after=&limit=
-    POST /api/v1/retry/{recording}       a refused recording goes on
-    POST /api/v1/hold, /api/v1/release   `view.HoldOrder`
-    POST /api/v1/reload                  the site file is read again; what came of it (`view.ConfigurationView`)
-
-Who may connect is the socket's group; who acted is what the kernel says of the connection, never what the request says. An error
-is `{"error": code, "message": sentence, "hint": sentence}`.
+`routes` is the table of what can be asked, `peers` says who may, and GET /api/v1/openapi.json describes both. Who may connect at
+all is the socket's group; who asks is what the kernel says of the connection, never what the request says. An error is answered
+as problem details (RFC 9457), `lists.ProblemView`.
 """
 
 import asyncio
+import inspect
 import os
-import pwd
 import socket
 import stat
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from dockd.errors import ConfigError, ControlError, DockError
-from dockd.web.view import ConfigurationView, HoldOrder, RecordingsView, RecordingView, StatusView, Wanted
+from dockd.errors import ConfigError, ControlError, DockError, NotAllowedError
+from dockd.web import openapi
+from dockd.web.lists import Nothing, ProblemView
+from dockd.web.peers import Groups, Peer, Right, peer, uid_of
+from dockd.web.routes import PREFIX, RECORDING_ID, ROUTES, Asked, B, Backend, Q, Route
 
 _LONGEST_PATH_BYTES = 107
 _LARGEST_REQUEST_BYTES = 64 * 1024
 _ANSWERS_WITHIN_S = 1.0
 _GRACE_S = 1.0
 _MODE = 0o660
-_CREDENTIALS = struct.Struct("3i")
+_JSON = "application/json"
 
 _log = structlog.get_logger(__name__)
 
 
-class Backend(Protocol):
-    """What the API asks of the daemon. `by` is the user who acts, for the custody log.
-
-    Each call raises DockError for what cannot be done, in words for whoever asked.
-    """
-
-    async def status(self) -> StatusView:
-        """The state of the dock now."""
-        ...
-
-    async def recordings(self, wanted: Wanted) -> RecordingsView:
-        """One page of recordings."""
-        ...
-
-    async def retry(self, recording: str, by: str) -> RecordingView:
-        """Let a refused recording go on; it is answered as it is then."""
-        ...
-
-    async def hold(self, order: HoldOrder, by: str) -> None:
-        """From now on nothing of it may be erased."""
-        ...
-
-    async def release(self, order: HoldOrder, by: str) -> None:
-        """Lift a hold."""
-        ...
-
-    async def reload(self) -> ConfigurationView:
-        """Read the site file again; it is answered by what the dock runs then."""
-        ...
+Door = Callable[[web.Request], Awaitable[Peer]]
+"""Says who is at the other end of a request."""
 
 
 @asynccontextmanager
-async def control_api(path: Path, backend: Backend) -> AsyncIterator[None]:
+async def control_api(path: Path, backend: Backend, groups: Groups) -> AsyncIterator[None]:
     """Serve the API at `path` while the context is open; the socket is removed afterwards.
 
     Raises:
@@ -78,7 +49,9 @@ async def control_api(path: Path, backend: Backend) -> AsyncIterator[None]:
         ControlError: another daemon answers there, or something that is not a socket is in the way.
     """
     listener, ours = await asyncio.to_thread(_bind, path)
-    runner = web.AppRunner(_application(backend), access_log=None, shutdown_timeout=_GRACE_S, handle_signals=False)
+    runner = web.AppRunner(
+        application(backend, kernel_door(groups)), access_log=None, shutdown_timeout=_GRACE_S, handle_signals=False
+    )
     try:
         await runner.setup()
         await web.SockSite(runner, listener).start()
@@ -145,79 +118,109 @@ def _remove(path: Path, inode: int) -> None:
         pass
 
 
-def _application(backend: Backend) -> web.Application:
-    async def status(_: web.Request) -> web.Response:
-        return _json(await backend.status())
+def application(backend: Backend, door: Door) -> web.Application:
+    """Everything that can be asked, for whoever the door lets in."""
+    made = web.Application(middlewares=[_in_words], client_max_size=_LARGEST_REQUEST_BYTES)
+    for route in ROUTES:
+        path = PREFIX + route.path.replace("{recording}", f"{{recording:{RECORDING_ID}}}")
+        made.router.add_route(route.method, path, _handler(route, backend, door))
+    text = msgspec.json.encode(openapi.document())
 
-    async def recordings(request: web.Request) -> web.Response:
-        return _json(await backend.recordings(msgspec.convert(dict(request.query), Wanted, strict=False)))
+    async def described(request: web.Request) -> web.Response:
+        _allow(await door(request), Right.LOOK)
+        await _taken(request, Nothing, Nothing)
+        return web.Response(body=text, content_type=_JSON)
 
-    async def retry(request: web.Request) -> web.Response:
-        return _json(await backend.retry(request.match_info["recording"], await _who(request)))
+    made.router.add_route(hdrs.METH_GET, f"{PREFIX}/openapi.json", described)
+    return made
 
-    async def hold(request: web.Request) -> web.Response:
-        await backend.hold(msgspec.json.decode(await request.read(), type=HoldOrder), await _who(request))
-        return web.Response(status=204)
 
-    async def release(request: web.Request) -> web.Response:
-        await backend.release(msgspec.json.decode(await request.read(), type=HoldOrder), await _who(request))
-        return web.Response(status=204)
+def kernel_door(groups: Groups) -> Door:
+    """Lets the members of `groups` in, by what the kernel says of their connection."""
+    daemon_uid = os.geteuid()
 
-    async def reload(_: web.Request) -> web.Response:
-        return _json(await backend.reload())
+    async def door(request: web.Request) -> Peer:
+        line = None if request.transport is None else request.transport.get_extra_info("socket")
+        if line is None:
+            msg = "the connection is gone"
+            raise ControlError(msg)
+        return await asyncio.to_thread(peer, uid_of(line), groups, daemon_uid=daemon_uid)
 
-    application = web.Application(middlewares=[_in_words], client_max_size=_LARGEST_REQUEST_BYTES)
-    application.add_routes(
-        [
-            web.get("/api/v1/status", status),
-            web.get("/api/v1/recordings", recordings),
-            web.post("/api/v1/retry/{recording:[0-9a-f]{32}}", retry),
-            web.post("/api/v1/hold", hold),
-            web.post("/api/v1/release", release),
-            web.post("/api/v1/reload", reload),
-        ]
-    )
-    return application
+    return door
+
+
+def _handler(route: Route[Any, Any], backend: Backend, door: Door) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        who = await door(request)
+        _allow(who, route.needs)
+        query, body = await _taken(request, route.query, route.body)
+        answer = await route.call(backend, Asked(who, query, body, request.match_info.get("recording", "")))
+        if answer is None:
+            return web.Response(status=HTTPStatus.NO_CONTENT)
+        return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
+
+    return handle
+
+
+def _allow(who: Peer, needed: Right) -> None:
+    if needed in who.rights:
+        return
+    if who.rights:
+        msg = f"{who} may look at this dock, but not act on it"
+        raise NotAllowedError(msg, hint="Ask your admin to do it, or to add you to the admins' group (usually dockd-admin).")
+    msg = f"{who} may neither look at this dock nor act on it"
+    raise NotAllowedError(msg, hint="Ask your admin to add you to the group that may look (usually dockd).")
+
+
+async def _taken(request: web.Request, query: type[Q], body: type[B]) -> tuple[Q, B]:
+    """What was asked and sent, checked to the letter.
+
+    Raises:
+        MsgspecError: it makes no sense.
+        HTTPException: the body is too large, or not JSON.
+    """
+    asked = dict(request.query)
+    if len(asked) != len(request.query):
+        msg = "something is asked for twice"
+        raise msgspec.ValidationError(msg)
+    sent = await request.read()
+    if body is Nothing:
+        if sent:
+            msg = "a body is not wanted here"
+            raise msgspec.ValidationError(msg)
+        return msgspec.convert(asked, query, strict=False), body()
+    if request.content_type != _JSON:
+        raise web.HTTPUnsupportedMediaType
+    return msgspec.convert(asked, query, strict=False), msgspec.json.decode(sent, type=body)
 
 
 @web.middleware
 async def _in_words(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     """Every failure is answered as JSON in words; only what nobody foresaw is logged."""
+    asked = f"{request.method} {request.path}"
     try:
         return await handler(request)
     except web.HTTPException as exc:
-        return _error(exc.status, "request", f"{request.method} {request.path}: {exc.reason}", "")
-    except msgspec.MsgspecError as exc:
-        return _error(400, "request", f"{request.method} {request.path}: {exc}", "")
+        response = _problem(exc.status, "request", exc.reason, f"{asked}: {exc.reason}", "")
+        if hdrs.ALLOW in exc.headers:
+            response.headers[hdrs.ALLOW] = exc.headers[hdrs.ALLOW]
+        return response
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        return _problem(HTTPStatus.BAD_REQUEST, "request", "The request makes no sense.", f"{asked}: {exc}", "")
+    except NotAllowedError as exc:
+        return _problem_of(HTTPStatus.FORBIDDEN, exc)
     except DockError as exc:
-        return _error(503 if exc.transient else 409, exc.code, exc.message, exc.hint)
+        return _problem_of(HTTPStatus.SERVICE_UNAVAILABLE if exc.transient else HTTPStatus.CONFLICT, exc)
     except Exception:  # noqa: BLE001 - one bad request ends no daemon; it is logged with its trace
         _log.exception("control request failed", method=request.method, path=request.path)
-        return _error(500, "internal", "The daemon failed on this request; its log says how.", "")
+        words = "The daemon failed on this request; its log says how."
+        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "A bug of dockd.", words, "")
 
 
-def _json(document: msgspec.Struct) -> web.Response:
-    return web.Response(body=msgspec.json.encode(document), content_type="application/json")
+def _problem_of(status: int, error: DockError) -> web.Response:
+    return _problem(status, error.code, inspect.cleandoc(error.__doc__ or "").partition("\n")[0], error.message, error.hint)
 
 
-def _error(status: int, code: str, message: str, hint: str) -> web.Response:
-    body = msgspec.json.encode({"error": code, "message": message, "hint": hint})
-    return web.Response(status=status, body=body, content_type="application/json")
-
-
-async def _who(request: web.Request) -> str:
-    """The user at the other end, as the kernel noted when the connection was made (SO_PEERCRED, unix(7))."""
-    line = None if request.transport is None else request.transport.get_extra_info("socket")
-    if line is None:
-        msg = "the connection is gone"
-        raise ControlError(msg)
-    _, uid, _ = _CREDENTIALS.unpack(line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    # The list of users may be on a network.
-    return await asyncio.to_thread(_user_name, uid)
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
+def _problem(status: int, code: str, title: str, detail: str, hint: str) -> web.Response:
+    body = msgspec.json.encode(ProblemView(f"urn:dockd:problem:{code}", title, status, detail, code, hint))
+    return web.Response(status=status, body=body, content_type="application/problem+json")

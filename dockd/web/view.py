@@ -209,6 +209,7 @@ class StatusView(msgspec.Struct, frozen=True):
         daemon: the running daemon.
         configuration: by what it runs, and what waits for an admin.
         custody: how far the archive has witnessed the custody log.
+        change: counts what changed; a status with the same number says the same but for rates and free room.
     """
 
     dock: str
@@ -221,6 +222,7 @@ class StatusView(msgspec.Struct, frozen=True):
     daemon: DaemonView
     configuration: ConfigurationView = ConfigurationView()
     custody: CustodyView = CustodyView()
+    change: int = 0
 
 
 class RecordingView(msgspec.Struct, frozen=True):
@@ -279,8 +281,8 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         limit: at most so many.
     """
 
-    state: State | None = None
-    camera: str | None = None
+    state: State | msgspec.UnsetType = msgspec.UNSET  # not None, which would make the word null mean: any
+    camera: str | msgspec.UnsetType = msgspec.UNSET
     after: Annotated[int, msgspec.Meta(ge=0)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
@@ -295,10 +297,10 @@ class HoldOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
-    camera: str | None = None
-    recording: str | None = None
+    camera: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | msgspec.UnsetType = msgspec.UNSET
+    recording: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")] | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
-        if (self.camera is None) == (self.recording is None):
+        if (self.camera is msgspec.UNSET) == (self.recording is msgspec.UNSET):
             msg = "expected either a camera or a recording"
             raise ValueError(msg)

@@ -17,6 +17,7 @@ from dockd.dock import Dock
 from dockd.live import Orders
 from dockd.overview import Overview
 from dockd.reloading import Reloader
+from tests.sim.control_backend import FakeBackend
 from tests.sim.dock_of import dock_in
 from tests.unit.config.test_site import GOOD
 
@@ -149,7 +150,7 @@ async def test_without_a_watch_it_is_read_when_asked(tmp_path: Path, monkeypatch
     monkeypatch.setattr(InotifyFD, "__init__", used_up)
     async with reloading(tmp_path) as site:
         site.site_file.write_text(GOOD.replace("Buffalo", "Detroit"))
-        said = await Overview(site.dock, Needs.ARCHIVED, site.look_again).reload()
+        said = await Overview(site.dock, Needs.ARCHIVED, site.look_again, FakeBackend().selftest).reload("anna (uid 7)")
         assert (said.restart_for, site.dock.may_erase) == (("site",), False)
 
 

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from dockd.cli import status
-from dockd.clock import SystemClock
+from dockd.cli import asking, status
+from dockd.cli.asking import DEFAULT_SOCKET
 from dockd.core.readiness import Lamp
 from dockd.errors import ConfigError, ControlError
 from dockd.web.view import (
@@ -120,8 +120,8 @@ def test_table_shows_each_lamp_as_shape_and_word(tmp_path: Path) -> None:
 def test_site_file_names_the_socket(tmp_path: Path) -> None:
     """--config asks the daemon of that site file; a wrong site file is its own error."""
     example = (Path(__file__).parents[3] / "config" / "site.example.yaml").read_text(encoding="utf-8")
-    assert example.count(str(status.DEFAULT_SOCKET)) == 1
-    (tmp_path / "site.yaml").write_text(example.replace(str(status.DEFAULT_SOCKET), f"{tmp_path}/s"), encoding="utf-8")
+    assert example.count(str(DEFAULT_SOCKET)) == 1
+    (tmp_path / "site.yaml").write_text(example.replace(str(DEFAULT_SOCKET), f"{tmp_path}/s"), encoding="utf-8")
     with answering(tmp_path / "s", GOOD):
         ran = CliRunner().invoke(status.command, ["--config", str(tmp_path / "site.yaml"), "--json"])
     assert (ran.exit_code, json.loads(ran.output)["dock"]) == (0, "balt-ero-01")
@@ -153,7 +153,7 @@ def test_terminal_colours_are_ones_that_the_colour_blind_tell_apart() -> None:
     ("answer", "words"),
     [
         (
-            http("503 Service Unavailable", b'{"error": "journal", "message": "the journal is busy", "hint": "wait"}'),
+            http("503 Service Unavailable", b'{"code": "journal", "detail": "the journal is busy", "hint": "wait"}'),
             "the journal is busy",
         ),
         (http("404 Not Found", b"<html>"), "is not dockd"),
@@ -184,7 +184,7 @@ def test_no_daemon_is_exit_code_3_with_a_hint(tmp_path: Path) -> None:
 
 def test_daemon_that_stands_still_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that accepts and never answers is given up after a while."""
-    monkeypatch.setattr(status, "_ANSWER_S", 0.1)
+    monkeypatch.setattr(asking, "ANSWER_S", 0.1)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fspath(tmp_path / "s"))
         listener.listen()
@@ -198,24 +198,6 @@ def test_options_that_exclude_each_other() -> None:
         ran = CliRunner().invoke(status.command, options)
         assert ran.exit_code == 2
         assert "exclude each other" in ran.output
-
-
-def test_watch_goes_on_until_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--watch asks again and again, and Ctrl-C is a clean end."""
-    rounds = 0
-
-    async def rest(_: SystemClock, seconds: float) -> None:
-        assert seconds > 0
-        nonlocal rounds
-        rounds += 1
-        if rounds == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(SystemClock, "sleep", rest)
-    with answering(tmp_path / "s", GOOD):
-        ran = CliRunner().invoke(status.command, ["--socket", str(tmp_path / "s"), "--watch"], env={"COLUMNS": "200"})
-    assert (ran.exit_code, rounds) == (0, 3)
-    assert "TAKE IT" in ran.output
 
 
 def test_starts_without_the_daemons_libraries() -> None:

@@ -1,5 +1,6 @@
 """What people see of the dock, and what they may order."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dockd.core.recording import Refusal, State
 from dockd.dock import Dock
 from dockd.errors import ControlError
 from dockd.overview import Overview
+from dockd.web.lists import CameraOrder, CustodyWanted, SelftestView, StatusWanted
 from dockd.web.view import HoldOrder, Wanted
 from tests.sim.dock_of import dock_in, docked, spooled
 from tests.sim.evidence import seen
@@ -38,7 +40,11 @@ class _Rounds:
 
 def _overview(dock: Dock) -> tuple[Overview, _Rounds]:
     rounds = _Rounds()
-    return Overview(dock, Needs.ARCHIVED, rounds.look_again), rounds
+    return Overview(dock, Needs.ARCHIVED, rounds.look_again, _no_selftest), rounds
+
+
+async def _no_selftest() -> SelftestView:
+    return SelftestView("dock-1", "2026-11-24T20:00:00.000Z", fit=True, checks=())
 
 
 async def test_an_idle_dock_says_so(dock: Dock) -> None:
@@ -142,6 +148,62 @@ async def test_holds_are_placed_and_lifted(dock: Dock) -> None:
     assert rounds.count == 4
     with pytest.raises(ControlError, match="not on hold"):
         await overview.release(of_camera, "bert")
+
+
+async def test_cameras_are_listed_with_what_is_said_of_them(dock: Dock) -> None:
+    """One that was docked, one that an admin only spoke of, one that is only held: each once, with its counts."""
+    await spooled(dock, "a" * 32, b"x")
+    overview, rounds = _overview(dock)
+    await overview.refuse(CameraOrder("B7", "stolen"), "anna (uid 7)")
+    await overview.enroll(CameraOrder("C1", "ours"), "anna (uid 7)")
+    await overview.hold(HoldOrder(reason="case 7", camera="D2"), "anna (uid 7)")
+    barred, known, held = (await overview.cameras()).cameras
+    assert (barred.camera, barred.verdict, barred.verdict_reason, barred.docked) == ("B7", "barred", "stolen", False)
+    assert (known.camera, known.verdict, known.verdict_by, known.docked) == ("C1", "enrolled", "anna (uid 7)", True)
+    assert (known.bay, known.files_waiting, known.files_erased) == ("1", 1, 0)
+    assert (held.camera, held.verdict, held.held, held.last_docked) == ("D2", None, True, None)
+    assert [(each.subject, each.by, each.reason) for each in (await overview.holds()).holds] == [("D2", "anna (uid 7)", "case 7")]
+    assert rounds.count == 3
+
+
+async def test_who_waits_for_a_change_is_told_of_it(dock: Dock) -> None:
+    """At once where the status is another already, as soon as something happens where it is not, and late rather than never."""
+    overview, _ = _overview(dock)
+    seen_now = (await overview.status()).change
+    assert (await overview.status_after(StatusWanted(seen_now + 1, 30))).change == seen_now
+    assert (await overview.status_after(StatusWanted(wait_s=30))).change == seen_now
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        waiting = group.create_task(overview.status_after(StatusWanted(seen_now, 30)))
+        await asyncio.sleep(0)
+        dock.board.tell()
+    assert waiting.result().change == seen_now + 1
+    dock.board.sent.add(1000)
+    async with asyncio.timeout(20):
+        moving = await overview.status_after(StatusWanted(seen_now + 1, 30))
+    assert (moving.change, moving.queue.rate_bytes_s > 0) == (seen_now + 1, True)
+
+
+async def test_who_waits_for_a_custody_entry_is_given_it(dock: Dock) -> None:
+    """What there is comes at once, in the bytes that were hashed; what is not there yet when it is recorded, or not at all."""
+    overview, _ = _overview(dock)
+    first = (await overview.custody(CustodyWanted(limit=1))).entries[0]
+    written = (await dock.journal.custody())[0]
+    assert (bytes(first.entry), first.leaf) == (written.entry, written.leaf.hex())
+    head = await dock.journal.head()
+    assert (await overview.custody(CustodyWanted(head + 1))).entries == ()
+    assert (await overview.custody(CustodyWanted(head + 1, wait_s=1))).entries == ()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        waiting = group.create_task(overview.custody(CustodyWanted(head + 2, wait_s=20)))
+        await asyncio.sleep(0)
+        await dock.journal.record(custody.Noted("one", {}))
+        await dock.journal.record(custody.Noted("two", {}))
+    assert [bytes(each.entry).count(b'"two"') for each in waiting.result().entries] == [1]
+    assert waiting.result().head == head + 2
+
+
+async def test_the_selftest_is_asked_for(dock: Dock) -> None:
+    """Of whoever looks at the parts."""
+    assert (await _overview(dock)[0].selftest()).fit
 
 
 async def test_a_refused_recording_shows_its_reason_on_the_bay(dock: Dock) -> None:

@@ -21,9 +21,9 @@ from dockd.core.custody import (
     Stepped,
 )
 from dockd.core.recording import State
-from dockd.errors import JournalCorruptError
+from dockd.errors import JournalCorruptError, JournalError
 from dockd.journal import Journal
-from dockd.journal.orders import Admission, CameraKnown, HoldOrdered, Verdict
+from dockd.journal.orders import Admission, CameraKnown, HoldOrdered, Verdict, last_note
 from tests.sim.consignments import HurriedClock
 from tests.sim.evidence import seen
 
@@ -71,7 +71,7 @@ async def test_cameras_are_told_with_their_last_docking_and_their_recordings(jou
     assert known.counts == {State.SEEN: 1, State.COPYING: 1}
 
 
-async def test_the_newest_entry_of_an_event_is_found(journal: Journal, clock: HurriedClock) -> None:
+async def test_the_newest_entry_of_an_event_is_found(journal: Journal, clock: HurriedClock, path: Path) -> None:
     """And the number of the newest of all."""
     assert await journal.last_note("journal.backed-up") is None
     await journal.record(Noted("journal.backed-up", {"to": "x"}))
@@ -83,6 +83,8 @@ async def test_the_newest_entry_of_an_event_is_found(journal: Journal, clock: Hu
     assert second is not None
     assert first < second
     assert await journal.head() == 4
+    with pytest.raises(JournalError):
+        last_note(path.with_name("nowhere"), "journal.backed-up")
 
 
 async def test_who_waits_hears_of_the_next_record(journal: Journal) -> None:

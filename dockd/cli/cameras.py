@@ -1,0 +1,54 @@
+"""`dockd cameras`: which cameras this dock knows, and how far their recordings are."""
+
+from pathlib import Path
+
+import click
+
+from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
+from dockd.web.lists import CamerasView, CameraView
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog="""\b
+Examples:
+  dockd cameras
+  dockd cameras --json | jq '.cameras[] | select(.files_waiting > 0)'""",
+)
+@AS_JSON
+@reaching
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool, place: Path) -> None:
+    """List every camera that was docked here, or of which an admin said something."""
+    if ctx.invoked_subcommand is not None:
+        return
+    content = ask(place, "/cameras")
+    if as_json:
+        print_json(content)
+        return
+    from dockd.cli.tables import print_table  # noqa: PLC0415 - --json is for programs
+
+    print_table(
+        ("Camera", "Officer", "Last docked", "Bay", "Waiting", "Archived", "Erased", "Refused", "Said of it"),
+        [
+            (
+                each.camera,
+                each.officer or "",
+                each.last_docked or "never",
+                f"{each.bay}, now" if each.docked else each.bay or "",
+                str(each.files_waiting),
+                str(each.files_archived),
+                str(each.files_erased),
+                str(each.files_refused),
+                _said(each),
+            )
+            for each in read(place, content, CamerasView).cameras
+        ],
+        right=("Waiting", "Archived", "Erased", "Refused"),
+        none="No camera was docked yet.",
+    )
+
+
+def _said(camera: CameraView) -> str:
+    said = [] if camera.verdict is None else [f"{camera.verdict} by {camera.verdict_by}: {camera.verdict_reason}"]
+    return "; ".join([*(["on hold"] if camera.held else []), *said])

@@ -1,0 +1,58 @@
+"""The JSON Schema of what each verb prints with --json; the files in `schemas/` beside this module are their printed form.
+
+python -m dockd.cli.schemas     prints them anew after a change
+"""
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dockd.web.openapi import schemas
+
+FOLDER = Path(__file__).with_name("schemas")
+
+DOCUMENTS = {
+    "bays": "dockd.cli.bays.BaysDocument",
+    "cameras": "dockd.web.lists.CamerasView",
+    "enroll": "dockd.cli.acts.ActDocument",
+    "hold": "dockd.cli.acts.ActDocument",
+    "hold-list": "dockd.web.lists.HoldsView",
+    "log": "dockd.cli.log.LogLine",
+    "queue": "dockd.cli.queue.QueueDocument",
+    "recordings": "dockd.web.view.RecordingsView",
+    "refuse": "dockd.cli.acts.ActDocument",
+    "release": "dockd.cli.acts.ActDocument",
+    "report": "dockd.cli.report.ReportDocument",
+    "retry": "dockd.cli.retry.RetriedDocument",
+    "selftest": "dockd.web.lists.SelftestView",
+    "status": "dockd.web.view.StatusView",
+    "version": "dockd.cli.version.VersionDocument",
+}
+"""The struct behind each document, by name; a verb's module is loaded only when its schema is wanted."""
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema of one document."""
+    module, _, struct = DOCUMENTS[name].rpartition(".")
+    kind = getattr(import_module(module), struct)
+    definitions = json.loads(json.dumps(schemas(kind)).replace("#/components/schemas/", "#/$defs/"))
+    whole = definitions.pop(kind.__name__)
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"dockd {name} --json"}
+    return {**dialect, **whole, **({"$defs": definitions} if definitions else {})}
+
+
+def printed(name: str) -> str:
+    """The schema as it stands in its file."""
+    return json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write every file."""
+    FOLDER.mkdir(exist_ok=True)
+    for name in DOCUMENTS:
+        (FOLDER / f"{name}.schema.json").write_text(printed(name), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

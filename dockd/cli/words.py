@@ -1,0 +1,25 @@
+"""Sizes, times and foreign text as words for a terminal."""
+
+
+def plain(text: str) -> str:
+    """What a camera or the archive says must not move the cursor."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def size(size_bytes: int) -> str:
+    """Decimal units, as disks and links are sold."""
+    value, unit = float(size_bytes), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":  # noqa: PLR2004 - a thousand
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def left(seconds: int | None) -> str:
+    """How long something still takes, in a sentence; empty where nobody knows."""
+    if seconds is None:
+        return ""
+    minutes, rest_s = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"About {hours} h {minutes} min left." if hours else f"About {minutes} min {rest_s} s left."

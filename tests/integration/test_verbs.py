@@ -1,0 +1,290 @@
+"""The installed `dockd` command against a running dock: every verb that asks or orders, as an admin and as a program call it."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from dockd.cli import schemas
+from dockd.core.recording import State
+from tests.sim.cameras import make_camera
+from tests.sim.dock_process import DockProcess, Site
+from tests.sim.vault_process import VaultProcess
+
+DOCKD = Path(sys.executable).with_name("dockd")
+DEADLINE_S = 60
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultProcess]:
+    """A running vault that takes nothing above 1.2 MB."""
+    with VaultProcess(tmp_path_factory.mktemp("vault"), arguments=("--max-size", "1200000")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def dock(tmp_path_factory: pytest.TempPathFactory, vault: VaultProcess) -> Iterator[DockProcess]:
+    """A dock that has archived camera A whole, and whose camera B holds one recording that the archive refuses."""
+    folder = tmp_path_factory.mktemp("dock")
+    make_camera(folder / "a", "CAM-A", recordings=2, size_bytes=300_000, sidecars=False)
+    make_camera(folder / "b", "CAM-B", recordings=1, size_bytes=1_500_000, sidecars=False)
+    with DockProcess(folder / "dock", vault, Site(erase="never", needs="archived")) as running:
+        (folder / "a").rename(running.bay(1))
+        (folder / "b").rename(running.bay(2))
+        running.wait_until(lambda _: len(running.recordings(State.ARCHIVED)) == 2, why="camera A archived")
+        running.wait_until(lambda _: len(running.recordings(State.REFUSED)) == 1, why="camera B refused")
+        yield running
+
+
+def run(dock: DockProcess, *arguments: str, code: int = 0) -> str:
+    """What the command prints, having ended with that code."""
+    done = subprocess.run(
+        [DOCKD, *arguments, "--socket", str(dock.control)],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if code in {0, 1} else done.stderr
+
+
+@cache
+def validator(name: str) -> Draft202012Validator:
+    """Of the schema as it ships."""
+    text = (schemas.FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")
+    return Draft202012Validator(json.loads(text))
+
+
+def document(dock: DockProcess, *arguments: str, name: str = "", code: int = 0) -> Any:  # noqa: ANN401 - JSON
+    """What --json prints, which is as its schema says."""
+    told = json.loads(run(dock, *arguments, "--json", code=code))
+    validator(name or arguments[0]).validate(told)
+    return told
+
+
+def custody(dock: DockProcess, event: str) -> list[dict[str, Any]]:
+    """Every entry of that event."""
+    return [entry for entry in dock.custody() if entry["event"] == event]
+
+
+def test_status_and_bays(dock: DockProcess) -> None:
+    """The same bays in both, with the lamp in an officer's words."""
+    status = document(dock, "status")
+    for told in (status, document(dock, "bays")):
+        assert [(bay["bay"], bay["camera"], bay["lamp"]) for bay in told["bays"]] == [
+            ("1", "CAM-A", "take it"),
+            ("2", "CAM-B", "get help"),
+        ]
+    assert "TAKE IT" in run(dock, "status")
+    table = run(dock, "bays")
+    assert "get help" in table
+    assert "CAM-B" in table
+
+
+def test_recordings(dock: DockProcess) -> None:
+    """All of them, those of a state or a camera, and the newest of many."""
+    assert len(document(dock, "recordings", "--camera", "CAM-A")["recordings"]) == 2
+    (refused,) = document(dock, "recordings", "--state", "refused")["recordings"]
+    assert (refused["camera"], refused["state"]) == ("CAM-B", "refused")
+    assert document(dock, "recordings", "--limit", "1")["recordings"] == [document(dock, "recordings")["recordings"][-1]]
+    table = run(dock, "recordings", "--camera", "CAM-A", "--limit", "1")
+    assert re.search(r"CAM-A .* archived +300\.0 kB", table)
+    assert "1 older ones are not shown" in table
+    assert run(dock, "recordings", "--state", "copying") == "No such recordings.\n"
+
+
+def test_cameras(dock: DockProcess) -> None:
+    """Both, with how far their recordings are."""
+    cameras = {each["camera"]: each for each in document(dock, "cameras")["cameras"]}
+    assert (cameras["CAM-A"]["files_archived"], cameras["CAM-B"]["files_refused"]) == (2, 1)
+    assert re.search(r"CAM-A .* 1, now", run(dock, "cameras"))
+
+
+def test_queue(dock: DockProcess) -> None:
+    """Empty, once all is delivered or refused."""
+    assert document(dock, "queue")["recordings"] == []
+    assert run(dock, "queue") == "Nothing waits for the archive.\n"
+
+
+def test_hold_and_release(dock: DockProcess) -> None:
+    """A hold is placed with a reason, listed with who placed it, and lifted once; the custody log has all of it."""
+    assert run(dock, "hold") == "Nothing is on hold.\n"
+    assert run(dock, "hold", "--camera", "CAM-A", "--reason", "case 7") == "camera CAM-A is on hold\n"
+    recording = document(dock, "recordings")["recordings"][0]["recording"]
+    assert document(dock, "hold", "--recording", recording, "--reason", "case 8")["subject"] == recording
+    holds = document(dock, "hold", name="hold-list")["holds"]
+    assert [(each["scope"], each["reason"]) for each in holds] == [("camera", "case 7"), ("recording", "case 8")]
+    assert holds[0]["by"].endswith(f"(uid {os.getuid()})")
+    assert "case 8" in run(dock, "hold")
+    assert run(dock, "release", "--camera", "CAM-A", "--reason", "closed") == "camera CAM-A is not on hold any more\n"
+    assert document(dock, "release", "--recording", recording, "--reason", "closed")["act"] == "release"
+    assert "is not on hold" in run(dock, "release", "--camera", "CAM-A", "--reason", "closed", code=3)
+    assert "no recording" in run(dock, "hold", "--recording", "f" * 32, "--reason", "x", code=3)
+    placed, lifted = custody(dock, "hold.placed")[-2], custody(dock, "hold.lifted")[-2]
+    assert (placed["by"], placed["subject"], lifted["reason"]) == (holds[0]["by"], "CAM-A", "closed")
+
+
+def test_refuse_and_enroll(dock: DockProcess, tmp_path: Path) -> None:
+    """A barred camera is not read: its bay says why, and who lifts the bar; enrolled, it is taken."""
+    assert run(dock, "refuse", "CAM-C", "--reason", "reported stolen") == "camera CAM-C is barred here\n"
+    taken = tmp_path / "taken"
+    dock.bay(1).rename(taken)
+    make_camera(tmp_path / "c", "CAM-C", recordings=1, size_bytes=1000, sidecars=False)
+    (tmp_path / "c").rename(dock.bay(1))
+    dock.wait_for("docking failed", code="camera-barred", camera="CAM-C")
+    bay = document(dock, "bays")["bays"][0]
+    assert (bay["lamp"], bay["files_total"]) == ("get help", 0)
+    assert "barred from this dock: reported stolen" in bay["reason"]
+    assert document(dock, "enroll", "CAM-C", "--reason", "it was mine")["subject"] == "CAM-C"
+    dock.bay(1).rename(tmp_path / "c")
+    dock.wait_for("docking ended", camera="CAM-C")
+    (tmp_path / "c").rename(dock.bay(1))
+    dock.wait_until(lambda _: len(dock.recordings(State.ARCHIVED)) == 3, why="camera C archived")
+    assert "enrolled by" in run(dock, "cameras")
+    dock.bay(1).rename(tmp_path / "c")
+    taken.rename(dock.bay(1))
+    assert [each["reason"] for each in custody(dock, "camera.barred")] == ["reported stolen"]
+
+
+def test_retry(dock: DockProcess) -> None:
+    """A refused recording goes on, by its id or with all others, and is refused again for the same reason."""
+    (refused,) = dock.recordings(State.REFUSED)
+    mark = dock.mark()
+    assert "goes on: verified" in run(dock, "retry", refused.recording_id)
+    dock.wait_for("recording refused", after=mark, recording=refused.recording_id)
+    mark = dock.mark()
+    assert document(dock, "retry", "--all")["recordings"][0]["state"] == "verified"
+    dock.wait_for("recording refused", after=mark)
+    assert "not refused" in run(dock, "retry", dock.recordings(State.ARCHIVED)[0].recording_id, code=3)
+    assert "is not the id" in run(dock, "retry", "../hold", code=2)
+
+
+def test_log(dock: DockProcess) -> None:
+    """The newest entries, all of them, or what is about one thing; in the very bytes that are hashed."""
+    written = dock.custody_entries()
+    lines = run(dock, "log", "--all").splitlines()
+    assert len(lines) == len(written)
+    assert re.match(r"1 \S+Z daemon\.started dock=dock-1 version=", lines[0])
+    assert run(dock, "log", "--lines", "2").splitlines() == lines[-2:]
+    told = [json.loads(line) for line in run(dock, "log", "--all", "--json").splitlines()]
+    for each, entry in zip(told, written, strict=True):
+        validator("log").validate(each)
+        assert (each["leaf"], each["entry"]) == (entry.leaf.hex(), json.loads(entry.entry))
+    archived = run(dock, "log", "--event", "recording.archived", "--all").splitlines()
+    assert {line.split()[2] for line in archived} == {"recording.archived"}
+    of_camera = run(dock, "log", "--camera", "CAM-B", "--all").splitlines()
+    assert {"camera.docked", "recording.seen", "recording.refused"} <= {line.split()[2] for line in of_camera}
+    assert "CAM-A" not in "".join(of_camera)
+    (refused,) = dock.recordings(State.REFUSED)
+    of_recording = run(dock, "log", "--recording", refused.recording_id, "--all").splitlines()
+    assert all(refused.recording_id in line for line in of_recording)
+    assert run(dock, "log", "--since", "2999-01-01") == ""
+
+
+def test_log_follows(dock: DockProcess) -> None:
+    """What is recorded appears by itself, and Ctrl-C is a clean end."""
+    command = [str(DOCKD), "log", "--follow", "--lines", "1", "--socket", str(dock.control)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
+        try:
+            assert following.stdout is not None
+            assert following.stderr is not None
+            assert following.stdout.readline().startswith(f"{len(dock.custody_entries())} ")
+            run(dock, "hold", "--camera", "CAM-F", "--reason", "case 9")
+            assert re.search(r" hold\.placed by=\".*\" reason=\"case 9\" scope=camera subject=CAM-F", following.stdout.readline())
+            run(dock, "release", "--camera", "CAM-F", "--reason", "done")
+            assert " hold.lifted " in following.stdout.readline()
+            following.send_signal(signal.SIGINT)
+            assert following.wait(DEADLINE_S) == 0
+            assert following.stderr.read() == ""
+        finally:
+            following.kill()
+
+
+@contextmanager
+def on_a_terminal(*command: str | Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """A command whose standard output is a terminal, and the other end of that."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, stdout=theirs, stderr=subprocess.PIPE, env=os.environ | {"COLUMNS": "120", "TERM": "xterm"}
+    ) as running:
+        os.close(theirs)
+        try:
+            yield running, ours
+        finally:
+            running.kill()
+            os.close(ours)
+
+
+@pytest.mark.parametrize("verb", [("watch",), ("status", "--watch")])
+def test_watch_shows_what_changes_as_it_changes(dock: DockProcess, tmp_path: Path, verb: tuple[str, ...]) -> None:
+    """A camera that leaves is seen to leave, without anybody asking again; Ctrl-C is a clean end."""
+    with on_a_terminal(DOCKD, *verb, "--socket", dock.control) as (running, screen):
+        _read_until(screen, b"TAKE IT")
+        dock.bay(1).rename(tmp_path / "taken")
+        _read_until(screen, b"empty")
+        (tmp_path / "taken").rename(dock.bay(1))
+        _read_until(screen, b"TAKE IT")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(DEADLINE_S) == 0
+
+
+def _read_until(screen: int, words: bytes) -> None:
+    shown = b""
+    while words not in shown:
+        shown = shown[-1000:] + os.read(screen, 4096)
+
+
+def test_report(dock: DockProcess) -> None:
+    """What happened today, by camera, with what was refused and what people did."""
+    told = document(dock, "report")
+    cameras = {each["camera"]: each for each in told["cameras"]}
+    assert (cameras["CAM-A"]["archived"], cameras["CAM-A"]["archived_bytes"]) == (2, 600_000)
+    assert cameras["CAM-B"]["refused"] >= 1
+    assert (told["first"], told["dock"]) == (1, "dock-1")
+    page = run(dock, "report", "--since", "2026-01-01")
+    assert "CAM-A" in page
+    assert re.search(r"refused \S+ CAM-B DCIM/", page)
+    assert "nothing was recorded" in run(dock, "report", "--since", "2001-01-01", "--until", "2001-01-02")
+    assert "is not a date" in run(dock, "report", "--since", "yesterday", code=2)
+    assert "before it begins" in run(dock, "report", "--since", "2026-02-02", "--until", "2026-02-01", code=2)
+
+
+def test_selftest(dock: DockProcess) -> None:
+    """One line for each part, with a cure where one is needed; the exit code says whether the dock is fit."""
+    done = subprocess.run(
+        [DOCKD, "selftest", "--json", "--socket", str(dock.control)], capture_output=True, timeout=DEADLINE_S, check=False
+    )
+    told = json.loads(done.stdout)
+    validator("selftest").validate(told)
+    found = {each["part"]: each for each in told["checks"]}
+    assert {part: found[part]["grade"] for part in ("archive", "receipt key", "honesty", "ports")} == dict.fromkeys(
+        ("archive", "receipt key", "honesty", "ports"), "good"
+    )
+    assert (found["bays"]["grade"], found["recordings"]["grade"], found["backup"]["grade"]) == ("look", "look", "look")
+    assert {"clock", "memory", "temperature", "disk", "encryption", "configuration"} <= found.keys()
+    assert done.returncode == (0 if told["fit"] else 1)
+    page = run(dock, "selftest", code=done.returncode)
+    assert "-> dockd journal backup FILE" in page
+    assert f"Dock dock-1 is {'fit' if told['fit'] else 'NOT fit'} for tonight" in page
+
+
+def test_every_document_has_its_schema_and_the_schemas_ship() -> None:
+    """dockd/cli/schemas holds what the structs say; print it anew after a change: python -m dockd.cli.schemas."""
+    assert {path.name for path in schemas.FOLDER.iterdir()} == {f"{name}.schema.json" for name in schemas.DOCUMENTS}
+    for name in schemas.DOCUMENTS:
+        assert (schemas.FOLDER / f"{name}.schema.json").read_text(encoding="utf-8") == schemas.printed(name), name
+        Draft202012Validator.check_schema(schemas.schema(name))

@@ -1,0 +1,96 @@
+"""What the daemon finds when it looks at itself."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dockd.archive.introduction import Identity
+from dockd.archive.probe import Findings
+from dockd.board import Configuration, Phase
+from dockd.core import custody, life
+from dockd.core.fitness import Grade
+from dockd.core.readiness import Needs
+from dockd.core.recording import Refusal
+from dockd.dock import Dock
+from dockd.errors import WorkerError
+from dockd.fitness import BACKED_UP, Fitness
+from tests.sim.dock_of import dock_in, docked, spooled
+
+HONEST = Findings(Identity("vault", signs=True), None, None, "blake3")
+SILENT = Findings(None, None, None, None)
+
+
+@pytest.fixture
+async def dock(tmp_path: Path) -> AsyncIterator[Dock]:
+    """A dock that knows camera C1."""
+    async with dock_in(tmp_path) as built:
+        await docked(built)
+        yield built
+
+
+def looking(dock: Dock, *, usb: Sequence[str] = (), guarded: Sequence[str] | None = (), found: Findings = HONEST) -> Fitness:
+    """Looks at `dock`, its helper guarding those bays (None: it does not answer), its archive being as found."""
+
+    async def ask_helper() -> Sequence[str]:
+        if guarded is None:
+            msg = "no such socket"
+            raise WorkerError(msg)
+        return guarded
+
+    async def ask_archive() -> Findings:
+        return found
+
+    return Fitness(dock, Needs.ARCHIVED, usb_bays=usb, guarded=ask_helper, archive=ask_archive)
+
+
+async def grades(looks: Fitness) -> dict[str, Grade]:
+    """By part."""
+    return {each.part: each.grade for each in (await looks.selftest()).checks}
+
+
+async def test_a_good_dock_is_fit(dock: Dock) -> None:
+    """Everything that the daemon can see is good, and named in the order of a camera's way."""
+    dock.board.configuration = Configuration(spool_encrypted=True)
+    await dock.journal.record(custody.Noted(BACKED_UP, {}))
+    whole = await looking(dock).selftest()
+    assert whole.fit
+    assert [each.part for each in whole.checks] == [
+        *("bays", "ports", "disk", "encryption", "archive", "receipt key", "honesty", "recordings", "backup", "configuration"),
+    ]
+    assert {each.grade for each in whole.checks} == {Grade.GOOD}, whole
+
+
+async def test_what_is_not_good_is_found(dock: Dock) -> None:
+    """Each in its own line, with a cure."""
+    await spooled(dock, "a" * 32, b"x")
+    await dock.journal.record(custody.Stepped("a" * 32, life.Refused(Refusal("archive-refused", "too large"))))
+    for bay in dock.board.bays.values():
+        bay.phase, bay.failure = Phase.FAILED, Refusal("camera-stalled", "It does not answer.", "Take it out.")
+    dock.board.configuration = Configuration(pending=("archive.key: changed",), accept_with="dockd config accept")
+    dock.ledger.keep_free_bytes = 1 << 60
+    whole = await looking(dock, usb=("1",), guarded=None, found=SILENT).selftest()
+    assert not whole.fit
+    found = {each.part: each for each in whole.checks}
+    assert {part for part, each in found.items() if each.grade is Grade.BAD} == {"bays", "ports", "disk", "receipt key"}
+    assert {part for part, each in found.items() if each.grade is Grade.LOOK} == {
+        *("encryption", "recordings", "backup", "configuration"),
+    }
+    assert "bay 1: It does not answer." in found["bays"].reason
+    assert all(each.cure for each in whole.checks if each.grade is not Grade.GOOD)
+
+
+@pytest.mark.parametrize(("guarded", "grade"), [(("1",), Grade.GOOD), (("2",), Grade.BAD)])
+async def test_the_helper_is_asked_which_ports_it_guards(dock: Dock, guarded: Sequence[str], grade: Grade) -> None:
+    """A USB bay that nobody guards lets nothing in."""
+    assert (await grades(looking(dock, usb=("1",), guarded=guarded)))["ports"] is grade
+
+
+async def test_an_old_backup_wants_a_look(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A week is too long for the record of what was erased."""
+    await dock.journal.record(custody.Noted(BACKED_UP, {}))
+    assert (await grades(looking(dock)))["backup"] is Grade.GOOD
+    later = dock.clock.now() + timedelta(days=8)
+    monkeypatch.setattr(type(dock.clock), "now", lambda _: later)
+    assert (await grades(looking(dock)))["backup"] is Grade.LOOK
