@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.rig.cameras import MIB, Camera, build, sha256_of
-from tests.rig.docks import Dock, Outside
+from tests.rig.docks import Dock, Outside, objects_count
 from tests.rig.guest import Guest
 from tests.rig.image import run
 from tests.rig.machine import BAYS, KIOSK, Faults, Machine, bay_path
@@ -131,6 +131,62 @@ async def test_keyboard_that_was_in_a_bay_before_the_machine_started(
         assert "Take it out" in shown["next_step"]
         (entry,) = await custody(machine.guest, "device.refused")
         assert (entry["bay"], entry["policy"]) == ("2", "present at start")
+
+
+_SEVERAL = """
+name: rig
+present: internal/DCIM
+folders: [internal/DCIM, card/DCIM]
+recordings: ["*.MP4"]
+sidecars: ["*.THM"]
+ignore: ["card/MISC/*"]
+serial: {file: internal/MISC/CAMERA.TXT, line: 'serial: *(.+)'}
+usb: [{vendor: "46f4"}]
+filesystem: vfat
+volumes:
+  - {name: internal, lun: 0, partition: 1}
+  - {name: card, lun: 1, optional: true}
+erase: {method: never}
+"""
+
+
+async def _plug_several(machine: Machine, disks: Sequence[Path], *, name: str, port: str, serial: str) -> None:
+    """One device with a logical unit for each disk, which it shows all at once."""
+    device = {"driver": "usb-bot", "id": name, "bus": f"{BAYS}.0", "port": port, "serial": serial}
+    await machine.qmp.order("device_add", device)
+    for lun, disk in enumerate(disks):
+        node = f"{name}-lun{lun}"
+        await machine.qmp.order("blockdev-add", {"driver": "file", "filename": str(disk), "node-name": f"{node}-file"})
+        await machine.qmp.order("blockdev-add", {"driver": "raw", "file": f"{node}-file", "node-name": node})
+        unit = {"driver": "scsi-hd", "id": f"{node}-unit", "bus": f"{name}.0", "scsi-id": 0, "lun": lun, "drive": node}
+        await machine.qmp.order("device_add", unit)
+    await machine.qmp.order("qom-set", {"path": f"/machine/peripheral/{name}", "property": "attached", "value": True})
+
+
+async def test_camera_with_a_memory_and_a_card_is_read_whole_or_not_at_all(
+    prepared_machine: Prepared, place: Path, outside: Outside
+) -> None:
+    """Under a profile that names no volumes nothing is read; under one that does both are archived, and no bit changes."""
+    (place / "second").mkdir()
+    internal, card = build(place, "CAM-1"), build(place / "second", "CAM-1", partitioned=False, recording_bytes=MIB)
+    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await _plug_several(machine, [internal.disk, card.disk], name="cam", port="1", serial="CAM-1")
+        shown = await dock.lamp_until("1", lamp="get help")
+        assert "the camera shows 2 volumes, and profile rig names none" in shown["reason"]
+        assert objects_count(outside.vault) == 0
+        await machine.pull("cam")
+        await dock.lamp_until("1", lamp=None)
+        await machine.guest.write(f"{PROFILE}/rig.yaml", _SEVERAL)
+        await machine.guest.sh("systemctl restart dockd.service", timeout_s=180)
+        for node in ("cam-lun0", "cam-lun1"):
+            await machine.qmp.order("blockdev-del", {"node-name": node})
+            await machine.qmp.order("blockdev-del", {"node-name": f"{node}-file"})
+        await _plug_several(machine, [internal.disk, card.disk], name="cam", port="1", serial="CAM-1")
+        await dock.archived([internal, card])
+        await dock.lamp_until("1", lamp="take it")
+    assert internal.as_it_was()
+    assert card.as_it_was()
 
 
 async def test_two_cameras_with_one_serial_are_both_held(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
