@@ -44,12 +44,14 @@ from dockd.errors import ArchiveError, ConfigError
 from dockd.fitness import Fitness
 from dockd.helper import client
 from dockd.helper.wire import SOCKET
+from dockd.lighting import Keeper, always
 from dockd.live import Live
 from dockd.notary import Notary, dock_key
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox
 from dockd.overview import Overview
+from dockd.power.command import CommandLamps
 from dockd.ready import heartbeat, notify
 from dockd.recovery import open_journal, recover
 from dockd.reloading import Reloader, accepted, orders_of, shown, warn
@@ -127,6 +129,7 @@ async def _serve(
             watch = group.create_task(outpost.run(), name="watch of the bays")
             tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
             tasks.append(group.create_task(notary.run(), name="notary"))
+            tasks += [group.create_task(each.run(), name="lamps") for each in _keepers(site, dock)]
             tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
             if any(isinstance(each, UsbBay) for each in bays):
                 tasks.append(group.create_task(udev.run(), name="udev"))
@@ -159,6 +162,16 @@ def _bay(bay: model.Bay, profiles: Sequence[Profile], outpost: Outpost, udev: Ud
         raise RuntimeError(msg)
     patience_there = directory.Patience(stalled_s=stall_after_s)
     return DirectoryBay(bay.id, bay.directory, profiles, patience=patience_there, watch=outpost.watch)
+
+
+def _keepers(site: Site, dock: Dock) -> list[Keeper]:
+    """Whoever keeps the lamps: those that the kernel drives, through the helper, and those of a program of the site's."""
+    wired = tuple(bay.id for bay in site.bays if bay.lamp is not None)
+    keepers = [Keeper(dock.board, dock.clock, wired, partial(client.lamps, SOCKET))] if wired else []
+    if site.lamps is not None:
+        command = CommandLamps(site.lamps.command)
+        keepers.append(Keeper(dock.board, dock.clock, tuple(bay.id for bay in site.bays), partial(always, command)))
+    return keepers
 
 
 def has_served(site: Site) -> bool:

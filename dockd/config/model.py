@@ -10,9 +10,35 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from dockd.config import rules
-from dockd.core.readiness import Needs
+from dockd.core.lamp import Wiring
+from dockd.core.readiness import Lamp, Needs
 
 GIB = 1 << 30
+
+
+class BayLamp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A bay's lamp: one LED for all three states, or one for each, by their names in /sys/class/leds."""
+
+    led: (
+        Annotated[str, Meta(description="Shows every state, in one colour or in several.", examples=["dock:bay1"]), rules.LED]
+        | None
+    ) = None
+    take_it: (
+        Annotated[str, Meta(description="Lit while the camera may be taken.", examples=["dock:bay1:green"]), rules.LED] | None
+    ) = None
+    leave_it: (
+        Annotated[str, Meta(description="Swells while the dock is not done.", examples=["dock:bay1:blue"]), rules.LED] | None
+    ) = None
+    get_help: (
+        Annotated[str, Meta(description="Blinks when a person is needed.", examples=["dock:bay1:red"]), rules.LED] | None
+    ) = None
+
+    def wiring(self) -> Wiring:
+        """As the part that lights it wants it."""
+        if self.led is not None:
+            return Wiring(self.led)
+        named = {Lamp.TAKE: self.take_it, Lamp.LEAVE: self.leave_it, Lamp.HELP: self.get_help}
+        return Wiring(by_lamp={lamp: name for lamp, name in named.items() if name is not None})
 
 
 class Bay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +65,7 @@ class Bay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    lamp: Annotated[BayLamp, Meta(description="The bay's lamp, if it has one that the kernel drives.")] | None = None
 
 
 class Spool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -221,6 +248,20 @@ class Kiosk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ) = None
 
 
+class Lamps(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lamps that some other program drives."""
+
+    command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Called as COMMAND... BAY STATE whenever a lamp changes, by its absolute path; STATE is one of: "
+            "take it, leave it, get help, off.",
+            min_length=1,
+            examples=[["/usr/local/bin/dock-lamp"]],
+        ),
+    ]
+
+
 class Profiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Kinds of camera beyond those that ship with dockd."""
 
@@ -261,6 +302,7 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     offload: Annotated[Offload, Meta(description="Copying from cameras.")] = field(default_factory=Offload)
     uploads: Annotated[Uploads, Meta(description="Sending to the archive.")] = field(default_factory=Uploads)
     control: Annotated[Control, Meta(description="How commands reach the daemon.")] = field(default_factory=Control)
+    lamps: Annotated[Lamps, Meta(description="Lamps that some other program drives.")] | None = None
     profiles: Annotated[Profiles, Meta(description="Kinds of camera beyond those that ship with dockd.")] = field(
         default_factory=Profiles
     )

@@ -27,6 +27,7 @@ _SIZE_LIMIT_BYTES = 1 << 60
 _LOWER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _BAY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
 _GROUP_LIMIT = 256
+_LED = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,62}", re.ASCII)
 _USB_ID = re.compile(r"[0-9a-f]{4}", re.ASCII)
 _EXPRESSION_LIMIT = 200
 _ROOT = "."
@@ -92,6 +93,13 @@ def _place(text: str) -> str:
 def _usb_port(text: str) -> str:
     if not PORT.fullmatch(text):
         msg = f"{shown(text)} is not a USB port, expected the ID_PATH of what is plugged in there, such as {_PORT_EXAMPLE}"
+        raise ValueError(msg)
+    return text
+
+
+def _led(text: str) -> str:
+    if not _LED.fullmatch(text):
+        msg = f"{shown(text)} is not the name of an LED, expected one that `ls /sys/class/leds` shows, such as dock:bay1"
         raise ValueError(msg)
     return text
 
@@ -252,6 +260,7 @@ BAY_ID = Rule(_bay_id, {"pattern": f"^{_BAY_ID.pattern}$"})
 GROUP = Rule(_group, {"minLength": 1, "maxLength": _GROUP_LIMIT, "pattern": "^[^:,]*[^:,0-9][^:,]*$"})
 PLACE = Rule(_place, {"pattern": f"^(-|{_BAY_ID.pattern})$"})
 USB_PORT = Rule(_usb_port, {"pattern": f"^{PORT.pattern}$"})
+LED = Rule(_led, {"pattern": f"^{_LED.pattern}$"})
 USB_ID = Rule(_usb_id, {"pattern": "^[0-9a-fA-F]{4}$"})
 TIME_ZONE = Rule(_time_zone, {"minLength": 1})
 ABSOLUTE_PATH = Rule(_absolute_path, _ABSOLUTE)

@@ -21,6 +21,7 @@ def load_site(path: Path) -> Site:
     site = fill(Site, node, problems)
     if site is not None:
         _check_bays(site, node, problems)
+        _check_lamps(site, node, problems)
         _check_folders(site, node, problems)
         _check_archive(site.archive, node, problems)
         _check_light(site, node, problems)
@@ -45,6 +46,28 @@ def _check_bays(site: Site, node: Node, problems: Problems) -> None:
         elif bay.usb_port is not None and ports.setdefault(bay.usb_port, index) != index:
             msg = f"bays[{index}].usb_port: also the port of bays[{ports[bay.usb_port]}], expected one of its own"
             problems.add(place_of(node, "bays", index, "usb_port"), msg)
+
+
+def _check_lamps(site: Site, node: Node, problems: Problems) -> None:
+    """A lamp is one LED or three; no LED belongs to two bays, and what is called is where it says that it is."""
+    owners: dict[str, int] = {}
+    for index, bay in enumerate(site.bays):
+        if bay.lamp is None:
+            continue
+        place = place_of(node, "bays", index, "lamp")
+        three = (bay.lamp.take_it, bay.lamp.leave_it, bay.lamp.get_help)
+        if (bay.lamp.led is None) == (None in three) or (bay.lamp.led is not None and any(three)):
+            msg = f"bays[{index}].lamp: expected either led, or all three of take_it, leave_it and get_help"
+            problems.add(place, msg)
+            continue
+        for name in bay.lamp.wiring().names():
+            if name in owners:
+                msg = f"bays[{index}].lamp: {name} lights bays[{owners[name]}] already, expected an LED of its own"
+                problems.add(place, msg)
+            owners[name] = index
+    if site.lamps is not None and not site.lamps.command[0].startswith("/"):
+        msg = f"lamps.command: {site.lamps.command[0]} is not an absolute path, expected one such as /usr/local/bin/dock-lamp"
+        problems.add(place_of(node, "lamps", "command"), msg)
 
 
 def _check_folders(site: Site, node: Node, problems: Problems) -> None:

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from dockd.core.clearance import CameraScan, Rehash, ScannedFile
 from dockd.core.erasure import Method
+from dockd.core.readiness import Lamp
 from dockd.core.usb import Volume
 from dockd.errors import (
     CameraGoneError,
@@ -17,6 +18,7 @@ from dockd.errors import (
     ClearanceRefusedError,
     DockError,
     EraseFailedError,
+    LampError,
     ProofRefusedError,
     WorkerError,
 )
@@ -83,6 +85,38 @@ async def port_power(path: str, bay: str) -> AsyncIterator[PortPower]:
     """
     async with _line(path) as line:
         yield PortPower(bay, line)
+
+
+class LampLine:
+    """The lamps of the dock's bays. Made by `lamps`."""
+
+    def __init__(self, line: "_Line") -> None:
+        self._line = line
+
+    async def show(self, states: Mapping[str, Lamp | None]) -> None:
+        """Show these states, by bay; None is dark.
+
+        Raises:
+            LampError: a lamp cannot show it; the others do.
+            CameraUnknownError: a bay has no lamp in the helper's site file.
+            WorkerError: the helper cannot be asked.
+        """
+        reply = await self._line.asked(
+            wire.ShowLamps({bay: "off" if lamp is None else lamp.value for bay, lamp in states.items()})
+        )
+        if not isinstance(reply, wire.Noted):
+            raise _unexpected(reply)
+
+
+@asynccontextmanager
+async def lamps(path: str) -> AsyncIterator[LampLine]:
+    """The lamps; those that are lit when the block ends, however it ends, ask for help.
+
+    Raises:
+        WorkerError: the helper cannot be reached.
+    """
+    async with _line(path) as line:
+        yield LampLine(line)
 
 
 class _Line:
@@ -342,6 +376,7 @@ def _refusal(reply: wire.Refused) -> DockError:
         "proof": ProofRefusedError,
         "kept": ClearanceRefusedError,
         "erase": EraseFailedError,
+        "lamp": LampError,
     }
     return kinds[reply.kind](reply.message, hint=reply.hint)
 

@@ -1,13 +1,14 @@
 """What the helper is permitted to do, from files that only root can write: bays' ports, cameras' profiles, erasing and proofs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dockd.config import load_profiles, load_site
 from dockd.config.acceptance import path_of, standing
 from dockd.config.guarded import restrained
 from dockd.core.erasure import Method
+from dockd.core.lamp import Wiring
 from dockd.core.profile import Profile
 from dockd.errors import ConfigError
 
@@ -26,6 +27,7 @@ class Permitted:
         dock: its id, which the archive's statements must name.
         keys: the archive's pinned public keys; without one no statement proves anything.
         erase: the most that may be done to a camera.
+        lamps: of each bay that has one, by its id.
     """
 
     ports: Mapping[str, str]
@@ -33,6 +35,7 @@ class Permitted:
     dock: str = ""
     keys: tuple[str, ...] = ()
     erase: Method = Method.NEVER
+    lamps: Mapping[str, Wiring] = field(default_factory=dict)
 
     def profile_of(self, vendor: int, product: int) -> Profile | None:
         """What recognises a device with these numbers."""
@@ -52,13 +55,14 @@ def permitted(site_file: Path) -> Permitted:
         _only_root_writes([folder, *(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})])
     ports = {bay.id: bay.usb_port for bay in site.bays if bay.usb_port is not None}
     profiles = tuple(profile for profile in load_profiles(site) if profile.usb)
+    lamps = {bay.id: bay.lamp.wiring() for bay in site.bays if bay.lamp is not None}
     accepted = standing(site_file)
     if accepted is None:
         # Bays are guarded all the same; nothing is erased by a file that no admin has accepted.
-        return Permitted(ports, profiles, site.dock)
+        return Permitted(ports, profiles, site.dock, lamps=lamps)
     _only_root_writes([path_of(site_file)])
     force = restrained(site, accepted.content.guarded)
-    return Permitted(ports, profiles, site.dock, (force.archive.key,), Method(force.erase.policy))
+    return Permitted(ports, profiles, site.dock, (force.archive.key,), Method(force.erase.policy), lamps)
 
 
 class Current:

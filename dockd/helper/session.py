@@ -15,12 +15,14 @@ from dockd.errors import (
     ControlError,
     DockError,
     EraseFailedError,
+    LampError,
     ProofRefusedError,
 )
 from dockd.helper import guard, kept, wire
 from dockd.helper.docked import Docked, Where, docked
 from dockd.helper.erasing import CameraEraser
 from dockd.helper.holds import HoldBook
+from dockd.helper.lamps import Lamps
 from dockd.helper.permitted import Permitted
 from dockd.helper.port_power import Switch
 from dockd.helper.several import Several, several
@@ -68,12 +70,14 @@ class Session:
         self._eraser: CameraEraser | None = None
         self._unsaid, self._said_s = 0, 0.0
         self._power = Switch(sysfs, permitted, where.parent / POWER_NOTES)
+        self._lamps = Lamps(permitted, sysfs.root / "class" / "leds")
 
     def serve(self) -> None:
         """Until the client closes the connection, says something that is no request, or is silent."""
         try:
             while True:
-                self._conversation.settimeout(IDLE_S if self._camera is None and not self._power.is_off else None)
+                kept_alive = self._camera is not None or self._power.is_off or self._lamps.lit
+                self._conversation.settimeout(None if kept_alive else IDLE_S)
                 request = wire.next_request(self._conversation)
                 if request is None:
                     return
@@ -84,6 +88,7 @@ class Session:
             if self._camera is not None:
                 self._camera.close()
             self._power.restore()
+            self._lamps.abandon()
 
     def _answer(self, request: wire.AnyRequest) -> None:
         try:
@@ -119,6 +124,9 @@ class Session:
             case wire.SwitchPower(bay, on):
                 self._belongs_to(bay)
                 return wire.Switched(on, self._power.turn(bay, on=on)), -1
+            case wire.ShowLamps(lamps):
+                self._lamps.show(lamps)
+                return wire.Noted(), -1
             case wire.PlaceHold() | wire.LiftHold() | wire.ListHolds():
                 return self._hold(request), -1
             case wire.Resume():
@@ -228,12 +236,14 @@ class Session:
             raise OSError(msg)
 
 
-def _kind(error: DockError) -> Literal["unknown", "gone", "failed", "proof", "kept", "erase"]:
+def _kind(error: DockError) -> Literal["unknown", "gone", "failed", "proof", "kept", "erase", "lamp"]:
     match error:
         case CameraGoneError():
             return "gone"
         case ConfigError() | ControlError():
             return "failed"
+        case LampError():
+            return "lamp"
         case ProofRefusedError():
             return "proof"
         case ClearanceRefusedError():

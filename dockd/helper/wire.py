@@ -83,6 +83,12 @@ class SwitchPower(Request, frozen=True):
     on: bool
 
 
+class ShowLamps(Request, frozen=True):
+    """Show these states, by bay; `off` is dark. When this session ends, lamps that it lit ask for help. Answer: `Noted`."""
+
+    lamps: Annotated[dict[BayId, Literal["take it", "leave it", "get help", "off"]], msgspec.Meta(max_length=64)]
+
+
 class Want(Request, frozen=True):
     """These are to be erased: the next examination reads them again. Answer: `Noted`."""
 
@@ -145,6 +151,7 @@ AnyRequest = (
     | OpenSeveral
     | Release
     | SwitchPower
+    | ShowLamps
     | Want
     | Examine
     | Demand
@@ -246,7 +253,7 @@ class Switched(Reply, frozen=True):
 class Refused(Reply, frozen=True):
     """The request is refused; the session goes on. `kind` says what the refusal is to the daemon."""
 
-    kind: Literal["unknown", "gone", "failed", "proof", "kept", "erase"]
+    kind: Literal["unknown", "gone", "failed", "proof", "kept", "erase", "lamp"]
     message: str
     hint: str
 

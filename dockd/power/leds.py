@@ -1,56 +1,21 @@
 """Lamps of the kernel's LED class: `/sys/class/leds`, in one colour or several.
 
-Take it is steady, leave it swells slowly, get help blinks fast: distinct without any colour. The kernel's own triggers do the
-rhythm, so that a lamp goes on telling the truth of a moment ago while every program is busy, and no program wakes up for it.
+The kernel's own triggers do the rhythm: no program wakes up for it, and none that is busy breaks it.
 
 Sources: Documentation/ABI/testing/sysfs-class-led, -led-multicolor, -led-trigger-pattern; Documentation/leds/leds-class.rst.
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from dockd.core.lamp import COLOURS, RHYTHMS, Rhythm, Wiring
 from dockd.core.readiness import Lamp
 from dockd.errors import LampError
 
 CLASS = Path("/sys/class/leds")
 
-
-class Rhythm(StrEnum):
-    """What a lamp does; told apart by everybody."""
-
-    OFF = "off"
-    STEADY = "steady"
-    SWELLING = "swelling"
-    BLINKING = "blinking"
-
-
-RHYTHMS: Mapping[Lamp, Rhythm] = {Lamp.TAKE: Rhythm.STEADY, Lamp.LEAVE: Rhythm.SWELLING, Lamp.HELP: Rhythm.BLINKING}
-
-COLOURS: Mapping[Lamp, tuple[int, int, int]] = {Lamp.TAKE: (0, 158, 115), Lamp.LEAVE: (86, 180, 233), Lamp.HELP: (213, 94, 0)}
-"""Red, green, blue, 0 to 255: bluish green, sky blue and vermilion of Okabe and Ito, which the colour-blind tell apart."""
-
 _SWELL_MS = 900
 _BLINK_MS = 150
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """The LEDs of one bay's lamp, by their names in the LED class.
-
-    Attributes:
-        single: one that shows all three states, of one colour or of several; empty if there are three.
-        by_lamp: one for each state.
-    """
-
-    single: str = ""
-    by_lamp: Mapping[Lamp, str] | None = None
-
-    def names(self) -> tuple[str, ...]:
-        """All of them."""
-        return (self.single,) if self.single else tuple((self.by_lamp or {}).values())
 
 
 class Leds:

@@ -16,7 +16,11 @@ SHIPPED = Path(dockd.config.__file__).parent
 BEYOND_A_SCHEMA = {
     "bad": {
         "anchor", "bay-folder-inside-spool", "bay-folder-twice", "bay-id-twice", "bay-is-two-things",
-        "bay-port-twice", "bay-without-folder", "client-certificate-alone", "directive",
+        "bay-port-twice",
+        "lamp-command-relative",
+        "lamp-of-one-and-three",
+        "lamp-of-two-leds",
+        "lamp-shared", "bay-without-folder", "client-certificate-alone", "directive",
         "duplicate-key", "erased-without-directory-erase", "erased-without-erasing", "http-to-elsewhere",
         "integer-leading-zero", "invisible-character", "kiosk-layout-incomplete",
         "kiosk-layout-twice", "kiosk-layout-unknown-bay", "merge-key", "password-in-url", "path-dots", "sexagesimal",

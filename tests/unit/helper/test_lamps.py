@@ -1,0 +1,81 @@
+"""The lamps at the helper, which outlives the daemon: the real process, and a folder like the kernel's LED class."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dockd.core.lamp import Wiring
+from dockd.core.readiness import Lamp
+from dockd.errors import CameraUnknownError, LampError
+from dockd.helper import client
+from tests.sim.bay_sysfs import BAY, PERMITTED
+from tests.sim.helper_here import HelperHere
+from tests.sim.led_class import LedClass
+
+LAMPS = {BAY: Wiring("one"), "4": Wiring(by_lamp={Lamp.TAKE: "take", Lamp.LEAVE: "leave", Lamp.HELP: "help"})}
+
+
+@pytest.fixture
+def helper(tmp_path: Path) -> Iterator[HelperHere]:
+    """A helper that knows two lamps."""
+    here = HelperHere(tmp_path)
+    here.start(permitted=lambda: replace(PERMITTED, lamps=LAMPS))
+    yield here
+    here.stop()
+
+
+@pytest.fixture
+def leds(helper: HelperHere) -> LedClass:
+    """Their LEDs."""
+    leds = LedClass(helper.port.root / "class" / "leds")
+    for name in ("one", "take", "leave", "help"):
+        leds.add(name)
+    return leds
+
+
+async def test_lamps_are_shown_and_go_dark(helper: HelperHere, leds: LedClass) -> None:
+    """As long as somebody who knows is there; a daemon that stops in order leaves them dark."""
+    async with client.lamps(helper.path) as lamps:
+        await lamps.show({BAY: Lamp.TAKE, "4": Lamp.LEAVE})
+        assert (leds["one"]["trigger"], leds["one"]["brightness"]) == ("none", "255")
+        assert [leds[name]["trigger"] for name in ("take", "leave", "help")] == ["none", "pattern", "none"]
+        for name in ("one", "take", "leave", "help"):
+            leds.offer(name)
+        await lamps.show({BAY: None, "4": None})
+    await asyncio.to_thread(helper.end_sessions)
+    assert {leds[name]["brightness"] for name in ("one", "take", "leave", "help")} == {"0"}
+    assert leds["one"]["trigger"] == "none"
+
+
+async def test_lamps_ask_for_help_when_the_daemon_is_gone(helper: HelperHere, leds: LedClass) -> None:
+    """However it went: the connection's end is all that it takes. A dark one stays dark."""
+    async with client.lamps(helper.path) as lamps:
+        await lamps.show({BAY: Lamp.TAKE, "4": None})
+        leds.offer("one")
+    await asyncio.to_thread(helper.end_sessions)
+    assert (leds["one"]["trigger"], leds["one"]["delay_on"]) == ("timer", "150")
+    assert leds["help"]["trigger"] == "none"
+
+
+async def test_bay_without_a_lamp_is_refused_in_words(helper: HelperHere, leds: LedClass) -> None:
+    """Nothing else that was asked for is shown then."""
+    async with client.lamps(helper.path) as lamps:
+        with pytest.raises(CameraUnknownError, match="bay 9 has no lamp"):
+            await lamps.show({BAY: Lamp.TAKE, "9": Lamp.TAKE})
+    assert leds["one"]["brightness"] == "7"
+
+
+async def test_broken_lamp_is_named_and_the_others_are_shown(helper: HelperHere, leds: LedClass) -> None:
+    """Also when they are abandoned."""
+    leds.offer("one", "[none]")
+    async with client.lamps(helper.path) as lamps:
+        with pytest.raises(LampError, match="the lamp one cannot blink by itself"):
+            await lamps.show({BAY: Lamp.HELP, "4": Lamp.TAKE})
+        assert leds["take"]["brightness"] == "255"
+        for name in ("take", "leave", "help"):
+            leds.offer(name)
+    await asyncio.to_thread(helper.end_sessions)
+    assert leds["help"]["trigger"] == "timer"

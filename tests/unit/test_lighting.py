@@ -1,0 +1,118 @@
+"""Lamps say what the screens say, also after trouble."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from dockd.board import Board, Phase
+from dockd.core.readiness import Lamp, Needs
+from dockd.core.recording import Refusal
+from dockd.errors import DockError, LampError, WorkerError
+from dockd.lighting import Keeper
+from tests.sim.consignments import HurriedClock
+
+
+class Row:
+    """Implements `lighting.Lights` for as many connections as come; each may be made to fail."""
+
+    def __init__(self) -> None:
+        self.lamps: dict[str, Lamp | None] = {}
+        self.connections = 0
+        self.fails: DockError | None = None
+        self.shown = asyncio.Event()
+        self.darkened: Mapping[str, Lamp | None] = {}
+
+    async def show(self, states: Mapping[str, Lamp | None]) -> None:
+        """As the protocol says; a broken lamp leaves the others as they should be."""
+        self.lamps |= states
+        self.darkened = states
+        self.shown.set()
+        if self.fails is not None:
+            raise self.fails
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator["Row"]:
+        """A connection."""
+        self.connections += 1
+        yield self
+
+    async def next(self) -> dict[str, Lamp | None]:
+        """What the lamps show after the next change."""
+        async with asyncio.timeout(30):
+            await self.shown.wait()
+        self.shown.clear()
+        return dict(self.lamps)
+
+
+@asynccontextmanager
+async def kept(row: Row, board: Board) -> AsyncIterator[None]:
+    """A keeper at work."""
+    keeper = Keeper(board, HurriedClock(), tuple(board.bays), row.connect)
+    task = asyncio.create_task(keeper.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+
+def two_bays() -> Board:
+    """Nothing in them."""
+    return Board(HurriedClock(), ("1", "2"), needs=Needs.ARCHIVED)
+
+
+def fail(board: Board, bay: str) -> None:
+    """Something in the bay needs a person."""
+    board.bays[bay].phase, board.bays[bay].failure = Phase.FAILED, Refusal("x", "It broke.", "Help.")
+    board.tell()
+
+
+async def test_lamps_follow_the_board_and_go_dark_at_a_stop() -> None:
+    """Only what changed is shown; an empty bay is dark."""
+    board, row = two_bays(), Row()
+    async with kept(row, board):
+        assert await row.next() == {"1": None, "2": None}
+        board.bays["1"].phase = Phase.SCANNING
+        board.tell()
+        assert await row.next() == {"1": Lamp.LEAVE, "2": None}
+        fail(board, "2")
+        assert await row.next() == {"1": Lamp.LEAVE, "2": Lamp.HELP}
+        assert row.darkened == {"2": Lamp.HELP}
+    assert row.lamps == {"1": None, "2": None}
+    assert row.connections == 1
+
+
+async def test_one_broken_lamp_does_not_trouble_the_others() -> None:
+    """They are not let go of, which would have all of them ask for help; it is tried again when it changes."""
+    board, row = two_bays(), Row()
+    row.fails = LampError("the lamp dock:bay1 cannot blink by itself")
+    async with kept(row, board):
+        await row.next()
+        fail(board, "1")
+        assert await row.next() == {"1": Lamp.HELP, "2": None}
+        row.fails = None
+        fail(board, "2")
+        assert await row.next() == {"1": Lamp.HELP, "2": Lamp.HELP}
+    assert row.connections == 1
+
+
+async def test_helper_that_was_gone_is_told_everything_anew() -> None:
+    """What its lamps showed meanwhile nobody knows."""
+    board, row = two_bays(), Row()
+    row.fails = WorkerError("the helper cannot be asked")
+    async with kept(row, board):
+        await row.next()
+        row.fails = None
+        row.lamps.clear()
+        row.shown.clear()
+        assert await row.next() == {"1": None, "2": None}
+        assert row.connections >= 2
+
+
+async def test_stop_does_not_hang_on_lamps_that_cannot_be_darkened() -> None:
+    """It is logged, and that is all."""
+    board, row = two_bays(), Row()
+    async with kept(row, board):
+        await row.next()
+        row.fails = LampError("broken")
