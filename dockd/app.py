@@ -141,6 +141,10 @@ async def _serve(
                 assets = await asyncio.to_thread(load_assets, kiosk.language, kiosk.layout)
                 display = Display(dock, site.site, site.time_zone)
                 tasks.append(group.create_task(serve_kiosk(kiosk.port, assets, display, dock.clock), name="kiosk page"))
+            if site.metrics is not None:
+                from dockd.web.metrics import serve_metrics  # noqa: PLC0415 - 3 MB that most docks can do without
+
+                tasks.append(group.create_task(serve_metrics(site.metrics.port, overview, dock.clock), name="metrics"))
             _log.info("ready", dock=site.dock, bays=len(attendants), waiting=dock.outbox.files)
             notify("READY=1")
             await stop.wait()

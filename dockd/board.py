@@ -44,6 +44,7 @@ class Meter:
     """Bytes per second over the last few seconds, and over a stretch of work, which ends where nothing moves for a while."""
 
     def __init__(self, clock: Clock) -> None:
+        self.total_bytes = 0
         self._clock = clock
         self._marks: list[tuple[float, int]] = []
         # Of the stretch: when it began, when something moved last, and how far it was, second by second.
@@ -53,6 +54,7 @@ class Meter:
 
     def add(self, count: int) -> None:
         """`count` more bytes, now."""
+        self.total_bytes += count
         now = self._clock.monotonic()
         if self._marks and now - self._marks[-1][0] < _RATE_WINDOW_S / 50:
             self._marks[-1] = (self._marks[-1][0], self._marks[-1][1] + count)

@@ -31,6 +31,7 @@ from dockd.web.lists import (
     HoldView,
     SelftestView,
     StatusWanted,
+    Totals,
 )
 from dockd.web.view import (
     ArchiveView,
@@ -147,6 +148,12 @@ class Overview:
     def _moving(self) -> bool:
         board = self._dock.board
         return any(meter.rate_bytes_s() for meter in (board.sent, *(bay.meter for bay in board.bays.values())))
+
+    async def totals(self) -> Totals:
+        """What only grows, for the metrics."""
+        board = self._dock.board
+        copied_bytes = sum(bay.meter.total_bytes for bay in board.bays.values())
+        return Totals(copied_bytes, board.sent.total_bytes, await self._dock.journal.head())
 
     async def selftest(self) -> SelftestView:
         """Whether the dock is fit for tonight."""

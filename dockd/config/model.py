@@ -262,6 +262,20 @@ class Lamps(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ]
 
 
+class Metrics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Metrics and health for the machine's own monitoring; nobody but this machine itself can read them."""
+
+    port: Annotated[
+        int,
+        Meta(
+            description="Served at http://127.0.0.1:PORT/metrics, /healthz and /readyz, to this machine only.",
+            ge=1024,
+            le=65535,
+            examples=[9481],
+        ),
+    ]
+
+
 class Profiles(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Kinds of camera beyond those that ship with dockd."""
 
@@ -307,3 +321,4 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         default_factory=Profiles
     )
     kiosk: Annotated[Kiosk, Meta(description="The page on the dock's own screen; without it there is none.")] | None = None
+    metrics: Annotated[Metrics, Meta(description="Metrics for Prometheus, and health; without it there are none.")] | None = None

@@ -185,6 +185,20 @@ class SelftestView(msgspec.Struct, frozen=True):
     checks: tuple[CheckView, ...]
 
 
+class Totals(msgspec.Struct, frozen=True):
+    """What only grows, for the metrics.
+
+    Attributes:
+        copied_bytes: read from cameras since the daemon started.
+        sent_bytes: handed to the archive since the daemon started.
+        entries: of the custody log, since it began.
+    """
+
+    copied_bytes: int
+    sent_bytes: int
+    entries: int
+
+
 class ProblemView(msgspec.Struct, frozen=True):
     """Why a request was not done: problem details as RFC 9457 has them, with two members of dockd's own.
 

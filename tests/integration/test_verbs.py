@@ -1,10 +1,12 @@
 """The installed `dockd` command against a running dock: every verb that asks or orders, as an admin and as a program call it."""
 
+import http.client
 import json
 import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,12 +41,20 @@ def dock(tmp_path_factory: pytest.TempPathFactory, vault: VaultProcess) -> Itera
     folder = tmp_path_factory.mktemp("dock")
     make_camera(folder / "a", "CAM-A", recordings=2, size_bytes=300_000, sidecars=False)
     make_camera(folder / "b", "CAM-B", recordings=1, size_bytes=1_500_000, sidecars=False)
-    with DockProcess(folder / "dock", vault, Site(erase="never", needs="archived")) as running:
+    with DockProcess(folder / "dock", vault, Site(erase="never", needs="archived", metrics={"port": free_port()})) as running:
         (folder / "a").rename(running.bay(1))
         (folder / "b").rename(running.bay(2))
         running.wait_until(lambda _: len(running.recordings(State.ARCHIVED)) == 2, why="camera A archived")
         running.wait_until(lambda _: len(running.recordings(State.REFUSED)) == 1, why="camera B refused")
         yield running
+
+
+def free_port() -> int:
+    """One that nobody has just now."""
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        port: int = line.getsockname()[1]
+        return port
 
 
 def run(dock: DockProcess, *arguments: str, code: int = 0) -> str:
@@ -280,6 +290,20 @@ def test_selftest(dock: DockProcess) -> None:
     page = run(dock, "selftest", code=done.returncode)
     assert "-> dockd journal backup FILE" in page
     assert f"Dock dock-1 is {'fit' if told['fit'] else 'NOT fit'} for tonight" in page
+
+
+def test_metrics(dock: DockProcess) -> None:
+    """The running dock's, as its monitoring reads them."""
+    port = int(dock.wait_for("metrics")[0]["url"].split(":")[2].split("/")[0])
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+    line.request("GET", "/metrics")
+    text = line.getresponse().read().decode()
+    assert 'dockd_bay_lamp{bay="2",lamp="help"} 1.0' in text
+    assert 'dockd_files{state="refused"} 1.0' in text
+    assert "CAM-" not in text
+    line.request("GET", "/readyz")
+    assert line.getresponse().status == 200
+    line.close()
 
 
 def test_every_document_has_its_schema_and_the_schemas_ship() -> None:

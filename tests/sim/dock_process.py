@@ -59,6 +59,7 @@ class Site:
     time_zone: str = "America/New_York"
     archive: dict[str, str] = field(default_factory=dict)
     kiosk: dict[str, object] = field(default_factory=dict)
+    metrics: dict[str, int] = field(default_factory=dict)
     accepted: bool = True  # an admin accepts each site file that is written
 
 
@@ -135,6 +136,7 @@ class DockProcess:
                 "control": {"socket": str(self.control)},
             }
             | ({"kiosk": site.kiosk} if site.kiosk else {})
+            | ({"metrics": site.metrics} if site.metrics else {})
         )
         path = self.root / "site.yaml"
         path.write_text(text)
