@@ -14,6 +14,7 @@ from dockd.archive.protocol import Consignment
 from dockd.clock import rfc3339_from_ns
 from dockd.core import custody, life
 from dockd.core.names import shown
+from dockd.core.policy import UNCATEGORISED
 from dockd.core.recording import Recording, Refusal, ResumePoint, State, recall
 from dockd.crashpoint import passing
 from dockd.dock import Dock
@@ -84,6 +85,8 @@ class Delivery:
 
     def _consign(self, recording: Recording) -> Consignment:
         """What the archive is given and told."""
+        policy = self._dock.live.now.policy
+        category = policy.known(recording.category)
         return Consignment(
             verified=recall(recording),
             path=self._dock.spool.path_of(recording.recording_id),
@@ -94,6 +97,9 @@ class Delivery:
             recorded=rfc3339_from_ns(recording.modified_ns),
             seen=recording.seen,
             sidecar_of=recording.sidecar_of,
+            retain_days=policy.retained_days(recording.category, first_amendment=recording.first_amendment),
+            category=category.name if category is not None else UNCATEGORISED,
+            first_amendment=recording.first_amendment,
         )
 
     async def _step(self, recording: Recording, step: life.Step) -> Recording:

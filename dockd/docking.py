@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,7 +22,9 @@ from dockd.clock import rfc3339
 from dockd.core import custody, life
 from dockd.core.clearance import CameraScan, ScannedFile
 from dockd.core.erasure import Method
+from dockd.core.marking import held_by_mark, marked_since
 from dockd.core.names import shown
+from dockd.core.policy import ranked, used_by_another
 from dockd.core.profile import Profile
 from dockd.core.queue import copy_order
 from dockd.core.reconcile import LIVING, Plan, plan, recognise
@@ -138,9 +141,15 @@ class Docking:
         await self._missed_elsewhere(facts.serial)
         self._camera = facts.serial
         self._bay.camera, self._bay.docking = facts.serial, self._id
-        self._bay.battery_percent, self._bay.officer = facts.battery_percent, facts.officer
+        assigned = self._dock.live.now.assigned.get(facts.serial)
+        self._bay.battery_percent, self._bay.officer = facts.battery_percent, facts.officer or assigned
         self._dock.board.came(facts.serial)
-        await self._dock.journal.record(custody.CameraDocked(self._id, facts.serial, profile.name, self._bay.bay, facts.officer))
+        changes: list[custody.Change] = [custody.CameraDocked(self._id, facts.serial, profile.name, self._bay.bay, facts.officer)]
+        if used_by_another(assigned, facts.officer):
+            _log.warning("camera used by another", camera=facts.serial, assigned=assigned, officer=facts.officer)
+            details = {"camera": facts.serial, "docking": self._id, "assigned": assigned, "officer": facts.officer}
+            changes.append(custody.Noted("camera.used-by-another", details))
+        await self._dock.journal.record(*changes)
         self._begun = True
         _log.info("camera docked", bay=self._bay.bay, camera=facts.serial, docking=self._id, profile=profile.name)
         self._dock.board.tell()
@@ -190,6 +199,7 @@ class Docking:
         if scan.serial != self._camera:
             msg = f"camera {self._camera} was docked, but the bay now shows {scan.serial}"
             raise CameraUnknownError(msg)
+        scan = replace(scan, files=ranked(scan.files, self._dock.live.now.policy))
         bound = await self._bind(scan, offloader)
         self._bay.scanned = True
         self._bay.waiting = None
@@ -233,6 +243,8 @@ class Docking:
             recording = self._new(file, bound)
             bound[file.path] = recording.recording_id
             changes.append(custody.RecordingSeen(recording))
+            changes += held_by_mark(recording)
+        changes += marked_since({file.path: file for file in scan.files}, [*met.items(), *todo.continued.items()])
         if changes:
             await self._dock.journal.record(*changes)
         for old in todo.superseded:
@@ -259,6 +271,8 @@ class Docking:
             sidecar_of=bound.get(file.sidecar_of) if file.sidecar_of is not None else None,
             priority=file.priority,
             seen=rfc3339(self._dock.clock.now()),
+            category=file.category,
+            first_amendment=file.first_amendment,
         )
 
     async def _await_archive(self) -> None:

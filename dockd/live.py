@@ -1,7 +1,10 @@
 """What of the site file may change while the dock runs, and the wish to have it read again."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dockd.core.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,10 +14,14 @@ class Orders:
     Attributes:
         may_erase: the site's policy lets cameras in directory bays be erased.
         may_erase_usb: the same of those in USB bays.
+        policy: what the agency's policy says of recordings.
+        assigned: whose each camera is, by serial.
     """
 
     may_erase: bool = False
     may_erase_usb: bool = False
+    policy: Policy = field(default_factory=Policy)
+    assigned: Mapping[str, str] = field(default_factory=dict)
 
 
 class Live:

@@ -20,6 +20,7 @@ from dockd.board import Configuration
 from dockd.config.acceptance import Acceptance, Running, command_for, in_force, path_of
 from dockd.config.difference import differences, taken_over
 from dockd.config.model import Site
+from dockd.config.policy import policy_of
 from dockd.config.profile import load_profiles
 from dockd.core import custody
 from dockd.dock import Dock
@@ -35,7 +36,12 @@ _QUIET_S = 0.3
 def orders_of(site: Site) -> Orders:
     """What a site file says of what may change live."""
     erased = site.erase.policy != "never"
-    return Orders(may_erase=erased and site.erase.directory_erase, may_erase_usb=erased)
+    return Orders(
+        may_erase=erased and site.erase.directory_erase,
+        may_erase_usb=erased,
+        policy=policy_of(site),
+        assigned={each.serial: each.officer for each in site.cameras if each.officer is not None},
+    )
 
 
 def accepted(acceptance: Acceptance) -> custody.Noted:
@@ -173,7 +179,8 @@ class _Watch:
         texts = {os.fspath(each) for each in names}
 
         def heard(path: str, happened: Happened) -> None:
-            if path in texts or happened & (Happened.SELF | Happened.LOST):
+            # A roster is read with the site file, whatever it is called by then.
+            if path in texts or path.endswith(".csv") or happened & (Happened.SELF | Happened.LOST):
                 self._heard()
 
         return heard

@@ -20,6 +20,7 @@ from threading import Lock
 from dockd import errors
 from dockd.bays import outpost
 from dockd.camera.identify import identify
+from dockd.camera.marking import Marker
 from dockd.camera.tree import open_root, opened_file, unreadable, walk, walk_volumes
 from dockd.clearance import eraser
 from dockd.clock import SystemClock
@@ -52,6 +53,7 @@ class Worker:
         self._unreported: dict[tuple[bytes, bool], int] = {}
         self._root = -1
         self._profile: Profile | None = None
+        self._marker = Marker()
         self._folder_name = ""
         self._session: client.Session | None = None
         self._volume: Volume | None = None
@@ -170,7 +172,8 @@ class Worker:
         serial = identify(root, self._profile, self._folder_name).serial
         several = self._session is not None and self._profile.volumes
         found = walk_volumes(root, [each.name for each in several], self._alive) if several else walk(root, self._alive)
-        return CameraScan(serial, classify(self._profile, found))
+        files = classify(self._profile, found)
+        return CameraScan(serial, self._marker.marked(root, self._profile, files, self._alive))
 
     def _recognise(self, files: list[tuple[bytes, Identity]]) -> None:
         lanes = Lanes(_READS_AHEAD, _READS_AHEAD + 1)

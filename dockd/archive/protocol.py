@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dockd.core.note import Note
+from dockd.core.policy import UNCATEGORISED
 from dockd.core.proof import ArchiveProof
 from dockd.core.recording import ResumePoint, StoredObject, VerifiedRecording
 
@@ -22,6 +23,9 @@ class Consignment:
         recorded: the camera's modification time, RFC 3339, as the camera's clock had it.
         seen: when the dock first saw it, RFC 3339 with zone.
         sidecar_of: recording id that it belongs to, or None.
+        retain_days: it is asked to keep the recording at least so long; 0 leaves that to the archive.
+        category: of the agency's policy.
+        first_amendment: marked as recorded solely of First Amendment activity.
     """
 
     verified: VerifiedRecording
@@ -33,6 +37,9 @@ class Consignment:
     recorded: str
     seen: str
     sidecar_of: str | None = None
+    retain_days: int = 0
+    category: str = UNCATEGORISED
+    first_amendment: bool = False
 
 
 class Progress(Protocol):

@@ -167,9 +167,14 @@ class TusArchive:
             "nonce": nonce,
             "recorded": consignment.recorded,
             "seen": consignment.seen,
+            "category": consignment.category,
         }
         if consignment.sidecar_of is not None:
             values["sidecar_of"] = consignment.sidecar_of
+        if consignment.retain_days:
+            values["retain_days"] = str(consignment.retain_days)
+        if consignment.first_amendment:
+            values["first_amendment"] = "yes"
         headers = {"Upload-Length": str(measured.size_bytes), "Upload-Metadata": metadata_header(values)}
         answer = await self._wire.ask("POST", self._endpoint, headers=headers)
         if answer.status != HTTPStatus.CREATED or not answer.is_tus:

@@ -93,9 +93,9 @@ def _fact(root: int, profile: Profile, name: Literal["serial", "battery", "offic
     except OSError as exc:
         raise unreadable(root, path, exc) from exc
     try:
-        with _limited(_SEARCH_CPU_S):
+        with limited(_SEARCH_CPU_S):
             return _search(source, text)
-    except _CostlyError:
+    except TooCostlyError:
         msg = f"{name}.line of profile {profile.name} takes too long to search {shown(path)}"
         hint = f"Call your admin: the camera's file is odd, or {name}.line repeats what already repeats and must be made simpler."
         raise CameraUnknownError(msg, hint=hint) from None
@@ -109,13 +109,13 @@ def _search(source: Source, text: str) -> str | None:
     return None
 
 
-class _CostlyError(Exception):
+class TooCostlyError(Exception):
     """A search used up its time."""
 
 
 @contextmanager
-def _limited(cpu_s: float) -> Iterator[None]:
-    """Raise `_CostlyError` out of a block that computes for longer.
+def limited(cpu_s: float) -> Iterator[None]:
+    """Raise `TooCostlyError` out of a block that computes for longer.
 
     A camera chooses the text, and an expression that repeats what already repeats needs years for some texts. `re` has no limit
     of its own, but it lets signals through while it matches. They reach the main thread only, which in a bay's worker is the
@@ -134,4 +134,4 @@ def _limited(cpu_s: float) -> Iterator[None]:
 
 
 def _give_up(_number: int, _frame: object) -> None:
-    raise _CostlyError
+    raise TooCostlyError

@@ -4,13 +4,27 @@ Read `model` for what can be configured, then `source` (YAML with places), `rule
 them together.
 """
 
-from dockd.config.model import ArchiveSettings, Bay, Control, Erase, Kiosk, Offload, Profiles, Ready, Site, Spool, Uploads
+from dockd.config.model import (
+    ArchiveSettings,
+    Bay,
+    Control,
+    Erase,
+    Kiosk,
+    Offload,
+    Profiles,
+    Ready,
+    Site,
+    Spool,
+    Uploads,
+)
+from dockd.config.office import Category
 from dockd.config.profile import load_profile, load_profiles
 from dockd.config.site import load_site
 
 __all__ = [
     "ArchiveSettings",
     "Bay",
+    "Category",
     "Control",
     "Erase",
     "Kiosk",

@@ -4,6 +4,8 @@ A guarded section moves as a whole: where one of its keys is weaker than what wa
 force, so that no mixture ever runs that nobody wrote. Making a key stricter needs nobody's leave.
 
     archive   any other kind, url, key or id; another ca_file, or none
+    retention a category, or what nobody named, that would be kept for a shorter time than was accepted (`categories` and
+              `uploads.retain_days` together)
     erase     a policy or directory_erase under which more is erased (ready.needs goes with it: a light that waits for an erasing
               that is not allowed would never say: take it)
 """
@@ -14,6 +16,9 @@ from pathlib import Path
 import msgspec
 
 from dockd.config.model import ArchiveSettings, Erase, Ready, Site
+from dockd.config.office import Category
+from dockd.config.policy import policy_of, retention
+from dockd.core.policy import UNCATEGORISED
 
 _POLICIES = ("never", "delete", "clear")
 """From the one that keeps most to the one that erases most."""
@@ -29,12 +34,15 @@ class Guarded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The part of a site file that an admin accepts.
 
     Attributes:
+        retain_days, categories: as in the site file.
         unencrypted_spool: the spool's folder, if it was accepted that it lies on no encrypted disk.
     """
 
     archive: ArchiveSettings
     erase: Erase
     ready: Ready
+    retain_days: int | None = None
+    categories: tuple[Category, ...] = ()
     unencrypted_spool: Path | None = None
 
 
@@ -60,7 +68,14 @@ class Weakening:
 def guarded(site: Site, *, unencrypted_spool: bool = False) -> Guarded:
     """What an admin accepts who accepts `site`."""
     spool = site.spool.directory if unencrypted_spool else None
-    return Guarded(archive=site.archive, erase=site.erase, ready=site.ready, unencrypted_spool=spool)
+    return Guarded(
+        archive=site.archive,
+        erase=site.erase,
+        ready=site.ready,
+        retain_days=site.uploads.retain_days,
+        categories=site.categories,
+        unencrypted_spool=spool,
+    )
 
 
 def weakenings(site: Site, accepted: Guarded) -> tuple[Weakening, ...]:
@@ -75,6 +90,11 @@ def weakenings(site: Site, accepted: Guarded) -> tuple[Weakening, ...]:
         found.append(_changed("erase", "policy", site.erase, accepted.erase))
     if site.erase.directory_erase and not accepted.erase.directory_erase:
         found.append(_changed("erase", "directory_erase", site.erase, accepted.erase))
+    now, then = policy_of(site), retention(accepted.categories, accepted.retain_days)
+    for word in _words(site.categories, accepted.categories):
+        if now.retained_days(word) < then.retained_days(word):
+            key = f"retention of {word}"
+            found.append(Weakening("retention", key, _days(then.retained_days(word)), _days(now.retained_days(word))))
     return tuple(found)
 
 
@@ -85,6 +105,9 @@ def restrained(site: Site, accepted: Guarded) -> Site:
         site = msgspec.structs.replace(site, archive=accepted.archive)
     if "erase" in sections:
         site = msgspec.structs.replace(site, erase=accepted.erase, ready=accepted.ready)
+    if "retention" in sections:
+        uploads = msgspec.structs.replace(site.uploads, retain_days=accepted.retain_days)
+        site = msgspec.structs.replace(site, uploads=uploads, categories=accepted.categories)
     return site
 
 
@@ -99,6 +122,8 @@ def permits(accepted: Guarded) -> tuple[str, ...]:
         f"erase.policy: {_written(erase.policy)}",
         f"erase.directory_erase: {_written(erase.directory_erase)}",
     ]
+    kept = retention(accepted.categories, accepted.retain_days)
+    lines += [f"retention of {word}: {_days(kept.retained_days(word))}" for word in _words(accepted.categories)]
     if accepted.unencrypted_spool is not None:
         lines.append(f"spool.directory: {accepted.unencrypted_spool} on a disk that is not encrypted")
     return tuple(lines)
@@ -107,6 +132,16 @@ def permits(accepted: Guarded) -> tuple[str, ...]:
 def changes(before: Guarded, after: Guarded) -> tuple[str, ...]:
     """Lines of `permits` that were not there before."""
     return tuple(line for line in permits(after) if line not in permits(before))
+
+
+def _words(*lists: tuple[Category, ...]) -> list[str]:
+    """Every word that means a category in any of these, and the one for none."""
+    words = [word for each in lists for category in each for word in (category.name, *category.words)]
+    return list(dict.fromkeys([*words, UNCATEGORISED]))
+
+
+def _days(days: int) -> str:
+    return f"{days} days" if days else "as the archive likes"
 
 
 def _differs(key: str, site: Site, accepted: Guarded) -> bool:

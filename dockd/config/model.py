@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from dockd.config import rules
+from dockd.config.office import Alerts, Camera, Category
 from dockd.core.lamp import Wiring
 from dockd.core.readiness import Lamp, Needs
 
@@ -200,6 +201,28 @@ class Uploads(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 le=36500,
                 examples=[365],
             ),
+            rules.LIVE,
+        ]
+        | None
+    ) = None
+    within_hours: (
+        Annotated[
+            int,
+            Meta(
+                description="Hours from when the dock first saw a recording until the archive should have it; later, an alert.",
+                ge=1,
+                le=8760,
+                examples=[24],
+            ),
+            rules.LIVE,
+        ]
+        | None
+    ) = None
+    critical_within_hours: (
+        Annotated[
+            int,
+            Meta(description="The same for a critical incident, where it is less.", ge=1, le=8760, examples=[4]),
+            rules.LIVE,
         ]
         | None
     ) = None
@@ -315,6 +338,19 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ready: Annotated[Ready, Meta(description="When the light says: take it.")] = field(default_factory=Ready)
     offload: Annotated[Offload, Meta(description="Copying from cameras.")] = field(default_factory=Offload)
     uploads: Annotated[Uploads, Meta(description="Sending to the archive.")] = field(default_factory=Uploads)
+    categories: Annotated[
+        tuple[Category, ...], Meta(description="The kinds of encounter that the agency's policy names."), rules.LIVE
+    ] = ()
+    cameras: Annotated[tuple[Camera, ...], Meta(description="The office's cameras, and whose they are."), rules.LIVE] = ()
+    roster: (
+        Annotated[
+            str,
+            Meta(description="CSV file beside this one with more cameras: serial, officer, shift_ends.", examples=["roster.csv"]),
+            rules.FILE_NAME,
+        ]
+        | None
+    ) = None
+    alerts: Annotated[Alerts, Meta(description="What a person is told the same day."), rules.LIVE] = field(default_factory=Alerts)
     control: Annotated[Control, Meta(description="How commands reach the daemon.")] = field(default_factory=Control)
     lamps: Annotated[Lamps, Meta(description="Lamps that some other program drives.")] | None = None
     profiles: Annotated[Profiles, Meta(description="Kinds of camera beyond those that ship with dockd.")] = field(

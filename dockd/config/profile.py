@@ -15,7 +15,7 @@ from dockd.config.model import Site
 from dockd.config.problems import Problems
 from dockd.config.source import Node, read
 from dockd.core.erasure import Erasing, Method, ReadBack
-from dockd.core.profile import Profile, Source, UsbId
+from dockd.core.profile import MarkLines, Profile, Source, UsbId
 from dockd.core.volumes import NamedVolume
 from dockd.errors import ConfigError
 
@@ -80,6 +80,41 @@ class VolumeFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ) = None
 
 
+class MarksInSidecars(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How sidecars say what a recording is: Python regular expressions, searched in each of their lines."""
+
+    category: (
+        Annotated[
+            re.Pattern[str],
+            Meta(
+                description="Its only group is the category, or a word for it (the site file's `words`).",
+                examples=['"category": *"([^"]+)"'],
+            ),
+            rules.EXPRESSION,
+        ]
+        | None
+    ) = None
+    first_amendment: (
+        Annotated[
+            re.Pattern[str],
+            Meta(
+                description="Found where a recording was marked as recorded solely of First Amendment activity.",
+                examples=["(FIRST_AMENDMENT)"],
+            ),
+            rules.EXPRESSION,
+        ]
+        | None
+    ) = None
+    critical: (
+        Annotated[
+            re.Pattern[str],
+            Meta(description="Found where a recording is of a critical incident; it goes first.", examples=["(CRITICAL)"]),
+            rules.EXPRESSION,
+        ]
+        | None
+    ) = None
+
+
 class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of camera."""
 
@@ -115,6 +150,7 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             examples=[["System Volume Information/*"]],
         ),
     ] = ()
+    marks: Annotated[MarksInSidecars, Meta(description="How sidecars say what a recording is.")] | None = None
     serial: Annotated[Fact, Meta(description="Its serial. Without it, the folder's name serves.")] | None = None
     battery: Annotated[Fact, Meta(description="Its battery's charge in per cent.")] | None = None
     officer: Annotated[Fact, Meta(description="Whose it is.")] | None = None
@@ -195,6 +231,8 @@ def _read_profile(path: Path) -> tuple[Profile, Node]:
         _check_sidecars(content, node, problems)
         _check_ignore(content, node, problems)
         _check_facts(content, node, problems)
+        if content.marks is not None and not content.sidecars:
+            problems.add(place_of(node, "marks"), "marks: have no effect without sidecars, expected patterns there, or no marks")
         _check_usb(content, node, problems)
         _check_volumes(content, node, problems)
     if problems or content is None:
@@ -218,6 +256,9 @@ def _profile(content: ProfileFile) -> Profile:
         filesystem=content.filesystem or "",
         owner=content.owner or 0,
         volumes=tuple(_volume(each, content.filesystem or "") for each in content.volumes),
+        marks=None
+        if content.marks is None
+        else MarkLines(content.marks.category, content.marks.first_amendment, content.marks.critical),
         **{name: Source(fact.file, fact.line) for name, fact in facts.items()},
     )
 

@@ -29,6 +29,11 @@ _BAY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
 _GROUP_LIMIT = 256
 _LED = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,62}", re.ASCII)
 _USB_ID = re.compile(r"[0-9a-f]{4}", re.ASCII)
+_SERIAL = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", re.ASCII)
+_HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}", re.ASCII)
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
 _EXPRESSION_LIMIT = 200
 _ROOT = "."
 NO_BAY = "-"
@@ -158,6 +163,19 @@ def _size_bytes(text: str) -> int:
 
 def _archive_url(text: str) -> str:
     example = "expected the tus endpoint such as https://vault.example.org:8443/files/"
+    _web_address(text, example, "an archive", "recordings and token")
+    if not text.endswith("/"):
+        msg = f"{shown(text)} does not end with a slash, {example}"
+        raise ValueError(msg)
+    return text
+
+
+def _webhook_url(text: str) -> str:
+    _web_address(text, "expected one such as https://ops.example.org/dockd", "a program", "alerts and token")
+    return text
+
+
+def _web_address(text: str, example: str, whose: str, shows: str) -> None:
     try:
         parts = urlsplit(text)
         host, _port = parts.hostname, parts.port
@@ -168,18 +186,15 @@ def _archive_url(text: str) -> str:
         msg = f"a user or password stands in the address, {example}, and the token in token_file"
         raise ValueError(msg)
     if not host or parts.query or parts.fragment or re.search(r"\s", text) or parts.scheme not in {"http", "https"}:
-        msg = f"{shown(text)} is not an address of an archive, {example}"
+        msg = f"{shown(text)} is not an address of {whose}, {example}"
         raise ValueError(msg)
-    if not parts.path.endswith("/"):
-        msg = f"{shown(text)} does not end with a slash, {example}"
+    if parts.scheme == "http" and not is_loopback(host):
+        msg = f"plain http to {host} would show {shows} to the network, expected https (http only to loopback)"
         raise ValueError(msg)
-    if parts.scheme == "http" and not _is_loopback(host):
-        msg = f"plain http to {host} would show recordings and token to the network, expected https (http only to loopback)"
-        raise ValueError(msg)
-    return text
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine, by name or address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -250,10 +265,46 @@ def nearest(word: str, known: "set[str] | list[str]") -> str | None:
     return by_lower[close[0]] if close else None
 
 
+def _serial(text: str) -> str:
+    if not _SERIAL.fullmatch(text):
+        msg = f"{shown(text)} is not a serial, expected 1 to 64 letters, digits and . _ : -, such as X60A01234"
+        raise ValueError(msg)
+    return text
+
+
+def _time_of_day(text: str) -> str:
+    if not _TIME_OF_DAY.fullmatch(text):
+        msg = f'{shown(text)} is not a time of day, expected hours and minutes from 00:00 to 23:59, such as "18:00"'
+        raise ValueError(msg)
+    return text
+
+
+def _file_name(text: str) -> str:
+    if not _FILE_NAME.fullmatch(text):
+        msg = f"{shown(text)} is not the name of a file beside this one, expected one without /, such as roster.csv"
+        raise ValueError(msg)
+    return text
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        msg = "not the name or address of a machine, expected one such as mail.example.org"
+        raise ValueError(msg)
+    return text
+
+
+def _address(text: str) -> str:
+    if not _ADDRESS.fullmatch(text):
+        msg = f"{shown(text)} is not an e-mail address, expected one such as ops@example.org"
+        raise ValueError(msg)
+    return text
+
+
 _ABSOLUTE = {"type": "string", "pattern": "^/"}
 _RELATIVE = {"type": "string", "minLength": 1, "pattern": "^[^/]"}
 NAME = Rule(_name, {"minLength": 1, "maxLength": _NAME_LIMIT})
 DOCK_ID = Rule(partial(_lower_id, example="balt-ero-01"), {"pattern": f"^{_LOWER_ID.pattern}$"})
+CATEGORY = Rule(partial(_lower_id, example="at-large-arrest"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 PROFILE_NAME = Rule(partial(_lower_id, example="acme-mk2"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 VOLUME_NAME = Rule(partial(_lower_id, example="card"), {"pattern": f"^{_LOWER_ID.pattern}$"})
 BAY_ID = Rule(_bay_id, {"pattern": f"^{_BAY_ID.pattern}$"})
@@ -262,6 +313,12 @@ PLACE = Rule(_place, {"pattern": f"^(-|{_BAY_ID.pattern})$"})
 USB_PORT = Rule(_usb_port, {"pattern": f"^{PORT.pattern}$"})
 LED = Rule(_led, {"pattern": f"^{_LED.pattern}$"})
 USB_ID = Rule(_usb_id, {"pattern": "^[0-9a-fA-F]{4}$"})
+SERIAL = Rule(_serial, {"pattern": f"^{_SERIAL.pattern}$"})
+TIME_OF_DAY = Rule(_time_of_day, {"pattern": f"^{_TIME_OF_DAY.pattern}$"})
+FILE_NAME = Rule(_file_name, {"pattern": f"^{_FILE_NAME.pattern}$"})
+HOST = Rule(_host, {"pattern": f"^{_HOST.pattern}$"}, secret=True)
+ADDRESS = Rule(_address, {"pattern": f"^{_ADDRESS.pattern}$"})
+WEBHOOK_URL = Rule(_webhook_url, {"format": "uri", "pattern": "^https?://"}, secret=True)
 TIME_ZONE = Rule(_time_zone, {"minLength": 1})
 ABSOLUTE_PATH = Rule(_absolute_path, _ABSOLUTE)
 SECRET_FILE = Rule(_absolute_path, _ABSOLUTE, secret=True)

@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
+from msgspec import structs
+
 from dockd.config.fill import fill, place_of
 from dockd.config.model import ArchiveSettings, Site
+from dockd.config.office import Alerts
 from dockd.config.problems import Problems
-from dockd.config.rules import NO_BAY
+from dockd.config.roster import read_roster
+from dockd.config.rules import NO_BAY, is_loopback
 from dockd.config.source import Mapping, Node, Place, read
+from dockd.core.policy import UNCATEGORISED, plain
 from dockd.core.readiness import Needs
 
 
 def load_site(path: Path) -> Site:
-    """The site file's content; nothing but the file itself is looked at, so that it can be checked on any machine.
+    """The site file's content, with its roster's cameras; nothing else is looked at, so that it can be checked on any machine.
 
     Raises:
         ConfigError: with every problem that was found, each `file:line:col: what, and what was expected` on a line of its own.
@@ -25,10 +30,26 @@ def load_site(path: Path) -> Site:
         _check_folders(site, node, problems)
         _check_archive(site.archive, node, problems)
         _check_light(site, node, problems)
+        _check_categories(site, node, problems)
         _check_kiosk(site, node, problems)
+        _check_alerts(site.alerts, node, problems)
     if problems or site is None:
         raise problems.error()
+    site = _with_roster(site, path)
+    _check_cameras(site, node, problems)
+    if problems:
+        raise problems.error()
     return site
+
+
+def roster_of(site: Site, path: Path) -> Path | None:
+    """Where the roster of the site file at `path` lies, None if it names none."""
+    return None if site.roster is None else path.with_name(site.roster)
+
+
+def _with_roster(site: Site, path: Path) -> Site:
+    roster = roster_of(site, path)
+    return site if roster is None else structs.replace(site, cameras=site.cameras + read_roster(roster))
 
 
 def _check_bays(site: Site, node: Node, problems: Problems) -> None:
@@ -130,6 +151,46 @@ def _check_kiosk(site: Site, node: Node, problems: Problems) -> None:
     if missing := known - places:
         msg = f"kiosk.layout: bays without a place: {', '.join(sorted(missing))}, expected every bay once"
         problems.add(place_of(node, "kiosk", "layout"), msg)
+
+
+def _check_categories(site: Site, node: Node, problems: Problems) -> None:
+    """Each word means one category, and the word for none means none."""
+    meant = {plain(UNCATEGORISED): "what nobody named"}
+    for index, category in enumerate(site.categories):
+        words = [(category.name, "name", ()), *((word, f"words[{at}]", (at,)) for at, word in enumerate(category.words))]
+        for word, key, place in words:
+            other = meant.setdefault(plain(word), f"categories[{index}].{key}")
+            if other != f"categories[{index}].{key}" or not plain(word):
+                found = f"means the same as {other}" if plain(word) else "has neither letter nor digit"
+                msg = f"categories[{index}].{key}: {word!r} {found}, expected a word of its own"
+                problems.add(place_of(node, "categories", index, key.partition("[")[0], *place), msg)
+
+
+def _check_cameras(site: Site, node: Node, problems: Problems) -> None:
+    """Each camera is listed once, and somebody can be missed."""
+    listed: set[str] = set()
+    for index, camera in enumerate(site.cameras):
+        if camera.serial in listed:
+            msg = f"camera {camera.serial} is listed twice, here and in {site.roster or 'this list'}, expected it once"
+            problems.add(place_of(node, "cameras", index, "serial"), msg)
+        listed.add(camera.serial)
+    if site.alerts.undocked_hours is not None and not any(camera.shift_ends for camera in site.cameras):
+        msg = "alerts.undocked_hours: has no effect without a camera's shift_ends, expected one, or no undocked_hours"
+        problems.add(place_of(node, "alerts", "undocked_hours"), msg)
+
+
+def _check_alerts(alerts: Alerts, node: Node, problems: Problems) -> None:
+    """A password crosses no network in the clear, and does not stand alone."""
+    email = alerts.email
+    if email is None:
+        return
+    if email.security == "none" and not is_loopback(email.server):
+        msg = "alerts.email.security: none would show alerts to the network, expected starttls or tls (none only to loopback)"
+        problems.add(place_of(node, "alerts", "email", "security"), msg)
+    if (email.user is None) != (email.password_file is None):
+        present, missing = ("user", "password_file") if email.password_file is None else ("password_file", "user")
+        msg = f"alerts.email.{present}: stands alone, expected {missing} beside it"
+        problems.add(place_of(node, "alerts", "email", present), msg)
 
 
 def _key_place(node: Node, section: str, key: str) -> Place:

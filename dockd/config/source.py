@@ -80,7 +80,7 @@ def read(path: Path) -> Node:
     Raises:
         ConfigError: it cannot be read, is no YAML, or uses what dockd refuses.
     """
-    return parse(_bytes_of(path), file=str(path))
+    return parse(bytes_of(path), file=str(path))
 
 
 def parse(content: bytes, *, file: str) -> Node:
@@ -101,18 +101,18 @@ def parse(content: bytes, *, file: str) -> Node:
     return _Reader(text, file).document()
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path, what: str = "a YAML file") -> bytes:
     """The file's content, read once and never more than the limit; a pipe or a device would make the reader wait for ever."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                msg = "not a plain file, expected a YAML file"
+                msg = f"not a plain file, expected {what}"
                 raise ConfigError(msg, file=str(path))
             return file.read(_LIMIT_BYTES + 1)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        msg = f"cannot be read ({reason}), expected a YAML file"
+        msg = f"cannot be read ({reason}), expected {what}"
         raise ConfigError(msg, file=str(path)) from exc
 
 

@@ -51,8 +51,10 @@ class Policy:
 
     def known(self, word: str | None) -> Category | None:
         """The category that a camera or a person means by `word`, without regard to case, spaces and hyphens."""
-        wanted = _plain(word or "")
-        return next((each for each in self.categories if wanted in {_plain(name) for name in (each.name, *each.words)}), None)
+        wanted = plain(word or "")
+        if not wanted:
+            return None
+        return next((each for each in self.categories if wanted in {plain(name) for name in (each.name, *each.words)}), None)
 
     def retained_days(self, word: str | None, *, first_amendment: bool = False) -> int:
         """How long the archive is asked to keep a recording that was called `word`."""
@@ -79,5 +81,11 @@ def ranked(files: Iterable[ScannedFile], policy: Policy) -> tuple[ScannedFile, .
     return tuple(replace(file, priority=policy.priority(file.category, file.priority)) for file in files)
 
 
-def _plain(word: str) -> str:
+def used_by_another(assigned: str | None, officer: str | None) -> bool:
+    """Whether a camera names somebody else than the person to whom it is assigned; of a name that is missing nothing is said."""
+    return bool(assigned and officer) and plain(assigned or "") != plain(officer or "")
+
+
+def plain(word: str) -> str:
+    """A word without case, spaces, hyphens and the like."""
     return "".join(character for character in word.casefold() if character.isalnum())

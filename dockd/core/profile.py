@@ -29,6 +29,21 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkLines:
+    """How a recording's sidecars say what it is; each expression is searched in every line, None for what they never say.
+
+    Attributes:
+        category: its first group is the category.
+        first_amendment: found where a recording was marked as solely of First Amendment activity.
+        critical: found where a recording is of a critical incident.
+    """
+
+    category: re.Pattern[str] | None = None
+    first_amendment: re.Pattern[str] | None = None
+    critical: re.Pattern[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UsbId:
     """Numbers by which a kind of device is known, each as four hexadecimal digits.
 
@@ -58,6 +73,7 @@ class Profile:
         filesystem: what their disks are mounted as, whatever they look like; empty without `usb`.
         owner: the user who writes on them, where the file system knows owners.
         volumes: what such a camera shows, if that is not exactly one; each is a folder of its root then.
+        marks: what sidecars say of their recordings, None if nothing.
     """
 
     name: str
@@ -75,6 +91,7 @@ class Profile:
     filesystem: str = ""
     owner: int = 0
     volumes: tuple[NamedVolume, ...] = ()
+    marks: MarkLines | None = None
 
     def is_device(self, vendor: int, product: int) -> bool:
         """Whether a USB device with these numbers is such a camera."""

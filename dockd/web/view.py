@@ -39,7 +39,7 @@ class BayView(msgspec.Struct, frozen=True):
     Attributes:
         bay: its id in the site file.
         camera: serial of the camera in it, null if none was identified.
-        officer: whom the camera names, null if nobody.
+        officer: whom the camera names, else to whom the site file assigns it, null if neither.
         battery_percent: as the camera reported it, null if it did not.
         lamp: what the light says, null for an empty bay.
         reason: why the light says so, as one sentence.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockd.config import ArchiveSettings, Bay, Erase, Ready, Site, Spool
+from dockd.config import ArchiveSettings, Bay, Category, Erase, Ready, Site, Spool, Uploads
 from dockd.config.guarded import Guarded, changes, guarded, permits, restrained, weakenings
 from dockd.core.readiness import Needs
 
@@ -96,6 +96,7 @@ def test_what_is_accepted_is_told_line_by_line() -> None:
         "archive.ca_file: /etc/ca.pem",
         "erase.policy: delete",
         "erase.directory_erase: false",
+        "retention of uncategorised: as the archive likes",
     )
     bare = guarded(with_archive(id=None), unencrypted_spool=True)
     assert changes(first, bare) == (
@@ -125,3 +126,38 @@ def test_what_is_in_force_is_never_weaker_than_what_was_accepted(file: Site, acc
     assert (running == file) == (not weakenings(file, accepted))
     assert restrained(file, guarded(file)) == file
     assert not weakenings(file, guarded(file))
+
+
+def kept(*categories: Category, retain_days: int | None = None) -> Site:
+    """The site with these categories."""
+    return msgspec.structs.replace(SITE, categories=categories, uploads=Uploads(retain_days=retain_days))
+
+
+ARREST, CONTACT = Category(name="arrest", retain_days=1000, words=("AR",)), Category(name="contact", retain_days=100)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "site", "keys"),
+    [
+        (kept(ARREST), kept(Category(name="arrest", retain_days=999)), {"arrest", "AR", "uncategorised"}),
+        (kept(ARREST, CONTACT), kept(CONTACT), {"arrest", "AR", "uncategorised"}),
+        (kept(ARREST, CONTACT), kept(ARREST, Category(name="contact", retain_days=100, words=("ar mk2",))), {"ar mk2"}),
+        (kept(ARREST, CONTACT), kept(ARREST), set()),
+        (kept(ARREST), kept(ARREST, CONTACT), {"contact"}),
+        (
+            kept(ARREST, CONTACT),
+            kept(Category(name="arrest", retain_days=1000), Category(name="contact", retain_days=1, words=("AR",))),
+            {"contact", "AR"},
+        ),
+        (kept(retain_days=90), kept(retain_days=89), {"uncategorised"}),
+        (kept(retain_days=90), kept(), {"uncategorised"}),
+        (kept(), kept(ARREST, retain_days=1), set()),
+    ],
+)
+def test_a_shorter_retention_waits(accepted: Site, site: Site, keys: set[str]) -> None:
+    """For a category, for a word that cameras have for it, and for what nobody named; longer needs nobody."""
+    found = weakenings(site, guarded(accepted))
+    assert {each.key.removeprefix("retention of ") for each in found} == keys
+    running = restrained(site, guarded(accepted))
+    assert (running == site) is (not keys)
+    assert weakenings(running, guarded(accepted)) == ()

@@ -29,7 +29,7 @@ BEYOND_A_SCHEMA = {
     "bad_profiles": {
         "expression-broken", "expression-nested-set", "expression-without-group", "facts-are-evidence", "folder-climbs",
         "ignore-all", "ignore-folder", "ignore-recordings", "sidecar-is-recording", "usb-without-filesystem",
-        "filesystem-without-usb",
+        "filesystem-without-usb", "marks-without-sidecars",
         "owner-without-ext4",
         "volumes-and-path-on-none",
         "volumes-erased",

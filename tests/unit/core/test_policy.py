@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockd.core.clearance import FileKind, ScannedFile
-from dockd.core.policy import UNCATEGORISED, URGENT, Category, Policy, ranked
+from dockd.core.policy import UNCATEGORISED, URGENT, Category, Policy, ranked, used_by_another
 from dockd.core.profile import CRITICAL, ROUTINE
 
 SEEN = datetime(2026, 11, 28, 4, tzinfo=UTC)
@@ -101,3 +101,12 @@ def test_no_recording_is_kept_longer_than_one_that_nobody_named(policy: Policy, 
     days = policy.retained_days(word)
     assert policy.retain_days <= days <= policy.retained_days(None)
     assert policy.retained_days(word, first_amendment=True) == policy.retained_days(None)
+
+
+@pytest.mark.parametrize(
+    ("assigned", "officer", "another"),
+    [("A. Smith", "B. Jones", True), ("A. Smith", "a smith", False), (None, "B. Jones", False), ("A. Smith", None, False)],
+)
+def test_camera_that_names_somebody_else_is_used_by_another(assigned: str | None, officer: str | None, *, another: bool) -> None:
+    """Spelling makes nobody another person, and of a name that is missing nothing is said."""
+    assert used_by_another(assigned, officer) is another
