@@ -119,6 +119,10 @@ rig: setup-test deb ## boots whole machines, installs the package there and dock
 	@$(PYTHON) -m tests.rig $(SUITES)
 	@SUITES='$(SUITES)' $(PYTHON) -m pytest -n $(PROCESSES) --timeout 600 -o python_files='scenario_*.py' tests/rig $(RIG)
 
+.PHONY: card
+card: setup-test ## prints the officers' card from docs: build/officer-card-en.pdf and -es.pdf
+	@$(PYTHON) -m tests.kiosk.card
+
 .PHONY: fmt
 fmt: setup-test ## formats the code and mends what ruff can mend
 	@$(BIN)/ruff format .

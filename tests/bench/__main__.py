@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import bays, daemon, figures, machine, offload, upload
+from tests.bench import bays, daemon, figures, kiosk, machine, offload, upload
 from tests.bench.occasion import Occasion
 from tests.sim.camera_fs import fuse_missing
 
@@ -25,7 +25,7 @@ _ROOT = Path(__file__).parents[2]
 _PRIORITY = -15
 
 
-PARTS = ("offload", "small-files", "upload", "bays", "daemon")
+PARTS = ("offload", "small-files", "upload", "bays", "daemon", "kiosk")
 
 
 def _measured(part: str, occasion: Occasion) -> figures.Part:
@@ -41,6 +41,14 @@ def _measured(part: str, occasion: Occasion) -> figures.Part:
         case "bays":
             return bays.measure(
                 occasion, bays=2 if quick else 8, clips=2 if quick else 8, clip_bytes=(16 if quick else 64) * _MIB
+            )
+        case "kiosk":
+            return kiosk.measure(
+                occasion,
+                bays=32,
+                recordings=20 if quick else 200,
+                seconds=2.0 if quick else 20.0,
+                facts=4 if quick else 100,
             )
         case _:
             return daemon.measure(

@@ -98,7 +98,7 @@ function paint(bay) {
     write(find(".word", node), say(`lamp.${lamp}`));
   }
   write(find(".bay-id", node), bay);
-  write(find(".who", node), tile.officer ?? "");
+  write(find(".who", node), (tile.camera ? tile.officer : notice?.officer) ?? "");
   const battery = tile.battery_percent === null ? say("battery.unknown") : say("battery.known", { percent: tile.battery_percent });
   write(find(".camera", node), tile.camera ? `${tile.camera} · ${battery}` : "");
   write(find(".what", node), why);
@@ -296,6 +296,7 @@ function lost() {
   document.body.dataset.link = "lost";
   write(find("#stale-words"), header ? say("stale.words", { time: header.time }) : say("stale.never"));
   show(find("#stale"), true);
+  write(find("#news"), "");
   show(find("#wait"), false);
   for (const bay of tiles.keys()) paint(bay);
   strip();
