@@ -15,7 +15,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 SCRIPTS = $(shell git -c safe.directory='*' ls-files '*.sh' .ci/run packaging/debian/*inst packaging/debian/*rm \
-    packaging/systemd/site-file-is-ours)
+    packaging/systemd/site-file-is-ours packaging/systemd/ports-have-power)
 
 # Tests write gigabytes and need direct I/O: on a disk, not in the memory that /tmp is on newer systems.
 export TMPDIR ?= /var/tmp

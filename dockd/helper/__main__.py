@@ -21,8 +21,6 @@ _FIRST_DESCRIPTOR = 3  # sd_listen_fds(3)
 _USER = "dockd"
 _MOUNT_POINT = Path("/run/dockd-helper/camera")
 _NOTES = _MOUNT_POINT.parent / POWER_NOTES
-_POWER_ON = "--power-on"
-"""What systemd calls it with when it has ended, however it ended: no camera is left without power."""
 
 _log = logger(__name__)
 
@@ -30,9 +28,6 @@ _log = logger(__name__)
 def main() -> NoReturn:
     """Serve until the service manager says otherwise."""
     speak()
-    if sys.argv[1:] == [_POWER_ON]:
-        port_power.restore(Sysfs(), _NOTES)
-        sys.exit()
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         sys.stderr.write("dockd-helper is started by its socket: systemctl start dockd-helper.socket\n")
         sys.exit(2)

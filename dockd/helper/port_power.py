@@ -5,7 +5,7 @@ disks do: the kernel waits for whoever holds one open, and would wait for ever. 
 nothing; what a port answers after it was switched is told, and `dockd.bays.probing` finds out the rest with a camera.
 
 No port stays without power for want of whoever switched it off: the session switches it on as it ends, and where the session
-could not, the helper's own end or next start does, from the notes.
+could not, systemd does as the helper ends (packaging/systemd/ports-have-power), or its next start, from the notes.
 """
 
 from collections.abc import Callable

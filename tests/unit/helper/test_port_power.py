@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +104,23 @@ def test_the_next_helper_switches_on_what_the_last_one_left_off(scene: Scene) ->
     assert [text(each / "disable") for each in (scene.port, scene.other)] == ["0", "1"]
     assert scene.noted() == []
     port_power.restore(scene.bay.sysfs, scene.notes / "none")
+
+
+def test_systemd_switches_on_what_a_dead_helper_left_off(scene: Scene) -> None:
+    """Without Python, which starts too slowly on a small machine; only what is noted, and a port that refuses stays noted."""
+    scene.switch.turn(BAY, on=False)
+    (scene.other / "disable").write_text("1")
+    (scene.notes / "9-9-port9").touch()
+    script = Path(__file__).parents[3] / "packaging/systemd/ports-have-power"
+    for _ in range(2):
+        subprocess.run([script, scene.notes, scene.bay.root], check=True)
+    assert [text(each / "disable") for each in (scene.port, scene.other)] == ["0", "1"]
+    assert scene.noted() == []
+    (scene.notes / scene.port.name).touch()
+    (scene.port / "disable").unlink()
+    (scene.port / "disable").mkdir()
+    subprocess.run([script, scene.notes, scene.bay.root], check=False, stderr=subprocess.DEVNULL)
+    assert scene.noted() == [scene.port.name]
 
 
 def test_a_hub_that_was_unplugged_needs_nothing(scene: Scene) -> None:
