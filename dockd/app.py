@@ -44,6 +44,7 @@ from dockd.errors import ArchiveError, ConfigError
 from dockd.fitness import Fitness
 from dockd.helper import client
 from dockd.helper.wire import SOCKET
+from dockd.holding import HelperHolds
 from dockd.lighting import Keeper, always
 from dockd.live import Live
 from dockd.notary import Notary, dock_key
@@ -123,7 +124,9 @@ async def _serve(
             guarded=partial(client.bays, SOCKET),
             archive=partial(_probe, site, dock.clock),
         )
-        overview = Overview(dock, needs, look_again, fitness.selftest)
+        has_usb = any(isinstance(each, UsbBay) for each in bays)
+        holds = HelperHolds(SOCKET) if has_usb else None
+        overview = Overview(dock, needs, look_again, fitness.selftest, holds)
         groups = Groups(site.control.group, site.control.admin_group)
         async with control_api(site.control.socket, overview, groups), asyncio.TaskGroup() as group:
             watch = group.create_task(outpost.run(), name="watch of the bays")
@@ -131,8 +134,10 @@ async def _serve(
             tasks.append(group.create_task(notary.run(), name="notary"))
             tasks += [group.create_task(each.run(), name="lamps") for each in _keepers(site, dock)]
             tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
-            if any(isinstance(each, UsbBay) for each in bays):
+            if has_usb:
                 tasks.append(group.create_task(udev.run(), name="udev"))
+            if holds is not None:
+                tasks.append(group.create_task(holds.catch_up(dock.journal), name="holds of the helper"))
             reloader = Reloader(site_file, running, dock, look_again)
             tasks.append(group.create_task(reloader.run(), name="watch of the site file"))
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))

@@ -19,6 +19,7 @@ from dockd.core.readiness import Needs
 from dockd.core.recording import Recording, State
 from dockd.dock import Dock
 from dockd.errors import ControlError
+from dockd.holding import HelperHolds
 from dockd.journal.orders import Admission, CameraKnown
 from dockd.web.lists import (
     CameraOrder,
@@ -65,12 +66,18 @@ class Overview:
         needs: what the site asks before a camera may be taken.
         look_again: makes every bay begin another round, after an order that may let it go on.
         selftest: looks at every part of the dock.
+        helper: its holds, None where no bay is a USB port.
     """
 
     def __init__(
-        self, dock: Dock, needs: Needs, look_again: Callable[[], None], selftest: Callable[[], Awaitable[SelftestView]]
+        self,
+        dock: Dock,
+        needs: Needs,
+        look_again: Callable[[], None],
+        selftest: Callable[[], Awaitable[SelftestView]],
+        helper: HelperHolds | None = None,
     ) -> None:
-        self._dock, self._needs, self._look_again, self._selftest = dock, needs, look_again, selftest
+        self._dock, self._needs, self._look_again, self._selftest, self._helper = dock, needs, look_again, selftest, helper
         self._started = rfc3339(dock.clock.now())
 
     async def status(self) -> StatusView:
@@ -195,6 +202,8 @@ class Overview:
         scope, subject = await self._subject(order)
         await self._dock.journal.record(custody.HoldPlaced(scope, subject, by, order.reason))
         self._look_again()
+        if self._helper is not None:
+            await self._helper.place(scope, subject, by, order.reason)
 
     async def release(self, order: HoldOrder, by: str) -> None:
         """Lift a hold."""
@@ -203,6 +212,9 @@ class Overview:
         if subject not in (holds.cameras if scope == "camera" else holds.recordings):
             msg = f"{scope} {subject} is not on hold"
             raise ControlError(msg, hint="Nothing to do.")
+        if self._helper is not None and (scope, subject) in await self._helper.standing():
+            msg = f"{scope} {subject} is on hold in the helper too, which obeys root alone"
+            raise ControlError(msg, hint="As root, on the dock itself: sudo dockd release; it lifts both.")
         await self._dock.journal.record(custody.HoldLifted(scope, subject, by, order.reason))
         self._look_again()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import click
 import msgspec
@@ -32,7 +33,7 @@ def either(verb: Callable[..., None]) -> Callable[..., None]:
     return click.option("--camera", metavar="SERIAL", help="A camera with everything on it.")(verb)
 
 
-def subject(camera: str | None, recording: str | None) -> tuple[str, str]:
+def subject(camera: str | None, recording: str | None) -> tuple[Literal["camera", "recording"], str]:
     """Scope and subject of an act."""
     if (camera is None) == (recording is None):
         msg = "name either --camera or --recording"

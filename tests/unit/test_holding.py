@@ -1,0 +1,96 @@
+"""Orders that nothing may be erased, in the daemon's journal and in the helper that erases."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from structlog.testing import capture_logs
+
+from dockd.cli.release import command as release_command
+from dockd.core import custody
+from dockd.core.readiness import Needs
+from dockd.dock import Dock
+from dockd.errors import ControlError, WorkerError
+from dockd.helper import client, wire
+from dockd.holding import HelperHolds
+from dockd.overview import Overview
+from dockd.web.view import HoldOrder
+from tests.sim.control_backend import FakeBackend
+from tests.sim.dock_of import dock_in, docked
+from tests.sim.helper_here import HelperHere
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the helper obeys root alone")
+
+ORDER = HoldOrder(reason="case 7", camera="C1")
+
+
+@pytest.fixture
+async def dock(tmp_path: Path) -> AsyncIterator[Dock]:
+    """A dock that knows camera C1."""
+    async with dock_in(tmp_path) as built:
+        await docked(built)
+        yield built
+
+
+@pytest.fixture
+def helper(tmp_path: Path) -> Iterator[HelperHere]:
+    """A running helper; its sessions run as whoever runs the tests."""
+    made = HelperHere(tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
+def _overview(dock: Dock, path: str) -> Overview:
+    return Overview(dock, Needs.ARCHIVED, lambda: None, FakeBackend().selftest, HelperHolds(path))
+
+
+async def test_a_hold_is_placed_in_both(dock: Dock, helper: HelperHere) -> None:
+    """With who and why; it is lifted in the journal only once the helper has lifted it for root."""
+    overview = _overview(dock, helper.path)
+    await overview.hold(ORDER, "anna (uid 7)")
+    (held,) = client.list_holds(path=helper.path)
+    assert (held.scope, held.subject, held.by, held.reason) == ("camera", "C1", "anna (uid 7)", "case 7")
+    with pytest.raises(ControlError, match="obeys root alone"):
+        await overview.release(ORDER, "anna (uid 7)")
+    assert (await dock.journal.holds()).cameras == {"C1"}
+    client.lift_hold("camera", "C1", "root", "closed", path=helper.path)
+    await overview.release(ORDER, "root (uid 0)")
+    assert not (await dock.journal.holds()).cameras
+
+
+async def test_a_hold_stands_in_the_journal_though_the_helper_is_away(dock: Dock, tmp_path: Path) -> None:
+    """And whoever placed it hears that the helper was not told."""
+    with pytest.raises(WorkerError, match="cannot be asked"):
+        await _overview(dock, str(tmp_path / "nowhere")).hold(ORDER, "anna (uid 7)")
+    assert (await dock.journal.holds()).cameras == {"C1"}
+
+
+async def test_a_start_tells_the_helper_what_it_does_not_know(dock: Dock, helper: HelperHere, tmp_path: Path) -> None:
+    """What the journal holds already, each once; a helper that is away is named, and no reason not to start."""
+    await dock.journal.record(
+        custody.HoldPlaced("camera", "C1", "anna (uid 7)", "case 7"), custody.HoldPlaced("recording", "ab" * 16, "bert", "case 8")
+    )
+    client.place_hold("camera", "C1", "somebody", "before", path=helper.path)
+    await HelperHolds(helper.path).catch_up(dock.journal)
+    held = {(each.subject, each.by) for each in client.list_holds(path=helper.path)}
+    assert held == {("C1", "somebody"), ("ab" * 16, "bert")}
+    with capture_logs() as said:
+        await HelperHolds(str(tmp_path / "nowhere")).catch_up(dock.journal)
+    assert [each["event"] for each in said] == ["helper not told of holds"]
+
+
+async def test_root_releases_both_with_one_command(helper: HelperHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The helper's first: as long as it stands, the daemon's is not touched. Nobody but root tries."""
+    monkeypatch.setattr(wire, "SOCKET", helper.path)
+    client.place_hold("camera", "C1", "anna (uid 7)", "case 7", path=helper.path)
+    place = tmp_path / "control.sock"
+    arguments = ["--camera", "C1", "--reason", "closed", "--socket", str(place)]
+    with monkeypatch.context() as another:
+        another.setattr("os.geteuid", lambda: 1000)
+        assert isinstance(CliRunner().invoke(release_command, arguments).exception, ControlError)
+    assert len(client.list_holds(path=helper.path)) == 1
+    assert isinstance(CliRunner().invoke(release_command, arguments).exception, ControlError)
+    assert client.list_holds(path=helper.path) == ()
