@@ -14,8 +14,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from dockd.core.note import Note, NoteSignature, SignatureType, cosigned, note_key_id
-from dockd.core.proof import Statement, pre_authentication, seal_envelope
+from dockd.core.note import Checkpoint, Note, NoteSignature, SignatureType, cosigned, note_key_id
+from dockd.core.proof import Statement, pre_authentication, seal_envelope, seal_payload
 
 _PREFIX = "ed25519:"
 _PUBLIC_BYTES = 32
@@ -79,6 +79,15 @@ class SigningKey:
             msg = f"a statement for key {statement.key_id} given to key {self.key_id}"
             raise RuntimeError(msg)
         return seal_envelope(statement, self._private.sign(pre_authentication(statement.payload())))
+
+    def sealed(self, payload: bytes, payload_type: str) -> bytes:
+        """The DSSE envelope over `payload`, signed."""
+        return seal_payload(payload, self.key_id, self._private.sign(pre_authentication(payload, payload_type)), payload_type)
+
+    def checkpoint(self, checkpoint: Checkpoint) -> Note:
+        """The signed note of a log's state; the key's name is the log's origin."""
+        text = checkpoint.text()
+        return Note(text, (self.sign_note(checkpoint.origin, text),))
 
     def sign_note(self, name: str, text: str) -> NoteSignature:
         """This key's signature, under `name`, over a note's text."""

@@ -38,6 +38,7 @@ person should do next.
     |   +-- ClearanceRefusedError   the camera is kept: something on it is not proved
     |   +-- EraseFailedError        the camera did not do what it was told
     +-- LampError                   a bay's lamp cannot show what it should
+    +-- EvidenceError               no bundle can be made of what was asked for
     +-- WorkerError                 the process that reads one bay failed
     +-- VaultError                  the vault cannot serve (its store, key or tokens)
 """
@@ -324,6 +325,12 @@ class LampError(DockError):
 
     code = "lamp"
     default_hint = "Admins: compare the bay's lamp in the site file with: ls /sys/class/leds"
+
+
+class EvidenceError(DockError):
+    """No evidence bundle can be made of what was asked for; nothing was written."""
+
+    code = "evidence"
 
 
 class WorkerError(DockError):

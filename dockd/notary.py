@@ -15,33 +15,38 @@ from dockd.archive.protocol import Cosigned, Elsewhere, NoWitness, Witness
 from dockd.board import LogLink
 from dockd.clock import rfc3339
 from dockd.core import custody
-from dockd.core.note import Checkpoint, Note, origin_of
+from dockd.core.note import Checkpoint, origin_of
 from dockd.dock import Dock
 from dockd.dsse import KeyFormatError, SigningKey
 from dockd.errors import ArchiveError, JournalError, LogRefusedError
-from dockd.journal.log import Head
 
 _log = structlog.get_logger(__name__)
 
 EVERY_S = 3600.0
 KEY_NAME = "dock-key"
 
+_CREDENTIALS_OF_THE_DAEMON = "/run/credentials/dockd.service"
+"""Where root finds what systemd gave to the daemon alone."""
 _ATTEMPTS = 3
 
 
-def dock_key(folder: Path) -> SigningKey:
-    """The dock's private key: systemd's credential `dock-key` where there is one, else a file in `folder`, made on first use.
+def dock_key(folder: Path, *, new: bool = True) -> SigningKey:
+    """The dock's private key: systemd's credential `dock-key` where there is one, else a file in `folder`.
+
+    With `new` it is made where there is none.
 
     A credential can be sealed with the machine's TPM by systemd-creds(1), so that a stolen disk does not hold it. Blocks.
 
     Raises:
         JournalError: it cannot be used, or others may read it.
     """
-    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    folders = [os.environ.get("CREDENTIALS_DIRECTORY"), *([] if new else [_CREDENTIALS_OF_THE_DAEMON])]
     path = folder / f"{KEY_NAME}.pem"
     try:
-        if given and (credential := Path(given) / KEY_NAME).exists():
-            path = credential
+        for credential in (Path(each) / KEY_NAME for each in folders if each):
+            path = credential if credential.exists() else path
+        if not new:
+            path.stat()
         return SigningKey.load_or_create(path)
     except (KeyFormatError, OSError) as exc:
         msg = f"the dock's signing key cannot be used: {exc}"
@@ -87,7 +92,7 @@ class Notary:
         head = await journal.tree_head()
         if head is None:
             return
-        note = signed_checkpoint(self._dock.name, head, self._key)
+        note = self._key.checkpoint(Checkpoint(origin_of(self._dock.name, head.first_leaf), head.size, head.root))
         kept = await journal.checkpoint()
         old_size = kept[0] if kept else 0
         for _ in range(_ATTEMPTS):
@@ -129,10 +134,3 @@ class Notary:
                 await self._dock.checkpoint_due.wait()
         except TimeoutError:
             return
-
-
-def signed_checkpoint(dock: str, head: Head, key: SigningKey) -> Note:
-    """The checkpoint of a log of `dock`, signed by it."""
-    origin = origin_of(dock, head.first_leaf)
-    text = Checkpoint(origin, head.size, head.root).text()
-    return Note(text, (key.sign_note(origin, text),))

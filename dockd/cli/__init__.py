@@ -14,7 +14,7 @@ from dockd.errors import ConfigError, ControlError, DockError, JournalError, Spo
 
 _VERBS = (
     *("bays", "cameras", "config", "demo", "enroll", "hold", "journal", "log", "queue", "recordings", "refuse", "release"),
-    *("report", "retry", "run", "selftest", "status", "vault", "version", "watch"),
+    *("report", "retry", "run", "selftest", "status", "vault", "verify", "version", "watch"),
 )
 
 

@@ -8,6 +8,8 @@ import msgspec
 
 from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
 from dockd.cli.log import entries
+from dockd.cli.options import moment
+from dockd.cli.report_export import export, key
 from dockd.cli.words import plain, size
 from dockd.clock import SystemClock, rfc3339
 from dockd.core.report import Act, CameraTally, Refused, Report, tell
@@ -42,32 +44,27 @@ class ReportDocument(msgspec.Struct, frozen=True):
     acts: tuple[Act, ...]
 
 
-def _moment(ctx: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
-    """A date or a time; without a zone, this machine's."""
-    try:
-        return None if value is None else datetime.fromisoformat(value).astimezone()
-    except (ValueError, OverflowError) as exc:
-        msg = f"{value!r} is not a date or a time, such as 2026-11-27 or 2026-11-27T18:00"
-        raise click.BadParameter(msg, ctx, parameter) from exc
-
-
-@click.command(
+@click.group(
+    invoke_without_command=True,
     epilog="""\b
 Examples:
   dockd report
   dockd report --since 2026-11-01 --until 2026-12-01
   dockd report --since 2026-11-27T18:00 --json
 
-Dates begin at midnight of this machine's time zone. The numbers of the custody entries say on which part of the log it rests."""
+Dates begin at midnight of this machine's time zone. The numbers of the custody entries say on which part of the log it rests.""",
 )
 @click.option(
-    "--since", metavar="TIME", callback=_moment, help="Beginning of the period; 24 hours before its end if it is not given."
+    "--since", metavar="TIME", callback=moment, help="Beginning of the period; 24 hours before its end if it is not given."
 )
-@click.option("--until", metavar="TIME", callback=_moment, help="End of the period; now if it is not given.")
+@click.option("--until", metavar="TIME", callback=moment, help="End of the period; now if it is not given.")
 @AS_JSON
 @reaching
-def command(*, since: datetime | None, until: datetime | None, as_json: bool, place: Path) -> None:
-    """Say what was docked, copied, archived, erased and refused in a period, and what people did."""
+@click.pass_context
+def command(ctx: click.Context, *, since: datetime | None, until: datetime | None, as_json: bool, place: Path) -> None:
+    """Say what was docked, copied, archived, erased and refused in a period, and what people did; or hand out evidence of it."""
+    if ctx.invoked_subcommand is not None:
+        return
     end = until or SystemClock().now()
     begin = since or end - timedelta(days=1)
     if begin >= end:
@@ -119,3 +116,7 @@ def _show(document: ReportDocument, told: Report) -> None:
         click.echo(f"{document.proofs_lost} recordings were in the archive and are not any more; they are copied again")
     for act in document.acts:
         click.echo(plain(f"{act.time} {act.event} by {act.by}: {act.subject} {act.reason}".rstrip()))
+
+
+command.add_command(export)
+command.add_command(key)

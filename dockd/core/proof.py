@@ -126,19 +126,24 @@ class ArchiveProof:
             raise RuntimeError(msg)
 
 
-def pre_authentication(payload: bytes) -> bytes:
+def pre_authentication(payload: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
     """DSSE's PAE: the bytes that a signature covers."""
-    kind = PAYLOAD_TYPE.encode()
+    kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def seal_envelope(statement: Statement, signature: bytes) -> bytes:
     """The DSSE envelope, as canonical JSON, for a signature over `pre_authentication(statement.payload())`."""
+    return seal_payload(statement.payload(), statement.key_id, signature, PAYLOAD_TYPE)
+
+
+def seal_payload(payload: bytes, key_id: str, signature: bytes, payload_type: str) -> bytes:
+    """The DSSE envelope, as canonical JSON, for a signature over `pre_authentication(payload, payload_type)`."""
     return canonical(
         {
-            "payload": base64.b64encode(statement.payload()).decode(),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": statement.key_id, "sig": base64.b64encode(signature).decode()}],
+            "payload": base64.b64encode(payload).decode(),
+            "payloadType": payload_type,
+            "signatures": [{"keyid": key_id, "sig": base64.b64encode(signature).decode()}],
         }
     )
 

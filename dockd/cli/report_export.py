@@ -1,0 +1,80 @@
+"""`dockd report export` and `dockd report key`: what is handed to somebody who does not trust us."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from dockd.cli.options import CONFIG, moment
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  dockd report export --camera A1-7 --since 2026-11-01 --output case-17.zip
+  dockd report export 0f3a... 77b1... --media /mnt/copies --output case-18.zip
+
+It needs the dock's key and journal: call it as root or dockd, whether the daemon runs or not. Check what came of it with
+dockd verify."""
+)
+@click.argument("recordings", nargs=-1, metavar="[RECORDING]...")
+@click.option("--camera", metavar="SERIAL", help="All recordings of this camera.")
+@click.option("--since", "--from", metavar="TIME", callback=moment, help="Recordings that the dock first saw from then on.")
+@click.option("--until", "--to", metavar="TIME", callback=moment, help="Recordings that the dock first saw before then.")
+@click.option("--whole-log", is_flag=True, help="Show every entry of the custody log, not only those about these recordings.")
+@click.option(
+    "--media",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with files of these recordings: they are checked and get an ASC media hash list.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("evidence.zip"),
+    show_default=True,
+    help="A new file.",
+)
+@CONFIG
+def export(
+    *,
+    recordings: tuple[str, ...],
+    camera: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    whole_log: bool,
+    media: Path | None,
+    output: Path,
+    config: Path,
+) -> None:
+    """Write a bundle about RECORDINGs that anybody can check offline, without this dock."""
+    if not (recordings or camera or since or until or whole_log):
+        msg = "name recordings, a --camera, a time, or --whole-log"
+        raise click.UsageError(msg)
+    from dockd.clock import SystemClock, rfc3339  # noqa: PLC0415 - --help needs none of it
+    from dockd.config.site import load_site  # noqa: PLC0415
+    from dockd.evidence.bundle import Maker  # noqa: PLC0415
+    from dockd.evidence.exporting import export as exported  # noqa: PLC0415
+    from dockd.evidence.exporting import write  # noqa: PLC0415
+    from dockd.evidence.gathering import Wish  # noqa: PLC0415
+    from dockd.notary import dock_key  # noqa: PLC0415
+    from dockd.offload.spool import Spool  # noqa: PLC0415
+
+    site = load_site(config)
+    key = dock_key(site.spool.directory, new=False)
+    begin, end = (None if each is None else rfc3339(each) for each in (since, until))
+    wish = Wish(recordings, camera, begin, end, whole_log)
+    maker = Maker(site.dock, key, site.archive.key, site.archive.id, SystemClock().now())
+    files = exported(Spool(site.spool.directory).journal, wish, maker, media)
+    write(files, output)
+    click.echo(f"{output}: {len(files)} files")
+    click.echo(f"  dockd verify {output} --archive-key {site.archive.key} --dock-key {key.public_text}")
+
+
+@click.command()
+@CONFIG
+def key(config: Path) -> None:
+    """Print the dock's public key, which signs its custody log; publish it where others can find it."""
+    from dockd.config.site import load_site  # noqa: PLC0415 - as above
+    from dockd.notary import dock_key  # noqa: PLC0415
+
+    click.echo(dock_key(load_site(config).spool.directory, new=False).public_text)

@@ -1,0 +1,134 @@
+"""Makes a bundle: all that was gathered, pages to read, and a manifest over every file, signed with the dock's key.
+
+docs/custody-format.md is the form. A bundle is checked by the verifier before anybody gets it.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from blake3 import blake3
+
+from dockd import __version__
+from dockd.clock import rfc3339
+from dockd.core.canonical import Json, canonical
+from dockd.core.names import shown
+from dockd.core.note import Checkpoint, key_name, origin_of, parse_note
+from dockd.core.recording import Recording
+from dockd.dsse import SigningKey
+from dockd.errors import EvidenceError
+from dockd.evidence import verifier
+from dockd.evidence.gathering import Gathered
+from dockd.evidence.reading import MANIFEST, Files, WrongError
+
+_TYPE = "dockd/bundle/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """In whose name a bundle is made.
+
+    Attributes:
+        dock: id.
+        key: the dock's.
+        archive_key: the archive's public key, as the site file pins it.
+        archive: its id, if the site file names it.
+        made: when.
+    """
+
+    dock: str
+    key: SigningKey
+    archive_key: str
+    archive: str | None
+    made: datetime
+
+
+def make(gathered: Gathered, maker: Maker, extra: Mapping[str, bytes]) -> Files:
+    """Every file of the bundle by its name; `extra` are pages and lists that stand for what is in it.
+
+    Raises:
+        EvidenceError: what was gathered does not prove what it should; nothing is handed out.
+    """
+    origin = origin_of(maker.dock, gathered.first_leaf)
+    files: Files = {
+        verifier.ENTRIES: b"".join(entry + b"\n" for _, entry in gathered.entries),
+        verifier.TREE: canonical({"hidden": _texts(gathered.hidden), "consistency": _texts(gathered.consistency)}),
+        **_checkpoints(gathered, origin, maker.key),
+        **_statements(gathered),
+        **extra,
+    }
+    archive = _archive_of(gathered, maker)
+    members: dict[str, Json] = {
+        "type": _TYPE,
+        "dock": maker.dock,
+        "key": maker.key.public_text,
+        "origin": origin,
+        "archive": {"id": archive, "key": maker.archive_key, "witness": key_name(archive)},
+        "made": rfc3339(maker.made),
+        "version": __version__,
+        "recordings": [_recording(each) for each in gathered.recordings],
+        "files": [
+            {
+                "name": name,
+                "size": str(len(data)),
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "blake3": blake3(data).hexdigest(),
+            }
+            for name, data in sorted(files.items())
+        ],
+    }
+    files[MANIFEST] = maker.key.sealed(canonical(members), verifier.BUNDLE_TYPE)
+    try:
+        for _ in verifier.verify(files, maker.archive_key, maker.key.public_text):
+            pass
+    except WrongError as exc:
+        msg = f"what the journal holds does not make a bundle that proves anything: {exc}"
+        raise EvidenceError(msg) from exc
+    return files
+
+
+def _checkpoints(gathered: Gathered, origin: str, key: SigningKey) -> Files:
+    """The checkpoint over the entries; beside it what the archive cosigned, where that is older."""
+    if gathered.cosigned is not None and gathered.cosigned[0] == gathered.size:
+        return {verifier.CHECKPOINT: gathered.cosigned[1]}
+    own = key.checkpoint(Checkpoint(origin, gathered.size, gathered.root)).encode()
+    return {verifier.CHECKPOINT: own} | ({} if gathered.cosigned is None else {verifier.WITNESSED: gathered.cosigned[1]})
+
+
+def _statements(gathered: Gathered) -> Files:
+    """The archive's statements of which an entry speaks."""
+    named = {str(entry["statement"]) for entry in gathered.parsed() if "statement" in entry}
+    return {f"statements/{digest}.json": data for digest, data in gathered.statements.items() if digest in named}
+
+
+def _archive_of(gathered: Gathered, maker: Maker) -> str:
+    """The archive's id: as its statements name it, else as it cosigned, else as the site file has it."""
+    for envelope in gathered.statements.values():
+        return str(json.loads(base64.b64decode(json.loads(envelope)["payload"]))["archive"])
+    if maker.archive is None and gathered.cosigned is not None:
+        return parse_note(gathered.cosigned[1]).signatures[-1].name
+    return maker.archive or ""
+
+
+def _recording(recording: Recording) -> dict[str, Json]:
+    measured, stored = recording.measured, recording.stored
+    return {
+        "recording": recording.recording_id,
+        "camera": recording.camera,
+        "docking": recording.docking,
+        "path": shown(recording.path),
+        "size": str(measured.size_bytes if measured else recording.size_bytes),
+        "blake3": measured.digests.blake3.hex() if measured else None,
+        "sha256": measured.digests.sha256.hex() if measured else None,
+        "modified_ns": str(recording.modified_ns),
+        "sidecar_of": recording.sidecar_of,
+        "state": recording.state.value,
+        "object": stored.object_id if stored else None,
+    }
+
+
+def _texts(hashes: Iterable[bytes]) -> list[str]:
+    return [base64.b64encode(each).decode() for each in hashes]

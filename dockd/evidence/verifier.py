@@ -1,0 +1,293 @@
+"""Checks a dockd evidence bundle and says what is proved, by whose key, and what is not.
+
+usage: python3 dockd-verify.py BUNDLE [--media FILE]... [--archive-key KEY] [--dock-key KEY] [--json]
+
+BUNDLE is the .zip, or the folder that it was unpacked to. Python 3.11 is enough; nothing is fetched. A KEY is ed25519:... as the
+archive (`dockd vault key`) and the dock publish it: without it you learn that a bundle is of one piece, not who made it.
+
+Exit codes: 0 everything holds, under keys that you gave; 1 something is not as it was made, or does not prove what it says; 2 the
+bundle cannot be read; 3 nothing is wrong, but something is not proved: each of these lines begins with NOT PROVED.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dockd.evidence.reading import (
+    COSIGNED,
+    MANIFEST,
+    NAME,
+    SIGNED,
+    Checkpoint,
+    Files,
+    Json,
+    UnreadableError,
+    WrongError,
+    consistent_roots,
+    decoded,
+    disclosed_root,
+    opened,
+    parsed,
+    read_bundle,
+)
+
+try:
+    from blake3 import blake3
+except ImportError:  # pragma: no cover - tested in a process that has it not
+    blake3 = None  # type: ignore[assignment,misc]
+
+BUNDLE_TYPE, STATEMENT_TYPE = "application/vnd.dockd.bundle+json", "application/vnd.dockd.statement+json"
+ENTRIES, TREE, CHECKPOINT, WITNESSED = "entries.jsonl", "tree.json", "checkpoint", "witnessed"
+PROVED, NOT_PROVED, NOTE = "PROVED", "NOT PROVED", "NOTE"
+STATEMENTS = {
+    "recording.archived": "dockd/receipt/v1",
+    "recording.recognised": "dockd/holding/v1",
+    "recording.erased": "dockd/holding/v1",
+}
+STEPS = frozenset(
+    "seen copying verified recognised uploading archived proof-lost erased found-gone refused retried".split()  # noqa: SIM905 - a sentence
+)
+STATES = {"recognised": "archived", "proof-lost": "seen", "found-gone": "erased"}
+
+Line = tuple[str, str]
+
+
+def verify(files: Files, archive_key: str | None = None, dock_key: str | None = None) -> Iterator[Line]:
+    """What the bundle proves, line by line.
+
+    Raises:
+        WrongError: something in it is not as it was made.
+    """
+    manifest = opened(files[MANIFEST], BUNDLE_TYPE, None, MANIFEST)
+    try:
+        yield from _keys(manifest, archive_key, dock_key)
+        yield from _files(files, manifest)
+        checkpoint = Checkpoint(files[CHECKPOINT], CHECKPOINT)
+        entries, leaves = _entries(files[ENTRIES])
+        tree = parsed(files[TREE], TREE)
+        yield from _log(checkpoint, entries, leaves, tree, manifest)
+        yield from _witness(files, checkpoint, tree, manifest)
+        yield from _statements(files, entries, manifest)
+        stories: dict[str, list[Json]] = {}
+        for entry in entries.values():
+            if entry["event"].removeprefix("recording.") in STEPS:
+                stories.setdefault(entry["recording"], []).append(entry)
+        for recording in manifest["recordings"]:
+            yield from _recording(recording, stories.get(recording["recording"], []))
+        yield from _limits(checkpoint, entries)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
+        raise WrongError(MANIFEST, f"it does not have the form of a bundle: {exc!r}") from exc
+
+
+def _keys(manifest: Json, archive_key: str | None, dock_key: str | None) -> Iterator[Line]:
+    pairs = (
+        ("dock", manifest["dock"], manifest["key"], dock_key),
+        ("archive", manifest["archive"]["id"], manifest["archive"]["key"], archive_key),
+    )
+    for who, name, said, given in pairs:
+        if given is None:
+            yield NOT_PROVED, f"that {said} is the key of {who} {name}: compare it with what the {who}'s owner published."
+        elif given != said:
+            raise WrongError(MANIFEST, f"it is of {who} {name} with key {said}, not with the key that you gave")
+        else:
+            yield PROVED, f"The key of {who} {name} is the one that you gave."
+
+
+def _files(files: Files, manifest: Json) -> Iterator[Line]:
+    listed = {each["name"]: each for each in manifest["files"]}
+    if odd := [name for name in listed if not NAME.fullmatch(name) or name == MANIFEST]:
+        raise WrongError(odd[0], "no file of a bundle may have that name")
+    if len(listed) != len(manifest["files"]):
+        raise WrongError(MANIFEST, "it lists a file twice")
+    for name in sorted(files.keys() ^ listed.keys() ^ {MANIFEST}):
+        raise WrongError(name, "it is not one of the files of this bundle" if name in files else "it is missing")
+    for name, wanted in listed.items():
+        if (str(len(files[name])), hashlib.sha256(files[name]).hexdigest()) != (wanted["size"], wanted["sha256"]):
+            raise WrongError(name, "its bytes are not those that were exported")
+    yield PROVED, f"All {len(listed)} files are those that dock {manifest['dock']} signed at {manifest['made']}."
+
+
+def _entries(data: bytes) -> tuple[dict[int, Json], dict[int, bytes]]:
+    entries: dict[int, Json] = {}
+    leaves: dict[int, bytes] = {}
+    last = 0
+    for line in data.removesuffix(b"\n").split(b"\n"):
+        entry = parsed(line, f"{ENTRIES} after entry {last}")
+        if entry["seq"] <= last or entry["v"] != 1:
+            raise WrongError(ENTRIES, f"entry {entry['seq']} is out of order or of another version")
+        last = entry["seq"]
+        entries[last] = entry
+        leaves[last - 1] = hashlib.sha256(b"\0" + line).digest()
+    return entries, leaves
+
+
+def _log(
+    checkpoint: Checkpoint, entries: dict[int, Json], leaves: dict[int, bytes], tree: Json, manifest: Json
+) -> Iterator[Line]:
+    if checkpoint.take(checkpoint.origin, SIGNED, manifest["key"]) is None:
+        raise WrongError(CHECKPOINT, "the dock did not sign it")
+    hidden = iter([decoded(each, TREE) for each in tree["hidden"]])
+    if max(entries) > checkpoint.size or 1 not in entries:
+        raise WrongError(ENTRIES, "they are not entries of this log, or its first one is missing")
+    try:
+        root = disclosed_root(leaves, checkpoint.size, hidden)
+    except StopIteration:
+        raise WrongError(TREE, "too few hashes: entries are missing") from None
+    if root != checkpoint.root or next(hidden, None) is not None:
+        raise WrongError(ENTRIES, "they are not those of the signed log: one was changed, added, taken out or put elsewhere")
+    if checkpoint.origin != f"dockd/{manifest['dock']}/{leaves[0].hex()[:16]}" or checkpoint.origin != manifest["origin"]:
+        raise WrongError(CHECKPOINT, "it is another log's")
+    yield (
+        PROVED,
+        f"{len(entries)} entries stand in the log {checkpoint.origin} of {checkpoint.size} entries that the dock signed.",
+    )
+
+
+def _witness(files: Files, checkpoint: Checkpoint, tree: Json, manifest: Json) -> Iterator[Line]:
+    archive, proof = manifest["archive"], iter([decoded(each, TREE) for each in tree["consistency"]])
+    witnessed = Checkpoint(files[WITNESSED], WITNESSED) if WITNESSED in files else checkpoint
+    if witnessed is not checkpoint and witnessed.take(checkpoint.origin, SIGNED, manifest["key"]) is None:
+        raise WrongError(WITNESSED, "the dock did not sign it")
+    cosignature = witnessed.take(archive["witness"], COSIGNED, archive["key"])
+    if witnessed.signatures or checkpoint.signatures:
+        raise WrongError(witnessed.what, "it carries a signature of somebody who has no place there")
+    if witnessed is not checkpoint:
+        if witnessed.size > checkpoint.size:
+            raise WrongError(
+                CHECKPOINT, f"it has {checkpoint.size} entries, but the archive witnessed {witnessed.size}: rolled back"
+            )
+        try:
+            roots = consistent_roots(witnessed.size, checkpoint.size, witnessed.root, proof)
+        except (StopIteration, RecursionError):
+            roots = (b"", b"")
+        if witnessed.origin != checkpoint.origin or roots != (witnessed.root, checkpoint.root) or cosignature is None:
+            raise WrongError(WITNESSED, "the log does not continue what the archive witnessed")
+    if next(proof, None) is not None:
+        raise WrongError(TREE, "hashes too many")
+    if cosignature is None:
+        yield NOT_PROVED, "that this is the only log of the dock: no archive witnessed it, the dock alone signed it."
+        return
+    time = datetime.fromtimestamp(int.from_bytes(cosignature[:8], "big"), UTC).isoformat()
+    yield PROVED, f"Archive {archive['id']} saw the log grow to {witnessed.size} entries, nothing else, and said so at {time}."
+    if witnessed is not checkpoint:
+        yield NOT_PROVED, f"that entries {witnessed.size + 1} to {checkpoint.size} are the only ones: they are younger than that."
+
+
+def _statements(files: Files, entries: dict[int, Json], manifest: Json) -> Iterator[Line]:
+    used, signed, archive = set[str](), 0, manifest["archive"]
+    for seq, entry in entries.items():
+        if (kind := STATEMENTS.get(entry["event"])) is None:
+            continue
+        name = f"statements/{entry['statement']}.json"
+        if name not in files or hashlib.sha256(files[name]).hexdigest() != entry["statement"]:
+            raise WrongError(name, f"the archive's statement for entry {seq} is missing")
+        used.add(name)
+        if "basis" in entry:
+            yield NOT_PROVED, f"entry {seq} by the archive's signature: it signs nothing, the dock found it by {entry['basis']}."
+            continue
+        said = opened(files[name], STATEMENT_TYPE, archive["key"], name)
+        same: Json = {each: entry[each] for each in ("object", "size", "blake3", "sha256", "camera", "nonce") if each in entry}
+        if entry["event"] != "recording.recognised":
+            same["recording"] = entry["recording"]
+        wanted = same | {"type": kind, "archive": archive["id"], "dock": manifest["dock"]}
+        if differing := [member for member in wanted if said[member] != wanted[member]]:
+            raise WrongError(name, f"its {differing[0]} is not that of entry {seq}")
+        signed += 1
+    if others := [name for name in sorted(files) if name.startswith("statements/") and name not in used]:
+        raise WrongError(others[0], "no entry speaks of this statement")
+    if signed:
+        yield PROVED, f"Archive {archive['id']} signed {signed} statements about what it read back from its own store."
+
+
+def _recording(wanted: Json, steps: list[Json]) -> Iterator[Line]:
+    name, place = wanted["recording"], f"recording {wanted['recording']}"
+    if not steps or steps[0]["event"] != "recording.seen":
+        raise WrongError(place, "the log does not say that it was found on a camera")
+    if differing := [each for each in ("camera", "docking", "path", "sidecar_of") if steps[0][each] != wanted[each]]:
+        raise WrongError(place, f"its {differing[0]} is not what the log says")
+    measures = ("size", "blake3", "sha256")
+    measured = [each for each in steps if each["event"] in {"recording.verified", "recording.archived"}]
+    if (wanted["blake3"] is None) != (not measured) or any(each[one] != wanted[one] for each in measured for one in measures):
+        raise WrongError(place, "its digests are not those that were read from the camera and by the archive")
+    last = steps[-1]["event"].removeprefix("recording.")
+    if (STATES.get(last, last) != wanted["state"]) and last != "retried":
+        raise WrongError(place, f"it is not {wanted['state']}: the log last says {last}")
+    at = {each["event"].removeprefix("recording."): each for each in steps}
+    yield NOTE, f"Recording {name}: {wanted['path']} of camera {wanted['camera']}, {wanted['size']} bytes, {wanted['state']}."
+    if "verified" in at:
+        yield PROVED, f"  {at['verified']['time']} the dock's copy was read back: SHA-256 {wanted['sha256']}."
+    if (entry := at.get("archived", at.get("recognised"))) is not None:
+        until = f", kept until {entry['retain_until']}" if "retain_until" in entry else ""
+        yield PROVED, f"  {entry['time']} the archive read back the same bytes as object {entry['object']}{until}."
+    if "erased" in at:
+        yield PROVED, f"  {at['erased']['time']} erased from the camera, after the archive proved again that it holds it."
+    if wanted["state"] not in {"archived", "erased"}:
+        yield NOT_PROVED, f"that an archive holds recording {name}."
+
+
+def _limits(checkpoint: Checkpoint, entries: dict[int, Json]) -> Iterator[Line]:
+    if len(entries) < checkpoint.size:
+        hidden = checkpoint.size - len(entries)
+        yield NOTE, f"{hidden} other entries of the log are not shown; the whole log can be demanded of its keeper, and must fit."
+    yield (
+        NOTE,
+        "Times are the dock's own, but for those of the archive. What the camera recorded before it was docked is beyond this.",
+    )
+
+
+def verify_media(path: Path, files: Files) -> Line:
+    """Which recording of a bundle that was verified a file is.
+
+    Raises:
+        WrongError: none.
+        UnreadableError: it cannot be read.
+    """
+    sha256, also = hashlib.sha256(), blake3() if blake3 is not None else None
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                sha256.update(piece)
+                if also is not None:
+                    also.update(piece)
+    except OSError as exc:
+        raise UnreadableError(path, exc.strerror) from exc
+    found = [sha256.hexdigest(), *([also.hexdigest()] if also is not None else [])]
+    for each in opened(files[MANIFEST], BUNDLE_TYPE, None, MANIFEST)["recordings"]:
+        if [each["sha256"], each["blake3"]][: len(found)] == found:
+            how = "SHA-256 and BLAKE3" if len(found) > 1 else "SHA-256; BLAKE3 was not checked, its package is not installed"
+            return PROVED, f"{path} is recording {each['recording']}, byte for byte ({how})."
+    raise WrongError(path, "it is none of the recordings of this bundle, or was changed")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check, say, and return the exit code."""
+    words = argparse.ArgumentParser(description="Check a dockd evidence bundle. " + __doc__.rpartition("\n\n")[2])
+    words.add_argument("bundle", type=Path, help="the .zip, or the folder that it was unpacked to")
+    words.add_argument("--media", type=Path, action="append", default=[], help="a file that should be one of the recordings")
+    words.add_argument("--archive-key", help="the archive's public key, as its owner published it")
+    words.add_argument("--dock-key", help="the dock's public key, as its owner published it")
+    words.add_argument("--json", action="store_true", help="print one JSON object")
+    asked = words.parse_args(arguments)
+    lines: list[Line] = []
+    try:
+        files = read_bundle(asked.bundle)
+        lines.extend(verify(files, asked.archive_key, asked.dock_key))
+        lines.extend(verify_media(each, files) for each in asked.media)
+        code = 3 if any(mark == NOT_PROVED for mark, _ in lines) else 0
+    except UnreadableError as exc:
+        code, lines = 2, [("UNREADABLE", str(exc))]
+    except WrongError as exc:
+        code, lines = 1, [*lines, ("WRONG", str(exc))]
+    if asked.json:
+        sys.stdout.write(json.dumps({"exit_code": code, "lines": [{"mark": mark, "words": said} for mark, said in lines]}) + "\n")
+    else:
+        sys.stdout.write("".join(f"{mark:10} {said}\n" for mark, said in lines))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

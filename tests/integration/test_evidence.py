@@ -1,0 +1,71 @@
+"""From a camera in a bay to a court: a real dock and a real vault, a bundle made while they run, and a disk that is put back."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from dockd.cli.report import command as report
+from dockd.cli.vault import command as vault_command
+from dockd.core.recording import State
+from dockd.evidence import verifier
+from dockd.evidence.exporting import single_file
+from tests.sim.cameras import make_camera
+from tests.sim.dock_process import DockProcess, Site
+from tests.sim.vault_process import VaultProcess
+
+
+def _archived(dock: DockProcess, files: int) -> bool:
+    return len(dock.recordings(State.ARCHIVED, State.ERASED)) == files
+
+
+def test_what_a_dock_did_is_shown_to_a_stranger(tmp_path: Path) -> None:
+    """The bundle of a running dock verifies alone, with the media; a disk that was put back later is refused, and seen by all."""
+    make_camera(tmp_path / "originals", "CAM-1", recordings=2, size_bytes=300_000, sidecars=False)
+    with (
+        VaultProcess(tmp_path / "vault") as vault,
+        DockProcess(tmp_path / "dock", vault, Site(erase="never", needs="archived")) as dock,
+    ):
+        shutil.copytree(tmp_path / "originals", dock.bay(1), dirs_exist_ok=True)
+        dock.wait_until(lambda _: _archived(dock, 2), why="two recordings in the archive")
+        dock.wait_for("checkpoint cosigned", count=2)
+        exported = CliRunner().invoke(
+            report, ["export", "--camera", "CAM-1", "--output", str(tmp_path / "case.zip"), "--config", str(dock.write_site())]
+        )
+        assert exported.exit_code == 0, exported.output
+        key = CliRunner().invoke(report, ["key", "--config", str(dock.write_site())]).output.strip()
+        assert f"--archive-key {vault.public_key} --dock-key {key}" in exported.output
+        _verified_alone(tmp_path, vault.public_key, key)
+        assert dock.stop()[0] == 0
+        shutil.copytree(tmp_path / "dock", tmp_path / "image", symlinks=True)
+        mark = dock.mark()
+        dock.start()
+        dock.wait_for("checkpoint cosigned", after=mark)
+        assert dock.stop()[0] == 0
+        shutil.rmtree(tmp_path / "dock" / "spool")
+        shutil.copytree(tmp_path / "image" / "spool", tmp_path / "dock" / "spool")
+        mark = dock.mark()
+        dock.start()
+        dock.wait_for("custody log refused", after=mark)
+        assert dock.status().custody.alarm
+        assert dock.stop()[0] == 0
+        assert "log.refused" in [entry["event"] for entry in dock.custody()]
+        listed = CliRunner().invoke(vault_command, ["logs", "--root", str(tmp_path / "vault")])
+        assert (listed.exit_code, "ALARM 1" in listed.output) == (1, True)
+
+
+def _verified_alone(folder: Path, archive_key: str, dock_key: str) -> None:
+    """As a stranger does it: the single file, an interpreter without packages, the published keys, the media."""
+    (folder / "dockd-verify.py").write_text(single_file(), "utf-8")
+    media = sorted(each for each in (folder / "originals").rglob("*.MP4"))
+    assert len(media) == 2
+    line = [sys.executable, "-I", "-S", str(folder / "dockd-verify.py"), str(folder / "case.zip"), "--json"]
+    line += ["--archive-key", archive_key, "--dock-key", dock_key, *(f"--media={each}" for each in media)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["exit_code"]) == (0, 0), document
+    marks = [each["mark"] for each in document["lines"]]
+    assert set(marks) == {verifier.PROVED, verifier.NOTE}
