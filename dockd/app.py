@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from dockd import __version__
+from dockd.alerting import Alerting
 from dockd.archive.limited import Limited
 from dockd.archive.probe import Findings, probe
 from dockd.archive.protocol import Archive, Witness
@@ -140,6 +141,8 @@ async def _serve(
                 tasks.append(group.create_task(holds.catch_up(dock.journal), name="holds of the helper"))
             reloader = Reloader(site_file, running, dock, look_again)
             tasks.append(group.create_task(reloader.run(), name="watch of the site file"))
+            alerting = Alerting(dock, lambda: dock.live.now.channels, f"{site.agency} {site.division}, {site.site}")
+            tasks.append(group.create_task(alerting.run(), name="alerts"))
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
             tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))
             if (kiosk := site.kiosk) is not None:

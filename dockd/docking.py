@@ -20,6 +20,7 @@ from dockd.board import BayBoard, Phase, Presence
 from dockd.clearing import Clearer
 from dockd.clock import rfc3339
 from dockd.core import custody, life
+from dockd.core.alerts import Kind, gaps, numbering_alert
 from dockd.core.clearance import CameraScan, ScannedFile
 from dockd.core.erasure import Method
 from dockd.core.marking import held_by_mark, marked_since
@@ -53,6 +54,7 @@ class Docking:
         self._camera = ""
         self._begun = False
         self._usb, self._method = False, Method.NEVER
+        self._counting: Profile | None = None
         self._look_again = asyncio.Event()
 
     def look_again(self) -> None:
@@ -67,6 +69,7 @@ class Docking:
             profile: that recognised it.
         """
         self._usb, self._method = isinstance(root, UsbSource), profile.erase.method
+        self._counting = profile
         try:
             async with self._workers.worker(self._bay.bay, stall_after_s=self._stall_after_s) as worker:
                 await self._unless_doubled(self._rounds(worker, root, profile))
@@ -247,6 +250,8 @@ class Docking:
         changes += marked_since({file.path: file for file in scan.files}, [*met.items(), *todo.continued.items()])
         if changes:
             await self._dock.journal.record(*changes)
+        if fresh:
+            await self._look_for_gaps()
         for old in todo.superseded:
             await asyncio.to_thread(self._dock.spool.discard, old.recording_id)
         rows = {each.recording_id: each for each in await self._dock.journal.recordings(camera=self._camera, states=LIVING)}
@@ -255,6 +260,27 @@ class Docking:
         self._bay.present = erased | {id_: Presence(rows[id_], kinds[path]) for path, id_ in bound.items()}
         self._bay.problems = {file.path: file.problem for file in scan.files if file.problem}
         return {path: rows[id_] for path, id_ in bound.items()}
+
+    async def _look_for_gaps(self) -> None:
+        """Compare the numbers in the new recordings' names with those that the docking before it brought; once in a docking."""
+        profile, self._counting = self._counting, None
+        if profile is None or profile.numbering is None:
+            return
+        known = await self._dock.journal.recordings(camera=self._camera)
+        before = next((each.docking for each in reversed(known) if each.docking != self._id), None)
+        missing = gaps(
+            (each.path for each in known if each.docking == before),
+            (each.path for each in known if each.docking == self._id and each.sidecar_of is None),
+            profile.numbering,
+        )
+        standing = [each for each in await self._dock.journal.alerts() if each.ended is None and each.subject == self._camera]
+        changes: list[custody.Change] = [
+            custody.AlertEnded(each.kind, each.subject) for each in standing if each.kind == Kind.NUMBERING
+        ]
+        if missing:
+            alert = numbering_alert(self._camera, missing)
+            changes.append(custody.AlertBegun(alert.kind, alert.subject, alert.message))
+        await self._dock.journal.record(*changes)
 
     def _new(self, file: ScannedFile, bound: dict[bytes, str]) -> Recording:
         if file.identity is None:

@@ -39,6 +39,7 @@ person should do next.
     |   +-- EraseFailedError        the camera did not do what it was told
     +-- LampError                   a bay's lamp cannot show what it should
     +-- EvidenceError               no bundle can be made of what was asked for
+    +-- AlertError                  a person could not be told (transient)
     +-- WorkerError                 the process that reads one bay failed
     +-- VaultError                  the vault cannot serve (its store, key or tokens)
 """
@@ -331,6 +332,14 @@ class EvidenceError(DockError):
     """No evidence bundle can be made of what was asked for; nothing was written."""
 
     code = "evidence"
+
+
+class AlertError(DockError):
+    """A channel did not take the news of an alert; the dock tries again by itself."""
+
+    transient = True
+    code = "alert"
+    default_hint = "Admins: check alerts in the site file, and the server that it names."
 
 
 class WorkerError(DockError):

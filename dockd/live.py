@@ -1,9 +1,11 @@
 """What of the site file may change while the dock runs, and the wish to have it read again."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dockd.alerts.channel import Channel
+from dockd.core.alerts import Rules
 from dockd.core.policy import Policy
 
 
@@ -16,12 +18,16 @@ class Orders:
         may_erase_usb: the same of those in USB bays.
         policy: what the agency's policy says of recordings.
         assigned: whose each camera is, by serial.
+        alerts: when a person is told.
+        channels: how, besides the log.
     """
 
     may_erase: bool = False
     may_erase_usb: bool = False
     policy: Policy = field(default_factory=Policy)
     assigned: Mapping[str, str] = field(default_factory=dict)
+    alerts: Rules = field(default_factory=Rules)
+    channels: Sequence[Channel] = ()
 
 
 class Live:

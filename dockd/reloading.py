@@ -10,19 +10,25 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import structlog
 from watchdog.observers.inotify_c import InotifyFD
 
+from dockd.alerts.channel import Channel
+from dockd.alerts.webhook import Webhook
 from dockd.bays.watching import FolderWatch, Happened
 from dockd.board import Configuration
 from dockd.config.acceptance import Acceptance, Running, command_for, in_force, path_of
 from dockd.config.difference import differences, taken_over
 from dockd.config.model import Site
+from dockd.config.office import Alerts
 from dockd.config.policy import policy_of
 from dockd.config.profile import load_profiles
 from dockd.core import custody
+from dockd.core.alerts import Rules, Shift
 from dockd.dock import Dock
 from dockd.errors import ConfigError
 from dockd.live import Orders
@@ -36,12 +42,31 @@ _QUIET_S = 0.3
 def orders_of(site: Site) -> Orders:
     """What a site file says of what may change live."""
     erased = site.erase.policy != "never"
+    shifts = {
+        each.serial: Shift(time.fromisoformat(each.shift_ends), each.officer)
+        for each in site.cameras
+        if each.shift_ends is not None
+    }
     return Orders(
         may_erase=erased and site.erase.directory_erase,
         may_erase_usb=erased,
         policy=policy_of(site),
         assigned={each.serial: each.officer for each in site.cameras if each.officer is not None},
+        alerts=Rules(site.alerts.undocked_hours, ZoneInfo(site.time_zone), shifts),
+        channels=_channels(site.alerts),
     )
+
+
+def _channels(told: Alerts) -> tuple[Channel, ...]:
+    channels: list[Channel] = []
+    if (hook := told.webhook) is not None:
+        channels.append(Webhook(hook.url, hook.token_file))
+    if (mail := told.email) is not None:
+        from dockd.alerts.mail import Mail, MailServer  # noqa: PLC0415 - 2 MB that most docks can do without
+
+        server = MailServer(mail.server, mail.port, mail.security, mail.user, mail.password_file)
+        channels.append(Mail(server, mail.sender, mail.to))
+    return tuple(channels)
 
 
 def accepted(acceptance: Acceptance) -> custody.Noted:

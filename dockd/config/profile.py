@@ -150,6 +150,17 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             examples=[["System Volume Information/*"]],
         ),
     ] = ()
+    numbering: (
+        Annotated[
+            re.Pattern[str],
+            Meta(
+                description="Its only group is the number in a recording's name; a gap in the numbers is an alert.",
+                examples=["^CLIP([0-9]{4})"],
+            ),
+            rules.EXPRESSION,
+        ]
+        | None
+    ) = None
     marks: Annotated[MarksInSidecars, Meta(description="How sidecars say what a recording is.")] | None = None
     serial: Annotated[Fact, Meta(description="Its serial. Without it, the folder's name serves.")] | None = None
     battery: Annotated[Fact, Meta(description="Its battery's charge in per cent.")] | None = None
@@ -256,6 +267,7 @@ def _profile(content: ProfileFile) -> Profile:
         filesystem=content.filesystem or "",
         owner=content.owner or 0,
         volumes=tuple(_volume(each, content.filesystem or "") for each in content.volumes),
+        numbering=content.numbering,
         marks=None
         if content.marks is None
         else MarkLines(content.marks.category, content.marks.first_amendment, content.marks.critical),

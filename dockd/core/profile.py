@@ -74,6 +74,7 @@ class Profile:
         owner: the user who writes on them, where the file system knows owners.
         volumes: what such a camera shows, if that is not exactly one; each is a folder of its root then.
         marks: what sidecars say of their recordings, None if nothing.
+        numbering: its only group is the number in a recording's name, None where names have none that shows what is missing.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Profile:
     owner: int = 0
     volumes: tuple[NamedVolume, ...] = ()
     marks: MarkLines | None = None
+    numbering: re.Pattern[str] | None = None
 
     def is_device(self, vendor: int, product: int) -> bool:
         """Whether a USB device with these numbers is such a camera."""

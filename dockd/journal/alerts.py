@@ -15,6 +15,10 @@ WHERE ended IS NULL OR (
     SELECT count(*) FROM alert_told WHERE alert_told.alert = alert.number AND phase = 'begun'
 )
 ORDER BY number"""
+_DOCKED = "SELECT camera, started, ended FROM docking WHERE number IN (SELECT max(number) FROM docking GROUP BY camera)"
+_WAITING = """
+SELECT camera, priority, count(*), min(seen) FROM recording
+WHERE state IN ('seen', 'copying', 'verified', 'uploading', 'refused') GROUP BY camera, priority"""
 _TOLD = "SELECT phase, channel FROM alert_told WHERE alert = ?"
 _BEGIN = "INSERT INTO alert (kind, subject, message, begun) VALUES (?, ?, ?, ?)"
 _END = "UPDATE alert SET ended = ? WHERE kind = ? AND subject = ? AND ended IS NULL"
@@ -52,6 +56,16 @@ def unfinished(connection: sqlite3.Connection) -> list[AlertKept]:
 
 def _told(connection: sqlite3.Connection, number: int) -> frozenset[tuple[str, str]]:
     return frozenset((phase, channel) for phase, channel in connection.execute(_TOLD, (number,)))
+
+
+def last_docked(connection: sqlite3.Connection) -> dict[str, tuple[str, str | None]]:
+    """When each camera's last docking began, and ended unless it stands in a bay; RFC 3339, by serial."""
+    return {camera: (started, ended) for camera, started, ended in connection.execute(_DOCKED)}
+
+
+def waiting(connection: sqlite3.Connection) -> list[tuple[str, int, int, str]]:
+    """Camera, priority, how many of its recordings the archive does not have, and when the oldest of them was seen first."""
+    return connection.execute(_WAITING).fetchall()
 
 
 def begin(connection: sqlite3.Connection, kind: str, subject: str, message: str, now: str) -> None:

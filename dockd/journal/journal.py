@@ -151,6 +151,14 @@ class Journal:
         """Every alert that stands, or of whose end somebody still has to be told, oldest first."""
         return await self._read(alerts.unfinished)
 
+    async def last_docked(self) -> dict[str, tuple[str, str | None]]:
+        """When each camera's last docking began, and ended unless it stands in a bay; RFC 3339, by serial."""
+        return await self._read(alerts.last_docked)
+
+    async def waiting(self) -> list[tuple[str, int, int, str]]:
+        """Camera, priority, how many recordings the archive does not have, and when the oldest of them was seen (RFC 3339)."""
+        return await self._read(alerts.waiting)
+
     async def head(self) -> int:
         """The number of the newest custody entry, 0 in an empty log."""
         return await self._read(orders.head)
