@@ -38,6 +38,9 @@ _log = structlog.get_logger(__name__)
 
 _ASKING = 4
 
+_SHOWN_ANEW_S = 15.0
+"""Far longer than udev takes to tell of a volume that was not there before."""
+
 
 class _Evidence(TypedDict):
     """What both permits are minted from."""
@@ -98,6 +101,25 @@ class Clearer:
         finally:
             self._show_erasing(erasing=False)
         return lost
+
+    async def resume(self, unfinished: messages.Unfinished) -> None:
+        """Have a clear finished that was broken off in an earlier docking; its permit stands, and the eraser has kept it.
+
+        Raises:
+            DockError: the camera or the eraser cannot go on.
+        """
+        self._bay.phase = Phase.CLEARING
+        self._show_erasing(erasing=True)
+        _log.info("clearing goes on", bay=self._bay.bay, camera=unfinished.camera, begun=unfinished.docking)
+        try:
+            done = await self._worker.resume()
+            change = custody.ClearanceFinished(unfinished.camera, self._bay.bay, unfinished.docking, done.erasure)
+            await self._dock.journal.record(change)
+            _log.info("camera cleared", camera=unfinished.camera, docking=unfinished.docking, method=done.erasure.method.value)
+            if done.repartitioned:
+                await self._dock.clock.sleep(_SHOWN_ANEW_S)  # the bay tells of it again, which ends this docking
+        finally:
+            self._show_erasing(erasing=False)
 
     def _show_erasing(self, *, erasing: bool) -> None:
         """Whoever takes a camera while it is written to may leave it so that it does not start."""

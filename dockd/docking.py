@@ -34,6 +34,7 @@ from dockd.core.usb import UsbSource
 from dockd.dock import Dock
 from dockd.errors import CameraBarredError, CameraGoneError, CameraUnknownError, DockError, SourceChangedError
 from dockd.journal.orders import Verdict
+from dockd.offload import messages
 from dockd.offload.workers import BayWorker, Workers
 from dockd.offloading import Offloader
 
@@ -83,7 +84,7 @@ class Docking:
         self._worker = worker
         clearer = Clearer(self._dock, self._bay, worker)
         offloader = Offloader(self._dock, self._bay, worker)
-        await self._identify(root, profile)
+        await self._identify(root, profile, clearer)
         while True:
             self._look_again.clear()
             unsettled = await self._round(offloader, clearer)
@@ -93,7 +94,7 @@ class Docking:
                 await worker.rest()
             await self._news_of_camera(_UNSETTLED_S if unsettled else None)
             if rests:
-                await worker.open(root, profile)
+                await self._opened(root, profile, clearer)
 
     async def _news_of_camera(self, at_most_s: float | None) -> bool:
         """Wait until something on the camera changed, or for so long; whether it changed."""
@@ -132,15 +133,22 @@ class Docking:
         self._bay.phase = phase
         self._dock.board.tell()
 
-    async def _identify(self, root: Path | UsbSource, profile: Profile) -> None:
+    async def _opened(self, root: Path | UsbSource, profile: Profile, clearer: Clearer) -> messages.Identified:
+        """The camera, opened; one whose clearing was broken off is cleared first."""
+        while isinstance(told := await self._worker.open(root, profile), messages.Unfinished):
+            await clearer.resume(told)
+            self._show(Phase.IDENTIFYING)
+        return told
+
+    async def _identify(self, root: Path | UsbSource, profile: Profile, clearer: Clearer) -> None:
         self._show(Phase.IDENTIFYING)
-        facts = await self._worker.open(root, profile)
+        facts = await self._opened(root, profile, clearer)
         while profile.serial is not None and not facts.named:
             # A camera whose tree is still appearing has not shown its identity file yet; one without any is quiet.
             self._look_again.clear()
             if not await self._news_of_camera(_QUIET_S):
                 break
-            facts = await self._worker.open(root, profile)
+            facts = await self._opened(root, profile, clearer)
         await self._missed_elsewhere(facts.serial)
         self._camera = facts.serial
         self._bay.camera, self._bay.docking = facts.serial, self._id

@@ -30,7 +30,7 @@ from dockd.core.names import shown
 from dockd.core.profile import Profile, classify
 from dockd.core.usb import UsbSource, Volume
 from dockd.dsse import PinnedKeys
-from dockd.helper import client, wire
+from dockd.helper import client, told, wire
 from dockd.helper.attaching import attached
 from dockd.medium import Lanes, measure
 from dockd.offload import durable, messages
@@ -57,6 +57,7 @@ class Worker:
         self._folder_name = ""
         self._session: client.Session | None = None
         self._volume: Volume | None = None
+        self._unfinished: told.UnfinishedClearError | None = None
         self._bay = self._serial = ""
         self._examination: eraser.Examination | None = None
 
@@ -107,6 +108,8 @@ class Worker:
                 self._open(root, profile)
             case messages.Rest():
                 self._detach()
+            case messages.Resume():
+                self._resume()
             case messages.Scan():
                 self._emit(messages.Scanned(self._scan()))
             case messages.Copy(spool, jobs):
@@ -154,14 +157,27 @@ class Worker:
             self._session = None
 
     def _open(self, root: str | UsbSource, profile: Profile) -> None:
+        self._unfinished = None
         if isinstance(root, UsbSource):
-            self._root, self._folder_name = self._attached(root, profile), root.serial
+            try:
+                self._root, self._folder_name = self._attached(root, profile), root.serial
+            except told.UnfinishedClearError as exc:
+                self._unfinished = exc
+                self._emit(messages.Unfinished(exc.camera, exc.docking))
+                return
         else:
             self._root, self._folder_name = open_root(Path(root)), Path(root).name
         self._profile = profile
         facts = identify(self._root, profile, self._folder_name)
         self._serial = facts.serial
         self._emit(messages.Identified(facts.serial, facts.named, facts.battery_percent, facts.officer))
+
+    def _resume(self) -> None:
+        if self._unfinished is None or self._session is None:
+            msg = "no camera was left unfinished"
+            raise RuntimeError(msg)
+        done = self._session.resume(self._unfinished, self._alive)
+        self._emit(messages.Resumed(done.erasure, done.repartitioned))
 
     def _scan(self) -> CameraScan:
         """A walk made now, with the serial that the camera shows now."""
@@ -198,9 +214,9 @@ class Worker:
     def _examine(self, paths: list[bytes]) -> None:
         if self._session is not None:
             self._close_root()
-            told = self._session.examine(paths, self._alive)
-            rehashes = list(told.rehashes.items())
-            self._emit(messages.Examined(told.scan, rehashes, told.nonce, told.method, list(told.obstacles)))
+            its = self._session.examine(paths, self._alive)
+            rehashes = list(its.rehashes.items())
+            self._emit(messages.Examined(its.scan, rehashes, its.nonce, its.method, list(its.obstacles)))
             return
         self._examination = eraser.examine(self._root, self._scan(), paths, self._read)
         seen = self._examination

@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
 from typing import Literal, Self
 
 from dockd.core.clearance import CameraScan, Rehash, ScannedFile
@@ -23,6 +22,7 @@ from dockd.errors import (
     WorkerError,
 )
 from dockd.helper import wire
+from dockd.helper.told import Examined, UnfinishedClearError
 
 _BATCH_BYTES, _BATCH_PATHS = wire.FRAME_LIMIT_BYTES - 1024, 1024
 _HINT = "Admins: systemctl status dockd-helper.socket dockd-helper.service"
@@ -188,23 +188,6 @@ def _told(path: str, request: wire.AnyRequest) -> list[wire.AnyReply]:
         return list(session.answers(request))
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What the helper itself saw of a camera: the ground of its permit, and of the daemon's.
-
-    Attributes:
-        nonce: every statement must repeat it.
-        method: the most that the helper will do.
-        obstacles: why it would not clear the camera.
-    """
-
-    scan: CameraScan
-    rehashes: Mapping[bytes, Rehash]
-    nonce: str
-    method: Method
-    obstacles: tuple[str, ...]
-
-
 class Session:
     """A worker's session: one volume at a time, mounted until the session is closed or its process ends."""
 
@@ -232,12 +215,15 @@ class Session:
         Raises:
             CameraUnknownError: it cannot be mounted; the words say why.
             CameraGoneError: the disk is not there any more.
+            UnfinishedClearError: it was being cleared when it was pulled or the power failed.
             WorkerError: the helper cannot be asked.
         """
         return self._opened(wire.Open(bay, volume.diskseq, volume.partition))
 
     def _opened(self, request: wire.Open | wire.OpenSeveral) -> int:
         reply, root = self._asked(request)
+        if isinstance(reply, wire.Unfinished) and isinstance(request, wire.Open):
+            raise UnfinishedClearError(reply.camera, reply.docking, request.bay, request.diskseq)
         if not isinstance(reply, wire.Opened) or root < 0:
             raise _unexpected(reply)
         return root
@@ -298,6 +284,10 @@ class Session:
         for demand in demands:
             self._noted(demand)
         return self._erased(wire.Erase(docking, method), alive)
+
+    def resume(self, unfinished: UnfinishedClearError, alive: Callable[[int], None]) -> wire.Erased:
+        """Have a clear finished that was broken off; raises as `erase`."""
+        return self._erased(wire.Resume(unfinished.bay, unfinished.diskseq), alive)
 
     def _erased(self, request: wire.AnyRequest, alive: Callable[[int], None]) -> wire.Erased:
         for reply in self.answers(request, alive):

@@ -37,10 +37,15 @@ class Where:
 
 
 class Docked:
-    """A camera's volume; `docked` makes it, with nothing mounted yet."""
+    """A camera's volume; `docked` makes it, with nothing mounted yet.
+
+    Attributes:
+        partition: which of the disk's is mounted, 0 for the disk itself.
+    """
 
     def __init__(self, sysfs: Sysfs, device: Path, profile: Profile, where: Where) -> None:
         self.sysfs, self.device, self.profile, self.where = sysfs, device, profile, where
+        self.partition = where.partition
         self._address = sysfs.address(device)
         self._turn = in_turn(where.folder, where.diskseq)
         try:
@@ -53,7 +58,7 @@ class Docked:
     @property
     def volume(self) -> int:
         """The descriptor of the volume."""
-        return self.disk.volume(self.where.partition)
+        return self.disk.volume(self.partition)
 
     def mount(self) -> None:
         """Mount it read-only.
@@ -158,7 +163,7 @@ class Docked:
             if disk.number != self.disk.disk.number:
                 others.append(f"its disk {disk.path.name} was not looked through")
                 continue
-            others += [f"partition {each} was not looked through" for each in parts if each != self.where.partition]
+            others += [f"partition {each} was not looked through" for each in parts if each != self.partition]
         return others
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from dockd.camera.identify import identify
-from dockd.camera.tree import MOST_NAME_BYTES, walk
+from dockd.camera.tree import MOST_NAME_BYTES, unreadable, walk
 from dockd.clearance import eraser
 from dockd.core.clearance import CameraScan, ClearancePermit, Holds
 from dockd.core.erasure import Erasure, Method, weaker
@@ -19,9 +19,12 @@ from dockd.core.profile import classify
 from dockd.dsse import PinnedKeys
 from dockd.errors import CameraError, CameraGoneError, ClearanceRefusedError, EraseFailedError, ProofRefusedError
 from dockd.helper import wire
+from dockd.helper.begun import BegunBook, Fresh
+from dockd.helper.clearing import clear, prepared
 from dockd.helper.docked import Docked
 from dockd.helper.formats import needs_repair, unclean
 from dockd.helper.permitted import Permitted
+from dockd.helper.sectors import NotRebuiltError
 from dockd.helper.sysfs import serial
 from dockd.helper.trimming import trim
 
@@ -33,15 +36,17 @@ class CameraEraser:
 
     Args:
         camera: its volume, mounted read-only; no client has a descriptor of it.
+        book: where it is written down that a clear begins.
         alive: told bytes or entries as the work goes on.
     """
 
-    def __init__(self, camera: Docked, alive: Alive) -> None:
-        self._camera, self._alive = camera, alive
+    def __init__(self, camera: Docked, book: BegunBook, alive: Alive) -> None:
+        self._camera, self._book, self._alive = camera, book, alive
         self._wanted: dict[bytes, None] = {}
         self._wanted_bytes = 0
         self._examination: eraser.Examination | None = None
         self._obstacles: tuple[str, ...] = ()
+        self._fresh: Fresh | None = None
         self._demands: dict[bytes, eraser.Demand] = {}
 
     def want(self, paths: Iterable[bytes]) -> None:
@@ -73,10 +78,13 @@ class CameraEraser:
         try:
             scan = self._scan(root)
             examination = eraser.examine(root, scan, wanted, lambda _, count: self._alive(count))
+            if method is Method.CLEAR:
+                self._obstacles = tuple(self._standing(root))
+        except OSError as exc:
+            raise unreadable(root, b"", exc) from exc
         finally:
             os.close(root)
         self._examination = examination
-        self._obstacles = tuple(self._standing()) if method is Method.CLEAR else ()
         return examination, method, self._obstacles
 
     def forget(self) -> None:
@@ -84,7 +92,7 @@ class CameraEraser:
         self._wanted.clear()
         self._wanted_bytes = 0
         self._examination = None
-        self._obstacles = ()
+        self._obstacles, self._fresh = (), None
         self._demands.clear()
 
     def demand(self, demand: wire.Demand) -> None:
@@ -114,7 +122,8 @@ class CameraEraser:
             EraseFailedError: the camera did not do it.
             CameraError: it cannot be read, or left.
         """
-        examination, demands, obstacles = self._examination, list(self._demands.values()), self._obstacles
+        examination, demands = self._examination, list(self._demands.values())
+        obstacles, fresh = self._obstacles, self._fresh
         self.forget()
         if examination is None:
             msg = "the camera was not examined"
@@ -125,8 +134,15 @@ class CameraEraser:
             raise ClearanceRefusedError(msg)
         self._camera.is_still_there(permitted)
         keys = PinnedKeys(*permitted.keys)
+        if method is Method.CLEAR and fresh is not None:
+            whole = eraser.permit_whole(
+                examination, demands, keys, dock=permitted.dock, docking=docking, holds=holds, obstacles=obstacles
+            )
+            _promised(whole.clearance, now)
+            return clear(self._camera, whole, fresh, self._book, self._alive)
         if method is Method.CLEAR:
-            raise ClearanceRefusedError("; ".join(obstacles))
+            msg = f"the camera cannot be cleared as a whole: {'; '.join(obstacles)}"
+            raise ClearanceRefusedError(msg)
         permit = eraser.permit(examination, demands, keys, dock=permitted.dock, docking=docking, holds=holds)
         _promised(permit, now)
         return self._delete(permit)
@@ -150,13 +166,16 @@ class CameraEraser:
         facts = identify(root, self._camera.profile, serial(self._camera.device))
         return CameraScan(facts.serial, classify(self._camera.profile, walk(root, self._alive)))
 
-    def _standing(self) -> Iterable[str]:
+    def _standing(self, root: int) -> Iterable[str]:
         """What stands against overwriting all of it."""
-        yield "this version deletes only"
         yield from self._camera.unseen()
         words = unclean(self._camera.volume, self._camera.profile.filesystem)
         if words:
             yield words
+        try:
+            self._fresh = prepared(self._camera, root)
+        except NotRebuiltError as exc:
+            yield str(exc)
 
     def _delete(self, permit: ClearancePermit) -> Erasure:
         repaired = needs_repair(self._camera.volume, self._camera.profile.filesystem)

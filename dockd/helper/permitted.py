@@ -62,7 +62,8 @@ def permitted(site_file: Path) -> Permitted:
         return Permitted(ports, profiles, site.dock, lamps=lamps)
     _only_root_writes([path_of(site_file)])
     force = restrained(site, accepted.content.guarded)
-    return Permitted(ports, profiles, site.dock, (force.archive.key,), Method(force.erase.policy), lamps)
+    keys = tuple(key for key in (force.archive.key,) if key)  # an archive that signs nothing has none
+    return Permitted(ports, profiles, site.dock, keys, Method(force.erase.policy), lamps)
 
 
 class Current:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from dockd.clock import Clock, SystemClock, rfc3339
+from dockd.core.erasure import Method, weaker
 from dockd.errors import (
     CameraGoneError,
     CameraUnknownError,
@@ -19,6 +20,8 @@ from dockd.errors import (
     ProofRefusedError,
 )
 from dockd.helper import guard, kept, wire
+from dockd.helper.begun import BegunBook
+from dockd.helper.clearing import device_of, finish
 from dockd.helper.docked import Docked, Where, docked
 from dockd.helper.erasing import CameraEraser
 from dockd.helper.holds import HoldBook
@@ -37,6 +40,10 @@ IDLE_S = 30.0
 POWER_NOTES = "power"
 """The folder, beside where sessions mount, that tells which ports are off."""
 _ALIVE_EVERY_S = 0.2
+
+
+class ClientGoneError(Exception):
+    """Nobody listens any more: no error of the camera's."""
 
 
 class Session:
@@ -64,7 +71,7 @@ class Session:
         clock: Clock | None = None,
     ) -> None:
         self._conversation, self._uid, self._permitted, self._sysfs, self._where = conversation, uid, permitted, sysfs, where
-        self._holds, self._clock = HoldBook(state), clock or SystemClock()
+        self._holds, self._begun, self._clock = HoldBook(state), BegunBook(state), clock or SystemClock()
         self._bay = ""
         self._camera: Docked | Several | None = None
         self._eraser: CameraEraser | None = None
@@ -82,7 +89,7 @@ class Session:
                 if request is None:
                     return
                 self._answer(request)
-        except (wire.ProtocolError, OSError) as exc:
+        except (wire.ProtocolError, ClientGoneError, OSError) as exc:
             _log.warning("session ended", bay=self._bay, uid=self._uid, why=str(exc))
         finally:
             if self._camera is not None:
@@ -129,9 +136,9 @@ class Session:
                 return wire.Noted(), -1
             case wire.PlaceHold() | wire.LiftHold() | wire.ListHolds():
                 return self._hold(request), -1
-            case wire.Resume():
-                msg = "nothing was left unfinished"
-                raise ClearanceRefusedError(msg)
+            case wire.Resume(bay, diskseq):
+                self._belongs_to(bay)
+                return self._resume(Where(bay, diskseq, 0, self._uid, self._where)), -1
             case _:
                 return self._erasing(request), -1
 
@@ -165,7 +172,11 @@ class Session:
         self._unsaid += count
         now = self._clock.monotonic()
         if now - self._said_s >= _ALIVE_EVERY_S:
-            self._say(wire.Alive(self._unsaid))
+            try:
+                self._say(wire.Alive(self._unsaid))
+            except OSError as exc:
+                msg = "nobody waits for the end of it"
+                raise ClientGoneError(msg) from exc
             self._unsaid, self._said_s = 0, now
 
     def _hold(self, order: wire.PlaceHold | wire.LiftHold | wire.ListHolds) -> wire.AnyReply:
@@ -197,13 +208,16 @@ class Session:
             raise CameraUnknownError(msg)
         camera = docked(self._sysfs, self._permitted(), where)
         try:
+            if (begun := self._begun.found(camera.disk.descriptor, device_of(camera))) is not None:
+                camera.close()
+                return wire.Unfinished(begun.camera, begun.docking), -1
             camera.mount()
             camera.hand_over()
             root = camera.root()
         except BaseException:
             camera.close()
             raise
-        self._camera, self._eraser = camera, CameraEraser(camera, self._alive)
+        self._camera, self._eraser = camera, CameraEraser(camera, self._begun, self._alive)
         _log.info("opened", bay=where.bay, diskseq=where.diskseq, partition=where.partition, filesystem=camera.profile.filesystem)
         return wire.Opened(camera.profile.filesystem), root
 
@@ -220,6 +234,31 @@ class Session:
         self._camera = camera
         _log.info("opened", bay=bay, volumes=[each.name for each in parts])
         return wire.Opened(camera.profile.filesystem), root
+
+    def _resume(self, where: Where) -> wire.AnyReply:
+        """Finish what an earlier session began, if its token is still there, and nothing was ordered since that forbids it."""
+        if self._camera is not None:
+            msg = "a volume is open in this session"
+            raise CameraUnknownError(msg)
+        permitted = self._permitted()
+        camera = docked(self._sysfs, permitted, where)
+        try:
+            begun = self._begun.found(camera.disk.descriptor, device_of(camera))
+            if begun is None:
+                msg = "nothing was left unfinished"
+                raise ClearanceRefusedError(msg)
+            if weaker(permitted.erase, camera.profile.erase.method) is not Method.CLEAR:
+                msg = "clearing this camera was broken off, and the site file or its profile no longer allows it"
+                raise ClearanceRefusedError(msg, hint="Its recordings are in the archive. Call your admin.")
+            if begun.camera in self._holds.standing().cameras:
+                msg = f"clearing camera {begun.camera} was broken off, and the camera is on hold by now"
+                raise ClearanceRefusedError(msg, hint="Ask your admin.")
+            camera.partition = begun.partition
+            erasure, repartitioned = finish(camera, begun, self._begun, self._alive)
+        finally:
+            camera.close()
+        _log.info("cleared", bay=self._bay, camera=begun.camera, docking=begun.docking, files=erasure.files)
+        return wire.Erased(erasure, repartitioned)
 
     def _release(self) -> None:
         if self._camera is not None:

@@ -22,7 +22,7 @@ _HEADER = struct.Struct("!I")
 
 
 class Open(msgspec.Struct, tag=True, frozen=True):
-    """Open the camera, in a folder or at a USB port, and say who it is. Answer: `Identified`."""
+    """Open the camera, in a folder or at a USB port, and say who it is. Answer: `Identified`, or `Unfinished`."""
 
     root: str | UsbSource
     profile: Profile
@@ -30,6 +30,10 @@ class Open(msgspec.Struct, tag=True, frozen=True):
 
 class Rest(msgspec.Struct, tag=True, frozen=True):
     """Let go of a camera at a USB port until it is opened again: nothing of it stays mounted. Answer: `Done` alone."""
+
+
+class Resume(msgspec.Struct, tag=True, frozen=True):
+    """Finish the clear that `Unfinished` spoke of. Answer: `Resumed`."""
 
 
 class Scan(msgspec.Struct, tag=True, frozen=True):
@@ -94,7 +98,7 @@ class Erase(msgspec.Struct, tag=True, frozen=True):
         return Holds(frozenset(self.held_cameras), frozenset(self.held_recordings))
 
 
-Command = Open | Rest | Scan | Copy | Recognise | Examine | Erase
+Command = Open | Rest | Resume | Scan | Copy | Recognise | Examine | Erase
 
 
 class Identified(msgspec.Struct, tag=True, frozen=True):
@@ -104,6 +108,20 @@ class Identified(msgspec.Struct, tag=True, frozen=True):
     named: bool
     battery_percent: int | None
     officer: str | None
+
+
+class Unfinished(msgspec.Struct, tag=True, frozen=True):
+    """Nothing of the camera can be read: a clear of it was broken off, in the docking of that id, and can be finished."""
+
+    camera: str
+    docking: str
+
+
+class Resumed(msgspec.Struct, tag=True, frozen=True):
+    """It is finished. `repartitioned` if the camera's volumes were made known anew, so that its bay will tell of it again."""
+
+    erasure: Erasure
+    repartitioned: bool
 
 
 class Scanned(msgspec.Struct, tag=True, frozen=True):
@@ -183,7 +201,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     hint: str
 
 
-Report = Identified | Scanned | Moved | Copied | Known | Skipped | Examined | Erased | Done | Failed
+Report = Identified | Unfinished | Resumed | Scanned | Moved | Copied | Known | Skipped | Examined | Erased | Done | Failed
 
 
 def _plain(value: object) -> object:

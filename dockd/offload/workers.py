@@ -257,10 +257,15 @@ class BayWorker:
             msg = f"bay {self._bay}: the worker process said something that is no message: {exc}"
             raise errors.WorkerError(msg) from exc
 
-    async def open(self, root: Path | UsbSource, profile: Profile) -> messages.Identified:
+    async def open(self, root: Path | UsbSource, profile: Profile) -> messages.Identified | messages.Unfinished:
         """Open the camera; raises as `ask`."""
         source = str(root) if isinstance(root, Path) else root
-        return await self._only(messages.Open(source, profile), messages.Identified)
+        reports = [report async for report in self.ask(messages.Open(source, profile))]
+        return _one([each for each in reports if isinstance(each, messages.Identified | messages.Unfinished)], "Open")
+
+    async def resume(self) -> messages.Resumed:
+        """Finish the clear that `open` found broken off; raises as `ask`."""
+        return await self._only(messages.Resume(), messages.Resumed)
 
     async def rest(self) -> None:
         """Let go of a camera at a USB port until it is opened again; raises as `ask`."""
@@ -273,11 +278,14 @@ class BayWorker:
 
     async def _only(self, command: messages.Command, kind: type[_R]) -> _R:
         """The one report of that kind that the command is answered with."""
-        found = [report async for report in self.ask(command) if isinstance(report, kind)]
-        if len(found) != 1:
-            msg = f"{type(command).__name__} was answered with {len(found)} reports of {kind.__name__}"
-            raise RuntimeError(msg)
-        return found[0]
+        return _one([report async for report in self.ask(command) if isinstance(report, kind)], type(command).__name__)
+
+
+def _one(found: list[_R], command: str) -> _R:
+    if len(found) != 1:
+        msg = f"{command} was answered with {len(found)} reports of what it asks for"
+        raise RuntimeError(msg)
+    return found[0]
 
 
 def _error(failed: messages.Failed) -> errors.DockError:

@@ -98,6 +98,10 @@ class BaySysfs:
         path.mkdir(parents=True)
         number = node.stat().st_rdev
         (path / "dev").write_text(f"{os.major(number)}:{os.minor(number)}\n")
+        for attribute in ("size", "start"):
+            real = Path("/sys/class/block", node.name, attribute)
+            if real.exists():
+                (path / attribute).write_text(real.read_text())
         (self.root / "class/block" / path.name).symlink_to(path)
 
 

@@ -2,20 +2,23 @@
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
+
 from dockd.core.erasure import Erasing, Erasure, Method
 from dockd.core.profile import Profile, Source, UsbId
 from dockd.core.proof import StatementKind
 from dockd.core.recording import StoredObject
 from dockd.core.usb import Volume
-from dockd.helper import client, wire
+from dockd.helper import client, overwriting, wire
 from dockd.helper.permitted import Permitted
-from tests.sim.bay_sysfs import BAY, PORT, diskseq, loop_device
+from tests.sim.bay_sysfs import BAY, PORT, add_partition, diskseq, loop_device
 from tests.sim.evidence import DOCK, Notary, measure
 from tests.sim.helper_here import HelperHere
 from tests.sim.usb_devices import BULK
@@ -74,12 +77,13 @@ class EraseBench:
     node: Path
     device: Path
     notary: Notary
+    partition: int = 0
     content: dict[bytes, bytes] = field(default_factory=lambda: dict(CONTENT))
 
     @property
     def volume(self) -> Volume:
         """What is asked for."""
-        return Volume(diskseq(self.node), 0)
+        return Volume(diskseq(self.node), self.partition)
 
     @contextmanager
     def opened(self) -> Iterator[client.Session]:
@@ -120,14 +124,45 @@ class EraseBench:
         return Path("/sys/class/block", self.node.name, "ro").read_text().strip() == "1"
 
 
+def obey_orders(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Have helpers that are forked from here obey files in `folder`.
+
+    `cut`: die when more bytes than it says were written to a camera that is being cleared; once.
+    `spoil`: the disk whose image it names gives back something else than was written.
+    """
+    write, samples = overwriting._Overwriting._write, overwriting._Overwriting._samples
+    cut, spoil = folder / "cut", folder / "spoil"
+    written = 0
+
+    def writing(self: overwriting._Overwriting, content: memoryview, offset: int) -> None:
+        nonlocal written
+        write(self, content, offset)
+        written += len(content)
+        if cut.exists() and written > int(cut.read_text()):
+            cut.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def sampling(self: overwriting._Overwriting) -> list[int]:
+        if spoil.exists():
+            with Path(spoil.read_text()).open("r+b") as disk:
+                disk.seek(-4096, os.SEEK_END)
+                disk.write(b"x" * 4096)
+        return samples(self)
+
+    monkeypatch.setattr(overwriting._Overwriting, "_write", writing)
+    monkeypatch.setattr(overwriting._Overwriting, "_samples", sampling)
+
+
 def quiet(_: int) -> None:
     """Nobody listens for signs of life."""
 
 
 @contextmanager
-def erase_bench(helper: HelperHere, image: Path, notary: Notary) -> Iterator[EraseBench]:
-    """The camera of that image in the helper's bay."""
+def erase_bench(helper: HelperHere, image: Path, notary: Notary, *, begin_bytes: int = 0) -> Iterator[EraseBench]:
+    """The camera of that image in the helper's bay; with `begin_bytes`, its file system is in a partition that begins there."""
     with loop_device(image) as node:
         device = helper.port.plug(BULK)
-        helper.port.disk(device, node)
-        yield EraseBench(helper, image, node, device, notary)
+        if begin_bytes:
+            add_partition(node, 1, begin_bytes, image.stat().st_size - begin_bytes)
+        helper.port.disk(device, node, [1] if begin_bytes else [])
+        yield EraseBench(helper, image, node, device, notary, partition=1 if begin_bytes else 0)

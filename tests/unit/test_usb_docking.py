@@ -4,13 +4,14 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dockd.core.erasure import Method
+from dockd.core.erasure import Erasing, Method
 from dockd.core.profile import Profile, UsbId
-from dockd.core.readiness import Lamp
+from dockd.core.readiness import Lamp, Needs
 from dockd.core.recording import State
 from dockd.core.usb import UsbSource, Volume
 from dockd.helper import client
@@ -18,6 +19,7 @@ from dockd.helper.permitted import Permitted
 from tests.sim.archive import SimArchive
 from tests.sim.bay_sysfs import BAY, PORT, diskseq, loop_device
 from tests.sim.dock_here import DockHere, dock_here
+from tests.sim.erase_bench import obey_orders
 from tests.sim.helper_here import HelperHere, camera_image
 from tests.sim.usb_devices import BULK
 
@@ -41,6 +43,14 @@ def helper(tmp_path: Path, archive: SimArchive) -> Iterator[HelperHere]:
     made.start(permitted=lambda: Permitted({BAY: PORT}, (PROFILE,), "dock-1", (archive.pinned_key,), Method.DELETE))
     yield made
     made.stop()
+
+
+def camera_in(helper: HelperHere, node: Path) -> UsbSource:
+    """A camera at the port, with a serial number of its own."""
+    device = helper.port.plug(BULK)
+    (device / "serial").write_text("SER-1\n")
+    helper.port.disk(device, node)
+    return UsbSource(BAY, "SER-1", (Volume(diskseq(node), 0),), helper.path)
 
 
 def erased(dock: DockHere) -> bool:
@@ -106,6 +116,67 @@ async def test_a_usb_camera_is_erased_by_the_helper(helper: HelperHere, archive:
             await dock.until(lambda: not erased(dock))
             await dock.until(lambda: dock.bay().phase == "resting")
             assert dock.bay().failure is None
+
+
+@pytest.fixture
+def clearing(tmp_path: Path, archive: SimArchive, monkeypatch: pytest.MonkeyPatch) -> Iterator[HelperHere]:
+    """A helper that may clear, and obeys orders to break off."""
+    obey_orders(monkeypatch, tmp_path)
+    made = HelperHere(tmp_path)
+    profile = replace(PROFILE, erase=Erasing(Method.CLEAR))
+    made.start(permitted=lambda: Permitted({BAY: PORT}, (profile,), "dock-1", (archive.pinned_key,), Method.CLEAR))
+    yield made
+    made.stop()
+
+
+async def test_a_usb_camera_is_cleared_as_a_whole(clearing: HelperHere, archive: SimArchive, tmp_path: Path) -> None:
+    """The record claims what was done to every block; the camera is there afterwards, empty, and may be taken."""
+    image = camera_image(tmp_path / "card")
+    with loop_device(image) as node:
+        source = camera_in(clearing, node)
+        async with dock_here(tmp_path / "spool", archive) as dock:
+            dock.insert(source, profile=PROFILE)
+            await dock.until(lambda: erased(dock))
+            assert dock.lamp().lamp is Lamp.TAKE
+            (cleared,) = await dock.entries("camera.cleared")
+            assert (cleared["method"], cleared["overwritten"]["written_bytes"]) == ("clear", str(16 << 20))
+            assert b"footage" * 100 not in image.read_bytes()
+
+
+async def test_a_camera_that_cannot_be_cleared_is_deleted_from_and_the_record_says_why(
+    clearing: HelperHere, archive: SimArchive, tmp_path: Path
+) -> None:
+    """A camera whose file system was not closed would be for ever full if nothing less were done."""
+    with loop_device(camera_image(tmp_path / "card", dirty=True)) as node:
+        source = camera_in(clearing, node)
+        async with dock_here(tmp_path / "spool", archive) as dock:
+            dock.insert(source, profile=PROFILE)
+            await dock.until(lambda: erased(dock))
+            (cleared,) = await dock.entries("camera.cleared")
+            assert cleared["method"] == "delete"
+            assert "not closed properly" in cleared["instead"]
+
+
+async def test_a_clear_that_was_broken_off_goes_on_by_itself(clearing: HelperHere, archive: SimArchive, tmp_path: Path) -> None:
+    """Put in again, the camera is cleared from the beginning; until then it is not to be taken, and the record tells both."""
+    image = camera_image(tmp_path / "card")
+    with loop_device(image) as node:
+        source = camera_in(clearing, node)
+        (tmp_path / "cut").write_text(str(5 << 20))
+        async with dock_here(tmp_path / "spool", archive) as dock:
+            dock.insert(source, profile=PROFILE)
+            await dock.until(lambda: dock.bay().failure is not None)
+            dock.remove()
+            await dock.until(lambda: dock.bay().failure is None)
+            dock.insert(source, profile=PROFILE)
+            await dock.until(lambda: dock.bay().erasing)
+            assert dock.lamp(needs=Needs.VERIFIED).lamp is Lamp.LEAVE
+            await dock.until(lambda: dock.bay().phase == "resting" and dock.bay().scanned)
+            assert await dock.states() == {b"DCIM/A.MP4": State.ERASED}
+            (finished,) = await dock.entries("camera.clear-finished")
+            assert (finished["camera"], finished["method"], finished["files"]) == ("SER-1", "clear", 1)
+            assert finished["begun"] == (await dock.entries("camera.clearing"))[0]["docking"]
+            assert b"footage" * 100 not in image.read_bytes()
 
 
 async def test_a_hold_that_only_the_helper_knows_keeps_a_camera_until_it_is_lifted(

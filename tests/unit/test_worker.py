@@ -50,6 +50,7 @@ async def asked(worker: BayWorker, command: messages.Command) -> list[messages.R
 async def test_camera_is_opened_scanned_and_recognised(camera: Path, worker: BayWorker) -> None:
     """The worker tells who the camera is, what is on it, and what its files measure."""
     facts = await worker.open(camera, dcf())
+    assert isinstance(facts, messages.Identified)
     assert (facts.serial, facts.named, facts.battery_percent) == ("CAM-1", True, 87)
     scan = await worker.scan()
     assert [file.path for file in scan.files] == [CLIP, OTHER, b"MISC/CAMERA.TXT"]
@@ -175,7 +176,9 @@ async def test_scan_before_opening_is_a_bug(tmp_path: Path) -> None:
                 await worker.scan()
         make_camera(tmp_path / "camera", "CAM-1", recordings=1, size_bytes=10)
         async with workers.worker("1", stall_after_s=30) as worker:
-            assert (await worker.open(tmp_path / "camera", dcf())).serial == "CAM-1"
+            facts = await worker.open(tmp_path / "camera", dcf())
+            assert isinstance(facts, messages.Identified)
+            assert facts.serial == "CAM-1"
     finally:
         await asyncio.to_thread(workers.close)
 

@@ -22,7 +22,7 @@ from dockd.errors import (
     EraseFailedError,
     ProofRefusedError,
 )
-from dockd.helper import client, wire
+from dockd.helper import client, told, wire
 from dockd.helper.permitted import Permitted
 from dockd.helper.session import Session
 from dockd.helper.sysfs import Sysfs
@@ -89,7 +89,7 @@ def test_many_wanted_files_with_long_names_fit_into_frames(bench: EraseBench) ->
         assert session.examine([*paths, CLIP], quiet).rehashes.keys() == {CLIP}
 
 
-Attack = Callable[[EraseBench, client.Session, client.Examined], object]
+Attack = Callable[[EraseBench, client.Session, told.Examined], object]
 
 
 def demanding(*demands: wire.Demand) -> Attack:
@@ -97,40 +97,40 @@ def demanding(*demands: wire.Demand) -> Attack:
     return lambda bench, session, seen: session.erase("d1", Method.DELETE, demands, quiet)
 
 
-def with_another_key(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def with_another_key(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """A forged statement."""
     bench.notary = Notary()
     session.erase("d1", Method.DELETE, [bench.demand(CLIP, seen.nonce)], quiet)
 
 
-def with_an_older_nonce(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def with_an_older_nonce(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """A statement that was true in an earlier examination."""
     session.examine([CLIP], quiet)
     session.erase("d1", Method.DELETE, [bench.demand(CLIP, seen.nonce)], quiet)
 
 
-def with_a_receipt(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def with_a_receipt(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """What the archive once held is not what it holds."""
     session.erase("d1", Method.DELETE, [bench.demand(CLIP, seen.nonce, kind=StatementKind.RECEIPT)], quiet)
 
 
-def of_another_camera(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def of_another_camera(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """A true statement, about another camera's recording."""
     session.erase("d1", Method.DELETE, [bench.demand(CLIP, seen.nonce, camera="CAM-2")], quiet)
 
 
-def of_another_dock(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def of_another_dock(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """A true statement, to another dock."""
     session.erase("d1", Method.DELETE, [bench.demand(CLIP, seen.nonce, dock="dock-2")], quiet)
 
 
-def about_other_bytes(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def about_other_bytes(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """The archive holds something, but not this."""
     bench.content[CLIP] = b"something else"
     session.erase("d1", Method.DELETE, [bench.demand(CLIP, seen.nonce)], quiet)
 
 
-def with_the_others_statement(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def with_the_others_statement(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """One recording's proof for another's path."""
     session.erase("d1", Method.DELETE, [replace_demand(bench.demand(OTHER, seen.nonce), CLIP)], quiet)
 
@@ -140,13 +140,13 @@ def replace_demand(demand: wire.Demand, path: bytes) -> wire.Demand:
     return wire.Demand(demand.recording_id, path, demand.stored, demand.envelope)
 
 
-def a_file_that_was_not_examined(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def a_file_that_was_not_examined(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """It is on the camera, but nobody read it again."""
     bench.content[FACTS] = f"serial: {SERIAL}\n".encode()
     session.erase("d1", Method.DELETE, [bench.demand(FACTS, seen.nonce)], quiet)
 
 
-def by_a_crooked_path(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def by_a_crooked_path(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """Another spelling of a path that was examined."""
     for spelling in (b"DCIM/../" + CLIP, b"/" + CLIP, b"DCIM//100MEDIA/CLIP0001.MP4", b"../../etc/passwd"):
         with pytest.raises(ClearanceRefusedError, match="not examined"):
@@ -155,35 +155,35 @@ def by_a_crooked_path(bench: EraseBench, session: client.Session, seen: client.E
     raise ClearanceRefusedError(msg)
 
 
-def twice(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def twice(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """One recording, two demands."""
     session.erase("d1", Method.DELETE, [bench.demand(CLIP, seen.nonce)] * 2, quiet)
 
 
-def without_a_demand(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def without_a_demand(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """Nothing proved, so nothing erased."""
     session.erase("d1", Method.DELETE, [], quiet)
 
 
-def more_than_the_site_allows(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def more_than_the_site_allows(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """The site file says delete."""
     session.erase("d1", Method.CLEAR, [bench.demand(CLIP, seen.nonce), bench.demand(OTHER, seen.nonce)], quiet)
 
 
-def with_one_lie_among_truths(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def with_one_lie_among_truths(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """Somebody is lying, so nothing goes, the proved one neither."""
     demand = bench.demand(OTHER, seen.nonce)
     lie = wire.Demand(demand.recording_id, OTHER, demand.stored, b"{}")
     session.erase("d1", Method.DELETE, [bench.demand(CLIP, seen.nonce), lie], quiet)
 
 
-def after_somebody_placed_a_hold(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def after_somebody_placed_a_hold(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """Another client, in the middle."""
     client.place_hold("camera", SERIAL, "uid 0", "a court asks", path=bench.helper.path)
     session.erase("d1", Method.DELETE, [bench.demand(CLIP, seen.nonce)], quiet)
 
 
-def with_the_camera_swapped(bench: EraseBench, session: client.Session, seen: client.Examined) -> None:
+def with_the_camera_swapped(bench: EraseBench, session: client.Session, seen: told.Examined) -> None:
     """Another one is in the bay by now."""
     shutil.rmtree(bench.device)
     (bench.helper.port.root / "bus/usb/devices" / bench.device.name).unlink()

@@ -1,0 +1,340 @@
+"""Clearing a camera whole: overwritten, read back, made anew; broken off and finished; and never but with everything proved."""
+
+import os
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dockd.core.erasure import Erasing, Method, Overwritten, ReadBack
+from dockd.errors import CameraUnknownError, ClearanceRefusedError, EraseFailedError, WorkerError
+from dockd.helper import client, told
+from tests.sim.bay_sysfs import BAY, loop_device
+from tests.sim.erase_bench import (
+    CLIP,
+    CONTENT,
+    FACTS,
+    OTHER,
+    PROFILE,
+    SERIAL,
+    EraseBench,
+    erase_bench,
+    ext4_image,
+    obey_orders,
+    permitted,
+    quiet,
+)
+from tests.sim.evidence import Notary
+from tests.sim.helper_here import HelperHere
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+
+SIZE_BYTES = 16 << 20
+
+
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HelperHere]:
+    """A helper that is started by the test, and forked from it: files in its folder are orders to die, or to lie."""
+    obey_orders(monkeypatch, tmp_path)
+    made = HelperHere(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def bench(helper: HelperHere, tmp_path: Path) -> Iterator[EraseBench]:
+    """A helper that may clear, and a camera in its bay."""
+    notary = Notary()
+    helper.start(permitted=lambda: permitted(notary, erase=Method.CLEAR))
+    with erase_bench(helper, ext4_image(tmp_path / "card"), notary) as made:
+        yield made
+
+
+def footage_in(image: Path) -> list[bytes]:
+    """Which of the recordings' bytes are still anywhere on the disk."""
+    disk = image.read_bytes()
+    return [path for path, content in CONTENT.items() if content[:20] in disk]
+
+
+def features(image: Path) -> dict[str, str]:
+    """What an ext4 file system says of itself."""
+    said = subprocess.run(["dumpe2fs", "-h", image], check=True, capture_output=True, text=True).stdout
+    lines = [line.partition(":") for line in said.splitlines()]
+    wanted = ("Filesystem volume name", "Filesystem UUID", "Filesystem features", "Block size", "Inode count", "Inode size")
+    return {name: value.strip() for name, _, value in lines if name in wanted}
+
+
+def test_every_block_is_overwritten_and_the_same_file_system_is_there_again(bench: EraseBench) -> None:
+    """No byte of the footage is left; label, identity and features are the camera's, and its folders are there."""
+    before = features(bench.image)
+    erasure = bench.erase(CLIP, OTHER, method=Method.CLEAR)
+    assert (erasure.method, erasure.files, erasure.restored) == (Method.CLEAR, 2, (FACTS,))
+    done = erasure.overwritten
+    assert done is not None
+    assert (done.disk_bytes, done.passes, done.written_bytes, done.read_back) == (SIZE_BYTES, 1, SIZE_BYTES, ReadBack.SAMPLE)
+    assert SIZE_BYTES // 10 <= done.read_back_bytes < SIZE_BYTES
+    assert bench.shut()
+    assert footage_in(bench.image) == []
+    assert features(bench.image) == before
+    subprocess.run(["e2fsck", "-f", "-n", bench.image], check=True, capture_output=True)
+    with bench.opened() as session:
+        seen = session.examine([], quiet)
+        assert (seen.scan.serial, [each.path for each in seen.scan.files]) == (SERIAL, [FACTS])
+    with bench.helper.session() as session:
+        root = session.open(BAY, bench.volume)
+        os.stat("DCIM/100MEDIA", dir_fd=root)
+        os.close(root)
+
+
+def test_two_passes_and_the_whole_read_back_where_the_profile_asks(helper: HelperHere, tmp_path: Path) -> None:
+    """Each is measured, not promised."""
+    notary = Notary()
+    profile = replace(PROFILE, erase=Erasing(Method.CLEAR, ReadBack.WHOLE, passes=2))
+    helper.start(permitted=lambda: permitted(notary, erase=Method.CLEAR, profile=profile))
+    with erase_bench(helper, ext4_image(tmp_path / "card"), notary) as bench:
+        done = bench.erase(CLIP, OTHER, method=Method.CLEAR).overwritten
+        assert done is not None
+        assert isinstance(done, Overwritten)
+        assert (done.passes, done.written_bytes) == (2, 2 * SIZE_BYTES)
+        assert done.read_back_bytes >= SIZE_BYTES
+
+
+def test_a_partitioned_disk_keeps_its_table_and_nothing_else(helper: HelperHere, tmp_path: Path) -> None:
+    """What was hidden in the code of the boot record or between table and partition is gone; the table is the same."""
+    notary = Notary()
+    helper.start(permitted=lambda: permitted(notary, erase=Method.CLEAR))
+    image = tmp_path / "card"
+    part = ext4_image(tmp_path / "part").read_bytes()
+    entry = struct.pack("<B3xB3xII", 0x80, 0x83, 2048, len(part) // 512)
+    table = b"hidden code".ljust(440, b"!") + b"SIGN" + bytes(2) + entry + bytes(48) + b"\x55\xaa"
+    image.write_bytes(table + b"hidden between" * 1000 + bytes((1 << 20) - 512 - 14000) + part)
+    with erase_bench(helper, image, notary, begin_bytes=1 << 20) as bench:
+        before = bench.image.read_bytes()[440:512]
+        assert bench.erase(CLIP, OTHER, method=Method.CLEAR).method is Method.CLEAR
+        after = bench.image.read_bytes()
+        assert after[440:512] == before
+        assert not any(after[:440])
+        assert not any(after[512 : 1 << 20])
+        assert footage_in(bench.image) == []
+        assert bench.there() == {FACTS}
+
+
+def unproved(bench: EraseBench, session: client.Session) -> None:
+    """One recording without its proof."""
+    seen = session.examine([CLIP, OTHER], quiet)
+    session.erase("d1", Method.CLEAR, [bench.demand(CLIP, seen.nonce)], quiet)
+
+
+def unread(bench: EraseBench, session: client.Session) -> None:
+    """One recording that nobody read again."""
+    seen = session.examine([CLIP], quiet)
+    session.erase("d1", Method.CLEAR, [bench.demand(CLIP, seen.nonce)], quiet)
+
+
+def held(bench: EraseBench, session: client.Session) -> None:
+    """One recording on hold."""
+    client.place_hold("recording", "CLIP0002.MP4", "uid 0", "a court asks", path=bench.helper.path)
+    everything(bench, session)
+
+
+def everything(bench: EraseBench, session: client.Session) -> None:
+    """All that an honest daemon has."""
+    seen = session.examine([CLIP, OTHER], quiet)
+    demands = [bench.demand(path, seen.nonce) for path in (CLIP, OTHER)]
+    session.erase("d1", Method.CLEAR, demands, quiet)
+
+
+@pytest.mark.parametrize("attempt", [unproved, unread, held])
+def test_without_everything_proved_not_a_bit_changes(
+    bench: EraseBench, attempt: Callable[[EraseBench, client.Session], None]
+) -> None:
+    """The disk is as it was, and nothing was begun."""
+    before = bench.image.read_bytes()
+    with bench.opened() as session, pytest.raises(ClearanceRefusedError):
+        attempt(bench, session)
+    assert bench.image.read_bytes() == before
+    assert not list((bench.helper.folder / "state").glob("clearing/*"))
+
+
+def spoil_with(command: str) -> Callable[[EraseBench], None]:
+    """Have debugfs do something to the file system."""
+
+    def spoil(bench: EraseBench) -> None:
+        subprocess.run(["debugfs", "-w", "-R", command, bench.node], check=True, capture_output=True)
+
+    return spoil
+
+
+def unknown_file(bench: EraseBench) -> None:
+    """Something that no profile knows."""
+    (bench.helper.folder / "x").write_bytes(b"what is this")
+    spoil_with(f"write {bench.helper.folder / 'x'} NOTE.TXT")(bench)
+
+
+def empty_recording(bench: EraseBench) -> None:
+    """A recording without content."""
+    spoil_with("set_inode_field DCIM/100MEDIA/CLIP0002.MP4 size 0")(bench)
+    bench.content[OTHER] = b""
+
+
+SPOILED: dict[str, tuple[Callable[[EraseBench], None], str]] = {
+    "dirty": (spoil_with("feature needs_recovery"), "not closed properly"),
+    "damaged": (spoil_with("set_super_value state 3"), "damaged"),
+    "unknown feature": (spoil_with("feature encrypt"), "a feature"),
+    "unknown file": (unknown_file, "NOTE.TXT"),
+    "empty recording": (empty_recording, "no content"),
+}
+
+
+@pytest.mark.parametrize("how", sorted(SPOILED))
+def test_a_camera_that_is_not_sound_is_not_cleared_as_a_whole(bench: EraseBench, how: str) -> None:
+    """The words say what stands against it; the proved recordings can still be deleted."""
+    spoil, words = SPOILED[how]
+    spoil(bench)
+    with bench.opened() as session:
+        seen = session.examine([CLIP, OTHER], quiet)
+        demands = [bench.demand(path, seen.nonce) for path in (CLIP, OTHER)]
+        with pytest.raises(ClearanceRefusedError, match=words):
+            session.erase("d1", Method.CLEAR, demands, quiet)
+    assert footage_in(bench.image)
+    if how != "unknown feature":
+        assert bench.erase(CLIP).method is Method.DELETE
+
+
+def test_a_second_disk_that_nobody_looked_at_forbids_it(bench: EraseBench, tmp_path: Path) -> None:
+    """A card beside the camera's own memory may hold anything."""
+    with loop_device(ext4_image(tmp_path / "second")) as second:
+        bench.helper.port.disk(bench.device / "other", second)
+        with bench.opened() as session:
+            seen = session.examine([CLIP, OTHER], quiet)
+            assert any(second.name in each for each in seen.obstacles)
+        with pytest.raises(ClearanceRefusedError, match="was not looked through"):
+            bench.erase(CLIP, OTHER, method=Method.CLEAR)
+
+
+def test_a_hold_that_cannot_be_written_down_is_said(bench: EraseBench) -> None:
+    """And so is a clear that cannot: then nothing is touched."""
+    (bench.helper.folder / "state").mkdir(exist_ok=True)
+    (bench.helper.folder / "state/clearing").write_text("in the way")
+    before = bench.image.read_bytes()
+    with bench.helper.session() as session, pytest.raises(CameraUnknownError, match="cannot read what it has begun"):
+        session.open(BAY, bench.volume)
+    assert bench.image.read_bytes() == before
+
+
+def broken_off(bench: EraseBench, *, after_bytes: int = 3 << 20) -> None:
+    """A power cut for the helper: the process that overwrites is killed when so much was written."""
+    (bench.helper.folder / "cut").write_text(str(after_bytes))
+    with bench.opened() as session:
+        seen = session.examine([CLIP, OTHER], quiet)
+        demands = [bench.demand(path, seen.nonce) for path in (CLIP, OTHER)]
+        with pytest.raises(WorkerError, match="cannot be asked"):
+            session.erase("d1", Method.CLEAR, demands, quiet)
+
+
+def unfinished(bench: EraseBench) -> told.UnfinishedClearError:
+    """What the next session is told."""
+    with bench.helper.session() as session, pytest.raises(told.UnfinishedClearError) as caught:
+        session.open(BAY, bench.volume)
+    return caught.value
+
+
+@pytest.mark.parametrize("after_bytes", [0, 1, 3 << 20, SIZE_BYTES])
+def test_a_clear_that_was_broken_off_is_finished_at_the_next_docking(bench: EraseBench, after_bytes: int) -> None:
+    """After the token, in the middle, before the last block: it is done again from its beginning, and claims what it did."""
+    broken_off(bench, after_bytes=after_bytes)
+    begun = unfinished(bench)
+    assert (begun.camera, begun.docking) == (SERIAL, "d1")
+    assert b"docking station" in bench.image.read_bytes()[:512]
+    with bench.helper.session() as session:
+        erasure = session.resume(begun, quiet).erasure
+    assert (erasure.method, erasure.files) == (Method.CLEAR, 2)
+    assert bench.shut()
+    assert footage_in(bench.image) == []
+    assert bench.there() == {FACTS}
+    assert not list((bench.helper.folder / "state/clearing").iterdir())
+    with bench.helper.session() as session, pytest.raises(ClearanceRefusedError, match="nothing was left unfinished"):
+        session.resume(begun, quiet)
+
+
+def test_a_hold_or_another_policy_stops_what_was_broken_off(helper: HelperHere, tmp_path: Path) -> None:
+    """What is ordered in between counts."""
+    notary = Notary()
+    policy = tmp_path / "policy"
+    policy.write_text("clear")
+    helper.start(permitted=lambda: permitted(notary, erase=Method(policy.read_text())))
+    with erase_bench(helper, ext4_image(tmp_path / "card"), notary) as bench:
+        broken_off(bench)
+        begun = unfinished(bench)
+        policy.write_text("delete")
+        with helper.session() as session, pytest.raises(ClearanceRefusedError, match="no longer allows it"):
+            session.resume(begun, quiet)
+        policy.write_text("clear")
+        client.place_hold("camera", SERIAL, "uid 0", "a court asks", path=helper.path)
+        with helper.session() as session, pytest.raises(ClearanceRefusedError, match="on hold by now"):
+            session.resume(begun, quiet)
+        client.lift_hold("camera", SERIAL, "uid 0", "released", path=helper.path)
+        with helper.session() as session:
+            assert session.resume(begun, quiet).erasure.method is Method.CLEAR
+
+
+@pytest.mark.parametrize("what", ["token", "state"])
+def test_a_token_that_nothing_fits_is_for_a_person(bench: EraseBench, what: str) -> None:
+    """Of another dock, or on another device: it is no file system any more, and nobody here may say that it is proved."""
+    broken_off(bench)
+    (state,) = (bench.helper.folder / "state/clearing").iterdir()
+    if what == "state":
+        state.unlink()
+    else:
+        (bench.device / "serial").write_text("ANOTHER\n")
+    before = bench.image.read_bytes()
+    with bench.helper.session() as session, pytest.raises(CameraUnknownError, match="nothing that fits"):
+        session.open(BAY, bench.volume)
+    assert bench.image.read_bytes() == before
+
+
+def test_a_camera_that_was_formatted_meanwhile_is_a_new_camera(bench: EraseBench, tmp_path: Path) -> None:
+    """Without the token nothing is resumed, whatever was written down: what is on it now is nobody's to destroy."""
+    (bench.device / "serial").write_text("USB-1\n")
+    broken_off(bench)
+    begun = unfinished(bench)
+    subprocess.run(["blockdev", "--setrw", bench.node], check=True)
+    bench.node.write_bytes(ext4_image(tmp_path / "anew").read_bytes())
+    with bench.helper.session() as session, pytest.raises(ClearanceRefusedError, match="nothing was left unfinished"):
+        session.resume(begun, quiet)
+    assert bench.there() == {CLIP, OTHER, FACTS}
+    assert not list((bench.helper.folder / "state/clearing").iterdir())
+
+
+def test_a_disk_that_somebody_else_holds_is_not_overwritten(bench: EraseBench) -> None:
+    """Another program that mounted it meanwhile would write over what is written."""
+    with bench.opened() as session:
+        seen = session.examine([CLIP, OTHER], quiet)
+        demands = [bench.demand(path, seen.nonce) for path in (CLIP, OTHER)]
+        other = subprocess.Popen(
+            ["unshare", "-m", "sh", "-c", f"mount -o ro,noload {bench.node} /mnt && echo mounted && read x"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"mounted\n"
+            with pytest.raises(CameraUnknownError, match="another program"):
+                session.erase("d1", Method.CLEAR, demands, quiet)
+        finally:
+            other.communicate(b"\n")
+    assert bench.shut()
+    assert set(footage_in(bench.image)) == {CLIP, OTHER}
+
+
+def test_nothing_is_claimed_of_a_disk_that_does_not_keep_what_is_written(bench: EraseBench) -> None:
+    """A medium that gives back something else is not cleared: it is told, and the token stays, for it is not done."""
+    order = bench.helper.folder / "spoil"
+    order.write_text(str(bench.image))
+    with pytest.raises(EraseFailedError, match="does not hold what was written"):
+        bench.erase(CLIP, OTHER, method=Method.CLEAR)
+    assert bench.shut()
+    assert unfinished(bench).camera == SERIAL
