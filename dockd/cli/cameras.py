@@ -1,10 +1,12 @@
 """`dockd cameras`: which cameras this dock knows, and how far their recordings are."""
 
+import sys
 from pathlib import Path
 
 import click
 
 from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
+from dockd.cli.options import CONFIG
 from dockd.web.lists import CamerasView, CameraView
 
 
@@ -47,6 +49,36 @@ def command(ctx: click.Context, *, as_json: bool, place: Path) -> None:
         right=("Waiting", "Archived", "Erased", "Refused"),
         none="No camera was docked yet.",
     )
+
+
+@command.command(
+    "import",
+    epilog="""\b
+Examples:
+  sudo dockd cameras import cameras.csv
+  sudo dockd cameras import cameras.csv --yes
+
+The first row names the columns: serial, and where wanted officer and shift_ends. The site file says: roster: roster.csv""",
+)
+@CONFIG
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.argument("sheet", type=click.Path(path_type=Path, dir_okay=False), metavar="CSV")
+def import_(*, config: Path, yes: bool, sheet: Path) -> None:
+    """Take a spreadsheet of cameras as this dock's roster; every wrong row is named, and nothing is written then.
+
+    A running dock takes it over. Exit code 1: the answer was not yes.
+    """
+    from dockd.config.importing import imported, write_roster  # noqa: PLC0415 - listing cameras needs no YAML
+
+    plan = imported(config, sheet)
+    for line in plan.changes or ("nothing differs",):
+        click.echo(line)
+    if not plan.changes:
+        return
+    if not yes and not click.confirm(f"Write these into {plan.roster}?"):
+        sys.exit(1)
+    write_roster(plan)
+    click.echo(f"{plan.roster}: {len(plan.cameras)} cameras")
 
 
 def _said(camera: CameraView) -> str:

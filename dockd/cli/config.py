@@ -157,6 +157,26 @@ def reload(*, config: Path, as_json: bool) -> None:
 
 @command.command(
     epilog="""\b
+Example:
+  dockd config fleet config/fleet/fleet.csv config/fleet/dock.yaml --output /srv/fleet
+
+The spreadsheet's columns: dock, division, site, time_zone, serial, officer, shift_ends; one row for each camera."""
+)
+@click.argument("spreadsheet", type=click.Path(path_type=Path, dir_okay=False), metavar="CSV")
+@click.argument("template", type=click.Path(path_type=Path, dir_okay=False), metavar="TEMPLATE")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where the docks' folders are made."
+)
+def fleet(*, spreadsheet: Path, template: Path, output: Path) -> None:
+    """Make the site file and the roster of every dock of a fleet, from one spreadsheet and one template, and check them."""
+    from dockd.config.fleet import write_fleet  # noqa: PLC0415 - for one verb only
+
+    made = write_fleet(spreadsheet, template, output)
+    click.echo(f"{output}: {len(made)} docks, each with site.yaml and roster.csv, all of them good")
+
+
+@command.command(
+    epilog="""\b
 Examples:
   dockd config schema > site.schema.json
   dockd config schema profile > profile.schema.json"""

@@ -21,6 +21,30 @@ def load_site(path: Path) -> Site:
     Raises:
         ConfigError: with every problem that was found, each `file:line:col: what, and what was expected` on a line of its own.
     """
+    site, node = _read_site(path)
+    site = _with_roster(site, path)
+    problems = Problems(str(path))
+    _check_cameras(site, node, problems)
+    if problems:
+        raise problems.error()
+    return site
+
+
+def load_site_without_roster(path: Path) -> Site:
+    """The site file's content with its own cameras alone: for whoever is about to write the roster.
+
+    Raises:
+        ConfigError: as `load_site`.
+    """
+    return _read_site(path)[0]
+
+
+def roster_of(site: Site, path: Path) -> Path | None:
+    """Where the roster of the site file at `path` lies, None if it names none."""
+    return None if site.roster is None else path.with_name(site.roster)
+
+
+def _read_site(path: Path) -> tuple[Site, Node]:
     node = read(path)
     problems = Problems(str(path))
     site = fill(Site, node, problems)
@@ -35,16 +59,7 @@ def load_site(path: Path) -> Site:
         _check_alerts(site.alerts, node, problems)
     if problems or site is None:
         raise problems.error()
-    site = _with_roster(site, path)
-    _check_cameras(site, node, problems)
-    if problems:
-        raise problems.error()
-    return site
-
-
-def roster_of(site: Site, path: Path) -> Path | None:
-    """Where the roster of the site file at `path` lies, None if it names none."""
-    return None if site.roster is None else path.with_name(site.roster)
+    return site, node
 
 
 def _with_roster(site: Site, path: Path) -> Site:

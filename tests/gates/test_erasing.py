@@ -14,6 +14,7 @@ REMOVERS = {
     ERASER: "a camera's recordings, under a permit",
     "dockd/cli/bays.py": "the temporary name of the site file that ports were written into",
     "dockd/config/acceptance.py": "gives the file that says what an admin accepted its name",
+    "dockd/config/importing.py": "gives a roster that was written its name",
     "dockd/demo/folder.py": "what an earlier demo left in the folder that it made itself",
     "dockd/demo/stage.py": "moves the demo's own cameras in and out of its bays",
     "dockd/dsse.py": "the temporary name of a new private key",

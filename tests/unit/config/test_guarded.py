@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockd.config import ArchiveSettings, Bay, Category, Erase, Ready, Site, Spool, Uploads
@@ -118,6 +118,7 @@ erases = st.builds(Erase, policy=st.sampled_from(["never", "delete"]), directory
 sites = st.builds(lambda archive, erase: msgspec.structs.replace(SITE, archive=archive, erase=erase), archives, erases)
 
 
+@settings(deadline=None)
 @given(file=sites, accepted=sites.map(guarded))
 def test_what_is_in_force_is_never_weaker_than_what_was_accepted(file: Site, accepted: Guarded) -> None:
     """Whatever stands in the file; and accepting the file makes all of it count."""

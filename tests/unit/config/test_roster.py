@@ -83,6 +83,7 @@ cameras = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(roster=st.lists(cameras, max_size=5, unique_by=lambda camera: camera.serial))
 def test_what_is_written_is_read_back(roster: list[Camera]) -> None:
     """Sorted, so that two are compared line by line."""

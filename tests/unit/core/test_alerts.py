@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockd.core.alerts import (
@@ -141,6 +141,7 @@ def test_names_without_a_number_are_not_counted() -> None:
     assert gaps([], [b"A1", b"A\xb2", b"B"], re.compile("A(.)|B")) == []
 
 
+@settings(deadline=None)
 @given(numbers=st.sets(st.integers(0, 50)))
 def test_gaps_and_numbers_together_have_no_gap(numbers: set[int]) -> None:
     """Each missing number once, none that is there."""

@@ -1,7 +1,7 @@
 """What counts as an encrypted disk."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockd.core.encryption import Layer, bare_disks, encrypted
@@ -64,6 +64,7 @@ layers = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(device=layers, dm_uuid=st.sampled_from(["", "LVM-x", "CRYPT-VERITY-x"]))
 def test_standing_on_it_changes_nothing_and_encrypting_it_does(device: Layer, dm_uuid: str) -> None:
     """A volume is what it stands on; dm-crypt over whatever it is encrypts; a bare disk beside it never helps."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockd.core.clearance import FileKind, ScannedFile
@@ -95,6 +95,7 @@ policies = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(policy=policies, word=st.none() | names | st.text(max_size=5))
 def test_no_recording_is_kept_longer_than_one_that_nobody_named(policy: Policy, word: str | None) -> None:
     """And none is kept for less than the site says."""
