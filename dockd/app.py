@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from dockd import __version__
+from dockd import circumstances
 from dockd.alerting import Alerting
 from dockd.archive.limited import Limited
 from dockd.archive.probe import Findings, probe
@@ -35,7 +35,6 @@ from dockd.config import model
 from dockd.config.acceptance import Running
 from dockd.config.model import ArchiveSettings, Site
 from dockd.config.spool_disk import check_spool_disk
-from dockd.core import custody
 from dockd.core.profile import Profile
 from dockd.core.readiness import Needs
 from dockd.delivery import Delivery
@@ -84,14 +83,14 @@ async def run(site_file: Path, running: Running, profiles: Sequence[Profile], cl
         loop.add_signal_handler(number, stop.set)
     site = running.site
     async with built(site_file, running, clock) as dock, witnessing(site, dock) as notary:
+        before = await circumstances.interrupted(dock.journal)
         await recover(dock)
-        await dock.journal.record(
-            custody.Noted("daemon.started", {"version": __version__, "dock": site.dock}), accepted(running.acceptance)
-        )
+        begun = [*before, circumstances.started(site.dock), *await circumstances.running(), accepted(running.acceptance)]
+        await dock.journal.record(*begun)
         try:
             await _serve(running, profiles, dock, workers, notary=notary, stop=stop, site_file=site_file)
         finally:
-            await dock.journal.record(custody.Noted("daemon.stopped", {"version": __version__, "dock": site.dock}))
+            await dock.journal.record(circumstances.stopped(site.dock))
     _log.info("stopped")
 
 

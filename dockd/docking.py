@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import structlog
 
+from dockd import circumstances
 from dockd.board import BayBoard, Phase, Presence
 from dockd.clearing import Clearer
 from dockd.clock import rfc3339
@@ -210,6 +211,7 @@ class Docking:
         if scan.serial != self._camera:
             msg = f"camera {self._camera} was docked, but the bay now shows {scan.serial}"
             raise CameraUnknownError(msg)
+        await self._state_clocks(scan)
         scan = replace(scan, files=ranked(scan.files, self._dock.live.now.policy))
         bound = await self._bind(scan, offloader)
         self._bay.scanned = True
@@ -223,6 +225,13 @@ class Docking:
         self._show(Phase.RESTING)
         self._dock.checkpoint_due.set()
         return unsettled or self._look_again.is_set()
+
+    async def _state_clocks(self, scan: CameraScan) -> None:
+        """Enter what the dock's and the camera's clock are worth, once in each docking."""
+        if not self._bay.scanned:
+            now = self._dock.clock.now()
+            of_camera = circumstances.camera_clock(scan.files, camera=self._camera, docking=self._id, now=now)
+            await self._dock.journal.record(circumstances.clock(), *of_camera)
 
     async def _admitted(self) -> None:
         """Refuse a camera that an admin barred, before anything of it is read.

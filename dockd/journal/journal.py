@@ -7,7 +7,7 @@ is let go at once: what has not begun never happens, a transaction that runs is 
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
@@ -162,6 +162,11 @@ class Journal:
     async def head(self) -> int:
         """The number of the newest custody entry, 0 in an empty log."""
         return await self._read(orders.head)
+
+    async def last_entry(self, events: Sequence[str]) -> CustodyEntry | None:
+        """The newest custody entry of one of these events, None if there is none; for the start, before others wait."""
+        number = await self._read(lambda connection: orders.last_of(connection, events))
+        return None if number is None else (await self.custody(number, 1))[0]
 
     async def last_note(self, event: str) -> str | None:
         """When the newest custody entry of `event` was written, None if there is none.

@@ -6,6 +6,7 @@ Each function but the last reads through the journal's own connection, in its th
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +20,10 @@ SELECT camera, bay, officer, started, ended FROM docking
 WHERE number IN (SELECT max(number) FROM docking GROUP BY camera) ORDER BY camera
 """
 _COUNTS = "SELECT camera, state, count(*) FROM recording GROUP BY camera, state"
+_LAST_OF = """
+SELECT seq FROM custody WHERE json_extract(CAST(entry AS TEXT), '$.event') IN (SELECT value FROM json_each(?))
+ORDER BY seq DESC LIMIT 1
+"""
 _LAST_NOTE = """
 SELECT entry FROM custody WHERE json_extract(CAST(entry AS TEXT), '$.event') = ? ORDER BY seq DESC LIMIT 1
 """
@@ -111,6 +116,12 @@ def cameras(connection: sqlite3.Connection) -> list[CameraKnown]:
 def head(connection: sqlite3.Connection) -> int:
     """The number of the newest custody entry, 0 in an empty log."""
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM custody").fetchone()[0])
+
+
+def last_of(connection: sqlite3.Connection, events: Sequence[str]) -> int | None:
+    """The number of the newest custody entry of one of these events, None if there is none. Reads the log backwards."""
+    row = connection.execute(_LAST_OF, (json.dumps(list(events)),)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def last_note(path: Path, event: str) -> str | None:
