@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Sequence
 
 from dockd.archive.probe import Findings
+from dockd.backup import BACKED_UP
 from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core import fitness
 from dockd.core.fitness import Check, Grade
@@ -13,8 +14,6 @@ from dockd.core.recording import State
 from dockd.dock import Dock
 from dockd.errors import ArchiveDeniedError, DockError
 from dockd.web.lists import CheckView, SelftestView
-
-BACKED_UP = "journal.backed-up"
 
 
 class Fitness:

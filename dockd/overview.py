@@ -5,11 +5,13 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
 
 from dockd import __version__
+from dockd.backup import Backups
 from dockd.board import BayBoard, Configuration
 from dockd.clock import rfc3339
 from dockd.core import custody, life
@@ -22,6 +24,7 @@ from dockd.errors import ControlError
 from dockd.holding import HelperHolds
 from dockd.journal.orders import Admission, CameraKnown
 from dockd.web.lists import (
+    BackupOrder,
     CameraOrder,
     CamerasView,
     CameraView,
@@ -34,6 +37,7 @@ from dockd.web.lists import (
     StatusWanted,
     Totals,
 )
+from dockd.web.routes import JournalCopy
 from dockd.web.view import (
     ArchiveView,
     BayView,
@@ -79,6 +83,7 @@ class Overview:
     ) -> None:
         self._dock, self._needs, self._look_again, self._selftest, self._helper = dock, needs, look_again, selftest, helper
         self._started = rfc3339(dock.clock.now())
+        self._backups = Backups(dock)
 
     async def status(self) -> StatusView:
         """The state of the dock now."""
@@ -161,6 +166,14 @@ class Overview:
         board = self._dock.board
         copied_bytes = sum(bay.meter.total_bytes for bay in board.bays.values())
         return Totals(copied_bytes, board.sent.total_bytes, await self._dock.journal.head())
+
+    def journal_copy(self) -> AbstractAsyncContextManager[JournalCopy]:
+        """A copy of the journal, to be sent."""
+        return self._backups.copy()
+
+    async def backed_up(self, order: BackupOrder, by: str) -> None:
+        """A copy of the journal reached its place."""
+        await self._backups.taken(order, by)
 
     async def selftest(self) -> SelftestView:
         """Whether the dock is fit for tonight."""

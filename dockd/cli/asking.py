@@ -1,13 +1,14 @@
 """How a verb asks the running daemon: HTTP and JSON over its Unix socket, and the options that say where that is."""
 
 import functools
+import hashlib
 import http.client
 import json
 import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlencode
 
 import click
@@ -19,6 +20,10 @@ DEFAULT_SOCKET = Path("/run/dockd/control.sock")
 ANSWER_S = 10.0
 """For an answer that nothing is waited for."""
 
+FILE_S = 120.0
+"""For the next part of a file."""
+
+_BLOCK_BYTES = 1024 * 1024
 _API = "/api/v1"
 _JSON = "application/json"
 
@@ -103,6 +108,34 @@ def ask(
     if answer.status not in {http.HTTPStatus.OK, http.HTTPStatus.NO_CONTENT}:
         raise _refused(place, content)
     return content
+
+
+def fetch_file(place: Path, what: str, to: BinaryIO, digest_header: str) -> str:
+    """Write what the daemon sends into `to`, and compare it with the digest that it sends along; its SHA-256, hexadecimal.
+
+    Raises:
+        ControlError: nobody answers there, refuses, or what came is not what was sent.
+        OSError: `to` cannot be written.
+    """
+    line = _UnixConnection(place, FILE_S)
+    digest = hashlib.sha256()
+    try:
+        line.request("GET", _API + what)
+        answer = line.getresponse()
+        if answer.status != http.HTTPStatus.OK:
+            raise _refused(place, answer.read())
+        while block := answer.read(_BLOCK_BYTES):
+            digest.update(block)
+            to.write(block)
+    except (ConnectionError, TimeoutError, FileNotFoundError, http.client.HTTPException) as exc:
+        msg = f"no daemon answers at {place}: {exc}"
+        raise ControlError(msg) from exc
+    finally:
+        line.close()
+    if answer.headers.get(digest_header) != digest.hexdigest():
+        msg = f"what came from the daemon at {place} is not all that it sent"
+        raise ControlError(msg, hint="Try again.")
+    return digest.hexdigest()
 
 
 def read(place: Path, content: bytes, kind: type[T]) -> T:

@@ -18,6 +18,7 @@ DOCUMENTS = {
     "enroll": "dockd.cli.acts.ActDocument",
     "hold": "dockd.cli.acts.ActDocument",
     "hold-list": "dockd.web.lists.HoldsView",
+    "journal-backup": "dockd.cli.journal.BackupDocument",
     "log": "dockd.cli.log.LogLine",
     "queue": "dockd.cli.queue.QueueDocument",
     "recordings": "dockd.web.view.RecordingsView",

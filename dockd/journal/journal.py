@@ -210,6 +210,14 @@ class Journal:
         """
         return await self._run(lambda: self._ledger.proof(recording_id))
 
+    async def copy(self, to: Path) -> None:
+        """Write the whole journal as it is at one instant into the new file `to`, while work goes on.
+
+        Raises:
+            JournalError: the journal cannot be read, or `to` not written.
+        """
+        await asyncio.to_thread(orders.copy, self._path, to)
+
     async def examine(self) -> None:
         """Read the whole journal through a second, read-only connection, while work goes on: minutes for a large one.
 

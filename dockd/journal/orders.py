@@ -4,6 +4,7 @@ Each function but the last reads through the journal's own connection, in its th
 """
 
 import json
+import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from dockd.core.recording import State
+from dockd.errors import JournalError
 from dockd.journal import file
 
 _CAMERAS = """
@@ -27,6 +29,9 @@ ORDER BY seq DESC LIMIT 1
 _LAST_NOTE = """
 SELECT entry FROM custody WHERE json_extract(CAST(entry AS TEXT), '$.event') = ? ORDER BY seq DESC LIMIT 1
 """
+
+
+_PAGES_AT_ONCE = 4096
 
 
 class Verdict(StrEnum):
@@ -138,3 +143,22 @@ def last_note(path: Path, event: str) -> str | None:
     except file.FOREIGN_ERRORS as exc:
         raise file.as_journal_error(exc, path) from exc
     return None if row is None else str(json.loads(row[0])["time"])
+
+
+def copy(path: Path, to: Path) -> None:
+    """The journal in `path` as it is at one instant, in the new file `to`; through a connection of its own, some pages at a time.
+
+    Raises:
+        JournalError: it cannot be read, or `to` not written.
+    """
+    try:
+        os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        origin = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(origin, uri=True)) as source, closing(sqlite3.connect(to)) as copied:
+            source.backup(copied, pages=_PAGES_AT_ONCE)
+            copied.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, with nothing beside it
+    except OSError as exc:
+        msg = f"{to}: {exc.strerror}"
+        raise JournalError(msg) from exc
+    except file.FOREIGN_ERRORS as exc:
+        raise file.as_journal_error(exc, path) from exc

@@ -32,6 +32,8 @@ _ANSWERS_WITHIN_S = 1.0
 _GRACE_S = 1.0
 _MODE = 0o660
 _JSON = "application/json"
+_SQLITE = "application/vnd.sqlite3"
+_DIGEST = "X-Dockd-SHA256"
 
 _log = structlog.get_logger(__name__)
 
@@ -131,7 +133,17 @@ def application(backend: Backend, door: Door) -> web.Application:
         await _taken(request, Nothing, Nothing)
         return web.Response(body=text, content_type=_JSON)
 
+    async def journal(request: web.Request) -> web.StreamResponse:
+        _allow(await door(request), Right.ACT)
+        await _taken(request, Nothing, Nothing)
+        async with backend.journal_copy() as copy:
+            response = web.FileResponse(copy.path, headers={hdrs.CONTENT_TYPE: _SQLITE, _DIGEST: copy.sha256})
+            await response.prepare(request)
+            await response.write_eof()
+            return response
+
     made.router.add_route(hdrs.METH_GET, f"{PREFIX}/openapi.json", described)
+    made.router.add_route(hdrs.METH_GET, f"{PREFIX}/journal", journal)
     return made
 
 

@@ -71,6 +71,18 @@ class CameraOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason
 
 
+class BackupOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Say that a copy of the journal, as `/journal` gave it, reached its place.
+
+    Attributes:
+        sha256: of the copy, hexadecimal.
+        to: where it lies now, for the custody log.
+    """
+
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    to: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+
+
 class CameraView(msgspec.Struct, frozen=True):
     """One camera that was docked here, or of which an admin said something.
 

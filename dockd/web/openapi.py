@@ -35,7 +35,7 @@ _RIGHTS = {
 def document() -> Json:
     """The whole document."""
     structs = {each for route in ROUTES for each in (route.query, route.body, route.answer) if each not in {None, Nothing}}
-    paths: dict[str, Json] = {"/openapi.json": {"get": _own()}}
+    paths: dict[str, Json] = {"/openapi.json": {"get": _own()}, "/journal": {"get": _journal()}}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
@@ -129,6 +129,20 @@ def _own() -> Json:
         "responses": {
             "200": {"description": "Done.", "content": {"application/json": {"schema": {"type": "object"}}}},
             **{status: _problem(status) for status in ("400", "403", "413", "500")},
+        },
+    }
+
+
+def _journal() -> Json:
+    content = {"application/vnd.sqlite3": {"schema": {"type": "string", "format": "binary"}}}
+    headers = {"X-Dockd-SHA256": {"description": "Of the copy, hexadecimal.", "schema": {"type": "string"}}}
+    return {
+        "operationId": "journal",
+        "summary": "A copy of the whole journal as it is at one instant.",
+        "description": _RIGHTS[Right.ACT].replace("it is", "that it reached its place is"),
+        "responses": {
+            "200": {"description": "Done.", "headers": headers, "content": content},
+            **{status: _problem(status) for status in ("400", "403", "409", "413", "500", "503")},
         },
     }
 

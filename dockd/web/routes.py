@@ -1,12 +1,15 @@
 """The control API as a table: what each request needs, takes and answers. Server and OpenAPI document are made of it."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from dockd.web.lists import (
+    BackupOrder,
     CameraOrder,
     CamerasView,
     CustodyPage,
@@ -24,6 +27,21 @@ RECORDING_ID = "[0-9a-f]{32}"
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 B = TypeVar("B", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalCopy:
+    """A copy of the journal that can be sent.
+
+    Attributes:
+        path: where it lies.
+        size_bytes: its length.
+        sha256: hexadecimal.
+    """
+
+    path: Path
+    size_bytes: int
+    sha256: str
 
 
 class Backend(Protocol):
@@ -78,6 +96,14 @@ class Backend(Protocol):
 
     async def custody(self, wanted: CustodyWanted) -> CustodyPage:
         """Some custody entries."""
+        ...
+
+    def journal_copy(self) -> AbstractAsyncContextManager[JournalCopy]:
+        """A copy of the journal, to be sent; removed at the end."""
+        ...
+
+    async def backed_up(self, order: BackupOrder, by: str) -> None:
+        """A copy of the journal reached its place."""
         ...
 
     async def selftest(self) -> SelftestView:
@@ -208,6 +234,13 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "Bar a camera: nothing of it is taken or erased until it is enrolled.",
         CameraOrder,
         lambda backend, asked: backend.refuse(asked.body, str(asked.who)),
+    ),
+    _act(
+        "/backed-up",
+        "backedUp",
+        "Say that a copy of the journal reached its place.",
+        BackupOrder,
+        lambda backend, asked: backend.backed_up(asked.body, str(asked.who)),
     ),
     _look(
         "/custody",

@@ -60,6 +60,7 @@ def test_the_document_is_complete() -> None:
     assert {(path, method.upper()) for path, methods in document["paths"].items() for method in methods} == {
         *((route.path, route.method) for route in ROUTES),
         ("/openapi.json", "GET"),
+        ("/journal", "GET"),
     }
     for name, one in document["components"]["schemas"].items():
         Draft202012Validator.check_schema(one)

@@ -1,7 +1,10 @@
 """A daemon's backend behind the control API that remembers what it was asked, and may fail."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -9,6 +12,7 @@ from dockd.core.fitness import Grade
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State
 from dockd.web.lists import (
+    BackupOrder,
     CameraOrder,
     CamerasView,
     CameraView,
@@ -21,6 +25,7 @@ from dockd.web.lists import (
     SelftestView,
     StatusWanted,
 )
+from dockd.web.routes import JournalCopy
 from dockd.web.view import (
     ArchiveView,
     BayView,
@@ -123,3 +128,12 @@ class FakeBackend:
         """Remember."""
         self.asked.append(("reload", by))
         return ConfigurationView(restart_for=("dock",))
+
+    @asynccontextmanager
+    async def journal_copy(self) -> AsyncIterator[JournalCopy]:
+        """This very file."""
+        yield JournalCopy(Path(__file__), 1, "cd" * 32)
+
+    async def backed_up(self, order: BackupOrder, by: str) -> None:
+        """Remember."""
+        self.asked.append(("backed up", order, by))

@@ -8,6 +8,7 @@ import pytest
 
 from dockd.archive.introduction import Identity
 from dockd.archive.probe import Findings
+from dockd.backup import BACKED_UP
 from dockd.board import Configuration, Phase
 from dockd.core import custody, life
 from dockd.core.fitness import Grade
@@ -15,7 +16,7 @@ from dockd.core.readiness import Needs
 from dockd.core.recording import Refusal
 from dockd.dock import Dock
 from dockd.errors import WorkerError
-from dockd.fitness import BACKED_UP, Fitness
+from dockd.fitness import Fitness
 from tests.sim.dock_of import dock_in, docked, spooled
 
 HONEST = Findings(Identity("vault", signs=True), None, None, "blake3")
