@@ -11,12 +11,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from dockd.core.recording import State
 from dockd.errors import ConfigError, ControlError, SpoolFullError
-from dockd.web.control import control_api
+from dockd.web.control import application, control_api
 from dockd.web.lists import CameraOrder, CustodyWanted, StatusWanted
-from dockd.web.peers import Groups
+from dockd.web.peers import Groups, Peer, Right
 from dockd.web.view import HoldOrder, Wanted
 from tests.sim.control_backend import RECORDING, FakeBackend
 
@@ -174,6 +176,31 @@ async def test_a_body_that_is_not_json_is_not_guessed_at(path: Path, client: aio
     backend = FakeBackend()
     async with control_api(path, backend, GROUPS), client.post("/api/v1/hold", data={"camera": "X1", "reason": "x"}) as answer:
         assert answer.status == 415
+    assert not backend.asked
+
+
+@pytest.mark.parametrize(
+    ("rights", "act", "words"),
+    [
+        (frozenset({Right.LOOK}), True, "may look at this dock, but not act on it"),
+        (frozenset(), True, "may neither look at this dock nor act on it"),
+        (frozenset(), False, "may neither look at this dock nor act on it"),
+    ],
+)
+async def test_whoever_may_not_is_told_so(rights: frozenset[Right], act: bool, words: str) -> None:
+    """In words, with who they are, and before anything that they sent is looked at."""
+    backend = FakeBackend()
+
+    async def door(_: web.Request) -> Peer:
+        return Peer(7, "anna", rights)
+
+    async with TestClient(TestServer(application(backend, door))) as client:
+        for place in ("hold", "retry/" + RECORDING) if act else ("status", "openapi.json", "custody", "journal"):
+            answer = await client.request("POST" if act else "GET", f"/api/v1/{place}", data=b"nonsense")
+            problem = await answer.json()
+            assert (answer.status, problem["code"]) == (403, "not-allowed")
+            assert f"anna (uid 7) {words}" in problem["detail"]
+            assert problem["hint"]
     assert not backend.asked
 
 

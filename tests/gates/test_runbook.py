@@ -1,0 +1,93 @@
+"""docs/runbook.md has a cure for every light, error and alert, and for nothing that does not exist."""
+
+import ast
+import re
+
+import yaml
+
+from dockd import errors
+from dockd.core.alerts import Kind
+from dockd.core.readiness import CODES, BayEvidence, Needs, readiness
+from dockd.core.recording import State
+from tests.gates.source import calls, modules, text
+
+_RUNBOOK = "docs/runbook.md"
+_KEPT = "The camera is kept: nothing on camera C1 may be erased."
+
+
+def _rows(heading: str) -> dict[str, list[str]]:
+    """The cells of each row below a heading, by the first of them."""
+    section = text(_RUNBOOK).split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    cells = [[cell.strip() for cell in row.split(" | ")] for row in re.findall(r"^\| (`.*) \|$", section, re.MULTILINE)]
+    return {first.strip("`"): rest for first, *rest in cells}
+
+
+def _kinds(root: type[errors.DockError]) -> list[type[errors.DockError]]:
+    return [root, *(each for below in root.__subclasses__() if below.__module__ == errors.__name__ for each in _kinds(below))]
+
+
+def test_every_error_that_is_raised_has_its_cure() -> None:
+    """By its code; parents that are never raised themselves have none."""
+    raised = {called.rpartition(".")[2] for tree in modules().values() for called, _ in calls(tree)}
+    assert set(_rows("Errors")) == {each.code for each in _kinds(errors.DockError) if each.__name__ in raised}
+
+
+def test_every_error_was_produced_by_the_test_that_is_named() -> None:
+    """The test names the error's class, its code, or its words."""
+    names = {each.code: each.__name__ for each in _kinds(errors.DockError)}
+    for code, (says, _, shown_by) in _rows("Errors").items():
+        path, name = shown_by.strip("`").split("::")
+        (test,) = [
+            node
+            for node in ast.parse(text(path)).body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+        ]
+        source = "\n".join(ast.unparse(part) for part in (*test.decorator_list, test))
+        assert names[code] in source or code in source or any(words in source for words in _fragments(says)), shown_by
+
+
+def _fragments(says: str) -> list[str]:
+    """Three words that follow each other, each time."""
+    words = says.split()
+    return [" ".join(words[start : start + 3]) for start in range(len(words) - 2)]
+
+
+def _lights() -> dict[str, tuple[str, str]]:
+    """Light and reason of each code, as the dock's own rules make them."""
+    two = (State.SEEN, State.SEEN)
+    shown = [
+        readiness(evidence, needs)
+        for evidence, needs in (
+            (BayEvidence(None, scanned=False, states=()), Needs.ARCHIVED),
+            (BayEvidence("C1", scanned=True, states=two), Needs.ARCHIVED),
+            (BayEvidence("C1", scanned=True, states=(State.VERIFIED, State.UPLOADING)), Needs.ARCHIVED),
+            (BayEvidence("C1", scanned=True, states=(State.ARCHIVED,)), Needs.ERASED),
+            (BayEvidence("C1", scanned=True, states=(State.VERIFIED,)), Needs.VERIFIED),
+            (BayEvidence("C1", scanned=True, states=(State.ARCHIVED,)), Needs.ARCHIVED),
+            (BayEvidence("C1", scanned=True, states=(State.ERASED,)), Needs.ERASED),
+            (BayEvidence("C1", scanned=True, states=(State.REFUSED, State.REFUSED)), Needs.ARCHIVED),
+            (BayEvidence("C1", scanned=True, states=(State.ARCHIVED,), held=True), Needs.ERASED),
+            (
+                BayEvidence(
+                    "C1", scanned=True, states=(State.ARCHIVED,), kept="The camera is kept: nothing on camera C1 may be erased."
+                ),
+                Needs.ERASED,
+            ),
+        )
+    ]
+    return {each.code: (each.lamp.value, each.reason) for each in shown}
+
+
+def test_every_light_has_its_cure() -> None:
+    """With the words that the dock's own rules give, and no reason is left out."""
+    rows = {code: (light, says) for code, (light, says, _) in _rows("What a bay's light says").items()}
+    assert rows == _lights()
+    assert set(rows) == set(CODES)
+
+
+def test_every_alert_has_its_cure() -> None:
+    """Those of the dock itself, and those of Prometheus."""
+    rules = yaml.safe_load(text("packaging/prometheus/dockd.rules.yaml"))
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    assert set(_rows("Alerts of Prometheus")) == alerts
+    assert set(_rows("Alerts of the dock itself")) == {kind.value for kind in Kind}
