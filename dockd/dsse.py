@@ -6,6 +6,7 @@ hexadecimal digits of the SHA-256 of those 32 bytes. The arithmetic is OpenSSL's
 
 import base64
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Self
@@ -88,6 +89,19 @@ class SigningKey:
         """The signed note of a log's state; the key's name is the log's origin."""
         text = checkpoint.text()
         return Note(text, (self.sign_note(checkpoint.origin, text),))
+
+    def unseal(self, payload_type: str, envelope: bytes) -> bytes | None:
+        """The payload of an envelope that `sealed` made with this key; None for any other."""
+        try:
+            match json.loads(envelope):
+                case {"payload": str(text), "payloadType": str(kind), "signatures": [{"sig": str(sig)}]} if kind == payload_type:
+                    payload, signature = base64.b64decode(text, validate=True), base64.b64decode(sig, validate=True)
+                case _:
+                    return None
+        except (ValueError, RecursionError):
+            return None
+        public = self._private.public_key()
+        return payload if _made(public, signature, pre_authentication(payload, payload_type)) else None
 
     def sign_note(self, name: str, text: str) -> NoteSignature:
         """This key's signature, under `name`, over a note's text."""

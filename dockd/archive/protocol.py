@@ -26,6 +26,7 @@ class Consignment:
         retain_days: it is asked to keep the recording at least so long; 0 leaves that to the archive.
         category: of the agency's policy.
         first_amendment: marked as recorded solely of First Amendment activity.
+        held: an order says that it must not be deleted.
     """
 
     verified: VerifiedRecording
@@ -40,6 +41,7 @@ class Consignment:
     retain_days: int = 0
     category: str = UNCATEGORISED
     first_amendment: bool = False
+    held: bool = False
 
 
 class Progress(Protocol):

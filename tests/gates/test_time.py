@@ -10,6 +10,7 @@ from tests.gates.source import calls, dotted, imported, modules
 CLOCK = "dockd/clock.py"
 
 LOOP_TIME = {
+    "dockd/archive/s3/wire.py": "asyncio.timeout is rescheduled in its own clock's terms",
     "dockd/archive/wire.py": "asyncio.timeout is rescheduled in its own clock's terms",
     "dockd/vault/receive.py": "how often a slow upload's bytes reach the medium; no result depends on it",
 }

@@ -1,0 +1,262 @@
+"""One S3 request and its answer; every foreign error of the store, its client and the network is wrapped here, once.
+
+aiobotocore is imported when the first request is made, so that a dock with another archive never pays for it.
+"""
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+
+from dockd.archive.s3.settings import S3Settings
+from dockd.archive.wire import SLOWEST_STORE_BYTES_S
+from dockd.errors import (
+    ArchiveBusyError,
+    ArchiveChecksumError,
+    ArchiveDeniedError,
+    ArchiveError,
+    ArchiveRefusedError,
+    ArchiveUnreachableError,
+    UploadLostError,
+)
+
+_SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
+_LOST = frozenset({"NoSuchUpload", "NoSuchKey", "NoSuchVersion"})
+_BUSY = frozenset(
+    {"SlowDown", "ServiceUnavailable", "RequestLimitExceeded", "OperationAborted", "QuotaExceeded", "XMinioStorageFull"}
+)
+_CHECKSUM = frozenset({"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"})
+_REFUSED = frozenset({"EntityTooLarge", "KeyTooLongError", "MetadataTooLarge"})
+_STATUS_BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE})
+
+Answer = dict[str, Any]
+
+
+class PartBody(io.RawIOBase):
+    """A part's bytes as a request's body: `moved` hears how many the client has taken, each time that it takes some.
+
+    The client reads it in another thread, and from the start again when it signs.
+    """
+
+    def __init__(self, view: memoryview, moved: Callable[[int], None]) -> None:
+        super().__init__()
+        self._view, self._moved, self._at = view, moved, 0
+        self._loop = asyncio.get_running_loop()
+
+    def __len__(self) -> int:
+        """All of it, wherever it stands."""
+        return len(self._view)
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of any file."""
+        end = len(self._view) if size is None or size < 0 else min(self._at + size, len(self._view))
+        piece = bytes(self._view[self._at : end])
+        self._at = end
+        self._loop.call_soon_threadsafe(self._moved, end)
+        return piece
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """As of any file."""
+        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._view)}[whence] + offset
+        return self._at
+
+    def tell(self) -> int:
+        """As of any file."""
+        return self._at
+
+
+class S3Wire:
+    """Connections to one bucket."""
+
+    def __init__(self, settings: S3Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._client: Any = None
+        self._closed = False
+
+    async def ask(self, operation: str, doing: str, parameters: Mapping[str, object], *, work_bytes: int = 0) -> Answer:
+        """Ask once.
+
+        Args:
+            operation: the method of botocore's client.
+            doing: in words, as in "listing parts".
+            parameters: of the operation, without the bucket.
+            work_bytes: what the store must move before it can answer.
+
+        Raises:
+            ArchiveError: no answer, or one that is none, or a refusal.
+        """
+        answer_s = self._settings.connect_s + self._settings.answer_s + work_bytes / SLOWEST_STORE_BYTES_S
+        async with self._wrapped(doing, answer_s, f"no answer for {answer_s:g} s"):
+            return await self._call(operation, doing, parameters)
+
+    async def send(self, doing: str, view: memoryview, moved: Callable[[int], None], **parameters: object) -> Answer:
+        """Upload one part; it may take any time, as long as something moves.
+
+        Raises:
+            ArchiveError: as `ask`.
+        """
+        settings = self._settings
+        answer_s = settings.answer_s + len(view) / SLOWEST_STORE_BYTES_S
+        loop = asyncio.get_running_loop()
+        words = f"nothing moved for {settings.stall_s:g} s"
+        async with self._wrapped(doing, settings.connect_s + settings.stall_s, words) as deadline:
+
+            def told(handed_bytes: int) -> None:
+                moved(handed_bytes)
+                if not deadline.expired():
+                    deadline.reschedule(loop.time() + (answer_s if handed_bytes == len(view) else settings.stall_s))
+
+            body = {"Body": PartBody(view, told), "ContentLength": len(view)}
+            return await self._call("upload_part", doing, {**body, **parameters})
+
+    @asynccontextmanager
+    async def fetch(self, doing: str, **parameters: object) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
+        """An object's bytes, piece by piece; it may take any time, as long as something moves.
+
+        Raises:
+            ArchiveError: as `ask`, also while the pieces are taken.
+        """
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        async with self._wrapped(doing, settings.connect_s + settings.answer_s, "nothing came any more") as deadline:
+            answer = await self._call("get_object", doing, parameters)
+
+            async def pieces() -> AsyncGenerator[bytes, None]:
+                async for piece in answer["Body"].iter_chunks(1 << 20):
+                    deadline.reschedule(loop.time() + settings.stall_s)
+                    yield piece
+
+            async with answer["Body"]:
+                yield pieces()
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        self._closed = True
+        await self._stack.aclose()
+        self._client = None
+
+    async def _call(self, operation: str, doing: str, parameters: Mapping[str, object]) -> Answer:
+        answer: Answer = await getattr(await self._open(), operation)(Bucket=self._settings.bucket, **parameters)
+        if not _is_s3(answer["ResponseMetadata"]):
+            msg = f"{doing}: what answered is not an S3 store"
+            raise ArchiveUnreachableError(msg)
+        return answer
+
+    async def _open(self) -> Any:  # noqa: ANN401 - botocore makes its classes at run time
+        """The client, made by the first who needs it."""
+        async with self._opening:
+            if self._closed:
+                msg = "the archive was closed"
+                raise RuntimeError(msg)
+            if self._client is None:
+                session = await asyncio.to_thread(_session)
+                self._client = await self._stack.enter_async_context(_client_of(session, self._settings))
+            return self._client
+
+    @asynccontextmanager
+    async def _wrapped(self, doing: str, within_s: float, late: str) -> AsyncGenerator[asyncio.Timeout, None]:
+        """Foreign errors become dockd's."""
+        await self._open()  # takes a while, and is no business of the archive's
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the module's docstring
+
+        try:
+            async with asyncio.timeout(within_s) as deadline:
+                yield deadline
+        except TimeoutError as exc:
+            msg = f"{doing}: {late}"
+            raise ArchiveUnreachableError(msg) from exc
+        except ClientError as exc:
+            raise _error_for(doing, exc.response) from exc
+        except (BotoCoreError, aiohttp.ClientError, OSError, ValueError, RecursionError) as exc:
+            words = " ".join(str(exc).split())[:300] or type(exc).__name__
+            msg = f"{doing}: {words}"
+            raise ArchiveUnreachableError(msg) from exc
+
+
+def _session() -> Any:  # noqa: ANN401 - botocore makes its classes at run time
+    """Botocore with its descriptions of S3 read: megabytes, for a thread."""
+    from aiobotocore.session import get_session  # noqa: PLC0415 - see the module's docstring
+
+    session = get_session()
+    loader = session.get_component("data_loader")
+    for name in ("service-2", "endpoint-rule-set-1"):
+        loader.load_service_model("s3", name)
+    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+        loader.load_data(name)
+    return session
+
+
+def _client_of(session: Any, settings: S3Settings) -> Any:  # noqa: ANN401 - as above
+    """A context that gives the client."""
+    from aiobotocore.config import AioConfig  # noqa: PLC0415 - see the module's docstring
+
+    certificate = None
+    if settings.client_cert is not None:
+        certificate = (str(settings.client_cert), str(settings.client_key))
+    return session.create_client(
+        "s3",
+        endpoint_url=settings.url,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key,
+        verify=str(settings.ca_file) if settings.ca_file else None,
+        config=AioConfig(
+            s3={"addressing_style": "path" if settings.path_style else "virtual"},
+            retries={"total_max_attempts": 1},  # the wrapper around every backend tries again, and says so
+            connect_timeout=settings.connect_s,
+            read_timeout=settings.answer_s,
+            client_cert=certificate,
+            proxies={},  # a proxy in the environment would see evidence; the site file names none
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            ignore_configured_endpoint_urls=True,
+            max_pool_connections=50,
+        ),
+    )
+
+
+def _is_s3(metadata: Mapping[str, Any]) -> bool:
+    """Whether a store gave the answer; a captive portal or a proxy in the way carries none of its headers."""
+    return any(name.startswith("x-amz") for name in metadata.get("HTTPHeaders", {}))
+
+
+def _error_for(doing: str, response: Mapping[str, Any]) -> ArchiveError:
+    """The error that a refusal is.
+
+    The loss of an upload or of an object is believed only from an S3 store: what stands in the way must not throw an upload away.
+    """
+    metadata = response.get("ResponseMetadata", {})
+    status, headers = metadata.get("HTTPStatusCode", 0), metadata.get("HTTPHeaders", {})
+    error = response.get("Error", {})
+    code = str(error.get("Code", ""))
+    words = " ".join(str(error.get("Message", "")).split())[:300]
+    said = f"{doing}: the archive answered {status} {code}: {words}"
+    speaks_s3 = _is_s3(metadata) or (code != "" and not code.isdigit())
+    if code in _SKEWED:
+        return ArchiveDeniedError(said, hint="The dock's clock differs from the archive's: admins, check both clocks.")
+    if code in _CHECKSUM:
+        return ArchiveChecksumError(said)
+    if code in _BUSY or status in _STATUS_BUSY:
+        retry_after = str(headers.get("retry-after", ""))
+        return ArchiveBusyError(said, retry_after_s=float(retry_after) if retry_after.isdigit() else None)
+    if code in _REFUSED:
+        return ArchiveRefusedError(said)
+    if code in _LOST or (status == HTTPStatus.NOT_FOUND and code == "404" and speaks_s3):
+        return UploadLostError(said)
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and speaks_s3:
+        return ArchiveDeniedError(said, hint="Admins: check the archive's bucket, its Object Lock, and the dock's access key.")
+    return ArchiveUnreachableError(said)

@@ -1,0 +1,146 @@
+"""The S3 archive against a store that others wrote: what it locks, what it finds again, and how it is reached."""
+
+import asyncio
+import base64
+import hashlib
+import secrets
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockd.archive.s3.archive import S3Archive
+from dockd.archive.s3.manifest import Found, prefix_of
+from dockd.archive.s3.settings import MIB, Lock
+from dockd.clock import SystemClock
+from dockd.dsse import SigningKey
+from dockd.errors import ArchiveUnreachableError, ProofRefusedError
+from tests.contract.stands.s3 import PART_BYTES, client, make_bucket, settings
+from tests.sim.certificates import Authority
+from tests.sim.consignments import Watched, consign, noise
+from tests.sim.foreign_s3 import BUCKET, Seaweed
+
+CAMERA = "C1"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A private authority."""
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Seaweed]:
+    """SeaweedFS with S3 on http and https, and buckets as host names below localhost."""
+    https = authority.issue("localhost", f"{BUCKET}.localhost")
+    with Seaweed(tmp_path_factory.mktemp("seaweed"), https=https, domain="localhost") as running:
+        asyncio.run(make_bucket(running.url))
+        yield running
+
+
+@pytest.fixture
+async def s3(store: Seaweed) -> AsyncIterator[Any]:
+    """The store as an administrator sees it."""
+    async with client(store.url) as admin:
+        yield admin
+
+
+async def test_what_is_sent_is_locked_held_and_named(store: Seaweed, s3: Any, tmp_path: Path) -> None:  # noqa: ANN401 - botocore's
+    """Retention from the recording's category where that is longer, the legal hold, both digests; and it cannot be deleted."""
+    archive = S3Archive(settings(store.url), SystemClock())
+    consignment = replace(consign(tmp_path, noise(10)), retain_days=30, held=True)
+    found = Found.of(await archive.store(consignment, None, Watched()))
+    head = await s3.head_object(Bucket=BUCKET, Key=found.key, VersionId=found.version)
+    assert head["ObjectLockMode"] == "GOVERNANCE"
+    assert timedelta(days=29, hours=23) < head["ObjectLockRetainUntilDate"] - datetime.now(UTC) < timedelta(days=30, minutes=1)
+    assert head["ObjectLockLegalHoldStatus"] == "ON"
+    assert head["Metadata"]["blake3"] == consignment.verified.measured.digests.blake3.hex()
+    with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+        await s3.delete_object(Bucket=BUCKET, Key=found.key, VersionId=found.version)
+    await archive.close()
+
+
+async def test_an_upload_that_nobody_remembers_is_found_again(store: Seaweed, s3: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    """The journal was lost: the recording's own unfinished upload goes on from the part that it has, and no second one begins."""
+    sets, content, watched = settings(store.url), noise(PART_BYTES + 5), Watched()
+    archive, consignment = S3Archive(sets, SystemClock()), consign(tmp_path, content)
+    key = f"{prefix_of(sets, consignment)}{consignment.verified.recording_id}.{secrets.token_hex(16)}"
+    locked = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": datetime.now(UTC) + timedelta(days=1)}
+    made = await s3.create_multipart_upload(Bucket=BUCKET, Key=key, ChecksumAlgorithm="SHA256", **locked)
+    first = content[:PART_BYTES]
+    checksum = base64.b64encode(hashlib.sha256(first).digest()).decode()
+    target = {"Bucket": BUCKET, "Key": key, "UploadId": made["UploadId"], "PartNumber": 1}
+    await s3.upload_part(**target, Body=first, ChecksumSHA256=checksum)
+    stored = await archive.store(consignment, None, watched)
+    assert Found.of(stored).key == key
+    assert watched.offsets[0] == PART_BYTES
+    await archive.prove(stored, camera=CAMERA)
+    await archive.close()
+
+
+async def test_another_docks_manifest_proves_nothing(store: Seaweed, tmp_path: Path) -> None:
+    """Who signs with another key has not sent it."""
+    archive = S3Archive(settings(store.url), SystemClock())
+    stored = await archive.store(consign(tmp_path, noise(10)), None, Watched())
+    await archive.close()
+    other = S3Archive(settings(store.url, signing=SigningKey.generate()), SystemClock())
+    with pytest.raises(ProofRefusedError, match="was not signed by this dock"):
+        await other.prove(stored, camera=CAMERA)
+    await other.close()
+
+
+async def test_a_weaker_lock_than_the_site_file_wants_proves_nothing(store: Seaweed, tmp_path: Path) -> None:
+    """Governance where compliance is wanted; and none at all."""
+    for sent, words in ((Lock.GOVERNANCE, "its lock is 'GOVERNANCE'"), (Lock.NONE, "its lock is None")):
+        archive = S3Archive(settings(store.url, lock=sent), SystemClock())
+        stored = await archive.store(consign(tmp_path, noise(10)), None, Watched())
+        await archive.close()
+        stricter = S3Archive(settings(store.url, lock=Lock.COMPLIANCE), SystemClock())
+        with pytest.raises(ProofRefusedError, match=words):
+            await stricter.prove(stored, camera=CAMERA)
+        await stricter.close()
+
+
+async def test_another_version_under_the_same_key_changes_no_proof(store: Seaweed, s3: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    """A proof is about the version that was sent; what somebody puts over it is another."""
+    archive = S3Archive(settings(store.url), SystemClock())
+    stored = await archive.store(consign(tmp_path, noise(10)), None, Watched())
+    over = await s3.put_object(Bucket=BUCKET, Key=Found.of(stored).key, Body=b"something else")
+    await archive.prove_again(stored, "ab" * 16, camera=CAMERA)
+    usurper = replace(stored, object_id=f"{Found.of(stored).key}#{over['VersionId']}")
+    with pytest.raises(ProofRefusedError):
+        await archive.prove_again(usurper, "ab" * 16, camera=CAMERA)
+    await archive.close()
+
+
+@pytest.fixture
+def names_below_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names below localhost are this machine (RFC 6761), which not every machine's resolver knows."""
+    resolve = socket.getaddrinfo
+
+    def resolving(host: str, *rest: Any, **more: Any) -> object:  # noqa: ANN401 - of the function that it stands for
+        return resolve("127.0.0.1" if host.endswith(".localhost") else host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolving)
+
+
+@pytest.mark.usefixtures("names_below_localhost")
+@pytest.mark.parametrize("path_style", [True, False])
+async def test_https_is_spoken_to_the_pinned_authority_alone(
+    store: Seaweed, authority: Authority, tmp_path: Path, path_style: bool
+) -> None:
+    """Bucket in the path, and bucket in the host's name; and not one byte to a server that another authority vouches for."""
+    url = f"https://localhost:{store.https_port}"
+    archive = S3Archive(settings(url, ca_file=authority.certificate, path_style=path_style), SystemClock())
+    stored = await archive.store(consign(tmp_path, noise(MIB)), None, Watched())
+    await archive.prove(stored, camera=CAMERA)
+    await archive.close()
+    other = Authority(tmp_path / "other")
+    stranger = S3Archive(settings(url, ca_file=other.certificate, path_style=path_style), SystemClock())
+    with pytest.raises(ArchiveUnreachableError, match=r"(?i)certificate"):
+        await stranger.store(consign(tmp_path, noise(10)), None, Watched())
+    await stranger.close()
