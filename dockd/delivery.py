@@ -1,9 +1,10 @@
 """From the spool to the archive: every verified recording is stored, proved, and only then leaves the spool.
 
 A few couriers take what is most urgent. Each recording has one courier at a time, and a courier stays with it until the
-archive proved it or refused it for good; while the archive is away the wrappers around it wait, and nothing is given up. What
-was proved is removed from the spool behind the couriers' backs: small recordings cost syncs, not bytes, and those in their way
-are few.
+archive proved it or refused it for good; while the archive is away the wrappers around it wait, and nothing is given up. Only for
+a critical incident a courier puts one back: the least urgent upload gives way at once, and goes on later where it was. What was
+proved is removed from the spool behind the couriers' backs: small recordings cost syncs, not bytes, and those in their way are
+few.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from dockd.clock import rfc3339_from_ns
 from dockd.core import custody, life
 from dockd.core.names import shown
 from dockd.core.policy import UNCATEGORISED
-from dockd.core.recording import Recording, Refusal, ResumePoint, State, recall
+from dockd.core.queue import is_critical, upload_rank
+from dockd.core.recording import Recording, Refusal, ResumePoint, State, StoredObject, recall
 from dockd.crashpoint import passing
 from dockd.dock import Dock
 from dockd.errors import DockError, UploadLostError
@@ -32,6 +34,9 @@ class Delivery:
     def __init__(self, dock: Dock, couriers: int) -> None:
         self._dock, self._couriers = dock, couriers
         self._proved: asyncio.Queue[str] = asyncio.Queue()
+        self._busy = 0
+        self._uploads: dict[str, tuple[Recording, asyncio.Task[StoredObject]]] = {}
+        self._giving_way: set[str] = set()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -39,12 +44,18 @@ class Delivery:
             for number in range(self._couriers):
                 group.create_task(self._courier(), name=f"courier {number + 1}")
             group.create_task(self._make_room(), name="removal of what was proved")
+            group.create_task(self._make_way(), name="way for critical incidents")
 
     async def _courier(self) -> None:
         while True:
-            recording = await self._dock.journal.recording(await self._dock.outbox.take())
-            if recording.state in {State.VERIFIED, State.UPLOADING}:
-                await self._deliver(recording)
+            recording_id = await self._dock.outbox.take()
+            self._busy += 1
+            try:
+                recording = await self._dock.journal.recording(recording_id)
+                if recording.state in {State.VERIFIED, State.UPLOADING}:
+                    await self._deliver(recording)
+            finally:
+                self._busy -= 1
 
     async def _make_room(self) -> None:
         """Remove from the spool what was proved; what a stop leaves, the next start removes."""
@@ -52,11 +63,44 @@ class Delivery:
             await asyncio.to_thread(self._dock.spool.discard, await self._proved.get())
             self._dock.board.tell()  # room was made
 
+    async def _make_way(self) -> None:
+        """Have as many uploads give way as there are critical recordings that no courier is free for."""
+        while True:
+            await self._dock.outbox.critical_came()
+            wanted = self._dock.outbox.critical_untaken - (self._couriers - self._busy) - len(self._giving_way)
+            others = [
+                each for each, _ in self._uploads.values() if not is_critical(each) and each.recording_id not in self._giving_way
+            ]
+            for recording in sorted(others, key=upload_rank, reverse=True)[: max(0, wanted)]:
+                _log.info("upload gives way", recording=recording.recording_id, camera=recording.camera)
+                self._giving_way.add(recording.recording_id)
+                self._uploads[recording.recording_id][1].cancel()
+
+    async def _store(self, recording: Recording, sending: "_Sending") -> StoredObject | None:
+        """Bring it to the archive; None if it gave way to a critical incident."""
+        recording_id = recording.recording_id
+        upload = asyncio.create_task(self._dock.archive.store(self._consign(recording), recording.resume, sending))
+        self._uploads[recording_id] = recording, upload
+        try:
+            await asyncio.wait([upload])
+        except asyncio.CancelledError:
+            upload.cancel()
+            await asyncio.gather(upload, return_exceptions=True)
+            raise
+        finally:
+            del self._uploads[recording_id]
+            gave_way = recording_id in self._giving_way
+            self._giving_way.discard(recording_id)
+        return None if gave_way and upload.cancelled() else upload.result()
+
     async def _deliver(self, recording: Recording) -> None:
         started_s = self._dock.clock.monotonic()
         sending = _Sending(self._dock, recording)
         try:
-            stored = await self._dock.archive.store(self._consign(recording), recording.resume, sending)
+            stored = await self._store(recording, sending)
+            if stored is None:
+                self._dock.outbox.put(await self._dock.journal.recording(recording.recording_id))
+                return
             proof = await self._dock.archive.prove(stored, camera=recording.camera)
         except UploadLostError as exc:
             await self._dock.journal.record(custody.UploadDropped(recording.recording_id, exc.message))

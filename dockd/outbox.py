@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from dockd.core.queue import upload_rank
+from dockd.core.queue import is_critical, upload_rank
 from dockd.core.recording import Recording
 
 
@@ -13,6 +13,24 @@ class Outbox:
     def __init__(self) -> None:
         self._queue: asyncio.PriorityQueue[tuple[tuple[int, bool, int], str]] = asyncio.PriorityQueue()
         self._left_bytes: dict[str, int] = {}
+        self._critical: dict[str, str] = {}
+        self._untaken: set[str] = set()
+        self._news_of_critical = asyncio.Event()
+
+    @property
+    def critical(self) -> tuple[str, ...]:
+        """When each recording of a critical incident that waits or is on its way was seen first, RFC 3339."""
+        return tuple(self._critical.values())
+
+    @property
+    def critical_untaken(self) -> int:
+        """How many of them no courier has taken."""
+        return len(self._untaken)
+
+    async def critical_came(self) -> None:
+        """Wait until one was put here since this was asked last."""
+        await self._news_of_critical.wait()
+        self._news_of_critical.clear()
 
     @property
     def files(self) -> int:
@@ -32,10 +50,15 @@ class Outbox:
         """Add a recording, or put one back that could not be delivered this time."""
         self._left_bytes[recording.recording_id] = recording.size_bytes
         self._queue.put_nowait((upload_rank(recording), recording.recording_id))
+        if is_critical(recording):
+            self._critical[recording.recording_id] = recording.seen
+            self._untaken.add(recording.recording_id)
+            self._news_of_critical.set()
 
     async def take(self) -> str:
         """The most urgent recording's id; waits while there is none. It counts as waiting until it is `done`."""
         _, recording_id = await self._queue.get()
+        self._untaken.discard(recording_id)
         return recording_id
 
     def sent(self, recording_id: str, left_bytes: int) -> None:
@@ -45,3 +68,4 @@ class Outbox:
     def done(self, recording_id: str) -> None:
         """It is archived or refused."""
         self._left_bytes.pop(recording_id, None)
+        self._critical.pop(recording_id, None)

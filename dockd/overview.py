@@ -13,9 +13,10 @@ import msgspec
 from dockd import __version__
 from dockd.backup import Backups
 from dockd.board import BayBoard, Configuration
-from dockd.clock import rfc3339
+from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core import custody, life
 from dockd.core.names import shown
+from dockd.core.profile import CRITICAL
 from dockd.core.queue import drain_time_s
 from dockd.core.readiness import Needs
 from dockd.core.recording import Recording, State
@@ -98,7 +99,14 @@ class Overview:
             spool=SpoolView(
                 dock.ledger.free_bytes(), used, dock.ledger.promised_bytes, encrypted=dock.board.configuration.spool_encrypted
             ),
-            queue=QueueView(dock.outbox.files, dock.outbox.left_bytes, round(rate), None if drain is None else round(drain)),
+            queue=QueueView(
+                dock.outbox.files,
+                dock.outbox.left_bytes,
+                round(rate),
+                None if drain is None else round(drain),
+                critical=len(dock.outbox.critical),
+                critical_by=self._critical_by(),
+            ),
             bays=tuple(self._bay(each) for each in dock.board.bays.values()),
             recordings=RecordingCounts(**{state.value: count for state, count in dock.journal.counts().items()}),
             daemon=DaemonView(__version__, os.getpid(), self._started, resident),
@@ -106,6 +114,12 @@ class Overview:
             custody=CustodyView(dock.board.log.size, dock.board.log.time or None, dock.board.log.alarm),
             change=change,
         )
+
+    def _critical_by(self) -> str | None:
+        """When the archive should have the first recording of a critical incident that it does not have."""
+        policy = self._dock.live.now.policy
+        times = [policy.deadline(parse_rfc3339(seen), CRITICAL) for seen in self._dock.outbox.critical]
+        return min((rfc3339(each) for each in times if each is not None), default=None)
 
     def _occupied_bytes(self) -> tuple[int, int]:
         """Of the spool's disk, and of memory; blocks."""

@@ -9,7 +9,7 @@ import msgspec
 from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
 from dockd.cli.watch import watch
 from dockd.cli.words import left, plain, size
-from dockd.web.view import LAMPS, BayView, ConfigurationView, CustodyView, StatusView
+from dockd.web.view import LAMPS, BayView, ConfigurationView, CustodyView, QueueView, StatusView
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -102,6 +102,7 @@ def _footer(status: StatusView) -> list[str]:
     return [
         f"Archive: {'reachable' if archive.reachable else 'NOT reachable'}{since}. {archive.message}".rstrip(),
         f"Queue: {queue.files} files, {size(queue.bytes)}, {size(queue.rate_bytes_s)}/s. {left(queue.drain_s)}".rstrip(),
+        *_critical(queue),
         f"Spool: {size(spool.free_bytes)} free, {size(spool.used_bytes)} used, {size(spool.reserved_bytes)} reserved{bare}.",
         f"Recordings: {counts or 'none'}.",
         *_custody(status.custody),
@@ -115,6 +116,14 @@ def _custody(custody: CustodyView) -> list[str]:
     if custody.witnessed:
         lines.append(f"Custody log: {custody.witnessed} entries witnessed{f' at {custody.since}' if custody.since else ''}.")
     return lines
+
+
+def _critical(queue: QueueView) -> list[str]:
+    """What goes first, and by when; nothing where there is none."""
+    if not queue.critical:
+        return []
+    due = f"; the archive should have them by {queue.critical_by}" if queue.critical_by else ""
+    return [f"Critical incident: {queue.critical} files go first{due}."]
 
 
 def standing_words(standing: ConfigurationView) -> list[str]:

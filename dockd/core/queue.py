@@ -3,12 +3,18 @@
 from collections.abc import Iterable, Sequence
 
 from dockd.core.clearance import ScannedFile
+from dockd.core.profile import CRITICAL
 from dockd.core.recording import Recording, State
 
 
 def copy_order(files: Iterable[ScannedFile]) -> list[ScannedFile]:
     """Most urgent recordings first, each followed by its sidecars; then by path."""
     return sorted(files, key=lambda file: (file.priority, file.sidecar_of or file.path, file.sidecar_of is not None, file.path))
+
+
+def is_critical(recording: Recording) -> bool:
+    """Whether it is of a critical incident: such a recording waits for no other."""
+    return recording.priority <= CRITICAL
 
 
 def upload_rank(recording: Recording) -> tuple[int, bool, int]:

@@ -129,12 +129,16 @@ class QueueView(msgspec.Struct, frozen=True):
         bytes: their size together.
         rate_bytes_s: of uploading now.
         drain_s: until the queue is empty at that rate, null if not known.
+        critical: of the files, those of a critical incident; they go first.
+        critical_by: when the archive should have the first of those, null if there are none or the site file sets no time.
     """
 
     files: int
     bytes: int
     rate_bytes_s: int
     drain_s: int | None = None
+    critical: int = 0
+    critical_by: str | None = None
 
 
 class RecordingCounts(msgspec.Struct, frozen=True):

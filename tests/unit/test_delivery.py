@@ -1,6 +1,7 @@
 """From the spool to the archive: nothing is given up that may pass, and nothing passes that is wrong."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from dockd.core.recording import State
 from dockd.offload.spool import Spool
 from tests.sim.archive import Faults, Lie, SimArchive
 from tests.sim.cameras import make_camera
-from tests.sim.dock_here import DockHere, dock_here
+from tests.sim.dock_here import DockHere, dcf, dock_here
 
 
 @pytest.fixture
@@ -137,3 +138,43 @@ async def test_spool_that_rots_before_it_is_sent_never_completes(camera: Path, t
         assert refused.refusal is not None
         assert refused.refusal.code == "spool-mismatch"
         assert list(archive.objects()) != [first.recording_id]
+
+
+async def test_a_critical_incident_goes_before_what_is_on_its_way(tmp_path: Path) -> None:
+    """An upload gives way, and goes on later where it was; nothing is sent twice."""
+    make_camera(tmp_path / "routine", "CAM-1", recordings=2, size_bytes=400_000, sidecars=False)
+    make_camera(tmp_path / "critical", "CAM-2", recordings=2, size_bytes=50_000, sidecars=False)
+    archive = SimArchive()
+    archive.gate.clear()
+    profile = replace(dcf(), critical=("CLIP0001*",))
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        dock.insert(tmp_path / "routine", bay="1", profile=replace(dcf(), critical=()))
+        await dock.until(lambda: len(archive.uploads) == 2)
+        dock.insert(tmp_path / "critical", bay="2", profile=profile)
+        await dock.until(lambda: len(archive.uploads) == 3)
+        routine, _, third = archive.uploads.values()
+        assert (third.consignment.camera, third.consignment.name[-8:]) == ("CAM-2", "0001.MP4")
+        assert [len(dock.dock.outbox.critical), dock.dock.outbox.critical_untaken] == [1, 0]
+        archive.gate.set()
+        await dock.until(lambda: archived(dock) and not dock.dock.outbox.files)
+        assert not dock.dock.outbox.critical
+        assert len(archive.objects()) == 4
+        assert len(archive.uploads) == 4, "what gave way went on where it was"
+        assert routine.whole
+
+
+async def test_nothing_gives_way_while_a_courier_is_free(tmp_path: Path) -> None:
+    """Nor one critical recording to another."""
+    make_camera(tmp_path / "routine", "CAM-1", recordings=1, size_bytes=400_000, sidecars=False)
+    make_camera(tmp_path / "critical", "CAM-2", recordings=3, size_bytes=50_000, sidecars=False)
+    archive = SimArchive()
+    archive.gate.clear()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        dock.insert(tmp_path / "routine", bay="1")
+        await dock.until(lambda: len(archive.uploads) == 1)
+        dock.insert(tmp_path / "critical", bay="2", profile=replace(dcf(), critical=("CLIP0001*",)))
+        await dock.until(lambda: len(archive.uploads) == 2)
+        assert dock.dock.outbox.files >= 2
+        archive.gate.set()
+        await dock.until(lambda: not dock.dock.outbox.files)
+        assert archive.calls.count("store") == 4

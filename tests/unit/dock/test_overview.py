@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,13 @@ import pytest
 from dockd.board import Phase, Presence
 from dockd.core import custody, life
 from dockd.core.clearance import FileKind
+from dockd.core.policy import Policy
+from dockd.core.profile import CRITICAL
 from dockd.core.readiness import Lamp, Needs
 from dockd.core.recording import Refusal, State
 from dockd.dock import Dock
 from dockd.errors import ControlError
+from dockd.live import Orders
 from dockd.overview import Overview
 from dockd.web.lists import CameraOrder, CustodyWanted, SelftestView, StatusWanted
 from dockd.web.view import HoldOrder, Wanted
@@ -55,6 +59,16 @@ async def test_an_idle_dock_says_so(dock: Dock) -> None:
     assert status.archive.reachable
     assert status.archive.since is None
     assert status.daemon.rss_bytes > 0
+
+
+async def test_a_critical_incident_is_shown_with_its_deadline(dock: Dock) -> None:
+    """The earliest one, where the site file sets a time at all."""
+    for number, at in enumerate(("2026-11-28T06:00:00.000Z", "2026-11-28T05:00:00.000Z")):
+        dock.outbox.put(replace(seen(str(number) * 32), priority=CRITICAL, seen=at))
+    queue = (await _overview(dock)[0].status()).queue
+    assert (queue.critical, queue.critical_by) == (2, None)
+    dock.live.now = Orders(policy=Policy(critical_within_hours=4))
+    assert (await _overview(dock)[0].status()).queue.critical_by == "2026-11-28T09:00:00.000Z"
 
 
 async def test_a_bay_shows_how_far_its_camera_is(dock: Dock) -> None:
