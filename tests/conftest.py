@@ -3,6 +3,7 @@
 import os
 import secrets
 
+import hypothesis
 import pytest
 
 from tests.crash import tally
@@ -11,6 +12,9 @@ from tests.crash import tally
 def pytest_configure() -> None:
     """Name this run, for itself and for the processes that it spreads over."""
     os.environ.setdefault(tally.RUN, secrets.token_hex(8))
+    # A loaded machine makes an example slow once and never again: no test here is about time.
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

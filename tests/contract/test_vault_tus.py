@@ -152,6 +152,7 @@ async def test_the_archive_introduces_itself(served: Served) -> None:
         "key": key.public_text,
         "key_id": key.key_id,
         "version": "",
+        "witness": True,
     }
 
 

@@ -191,7 +191,7 @@ def test_log(dock: DockProcess) -> None:
     written = dock.custody_entries()
     lines = run(dock, "log", "--all").splitlines()
     assert len(lines) == len(written)
-    assert re.match(r"1 \S+Z daemon\.started dock=dock-1 version=", lines[0])
+    assert re.match(r"1 \S+Z daemon\.started boot=\S+ dock=dock-1 version=", lines[0])
     assert run(dock, "log", "--lines", "2").splitlines() == lines[-2:]
     told = [json.loads(line) for line in run(dock, "log", "--all", "--json").splitlines()]
     for each, entry in zip(told, written, strict=True):

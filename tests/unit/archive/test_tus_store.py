@@ -64,6 +64,7 @@ async def test_every_byte_arrives_with_metadata_and_a_resume_point_placed_first(
         "nonce": stored.nonce,
         "recorded": consignment.recorded,
         "seen": consignment.seen,
+        "category": consignment.category,
     }
     assert len(bytes.fromhex(stored.nonce)) == 16
 
