@@ -255,7 +255,6 @@ function update(change) {
     location.reload();
     return;
   }
-  const was = document.body.dataset.link;
   live();
   if (change.full) {
     const known = new Set(change.tiles.map((tile) => tile.bay));
@@ -279,16 +278,18 @@ function update(change) {
   else for (const tile of change.tiles ?? []) paint(tile.bay);
   strip();
   show(find("#wait"), false);
-  if (was === "lost") write(find("#news"), say("news.fresh"));
 }
 
 /** Something was heard from the dock. */
 function live() {
   heard = performance.now();
-  if (document.body.dataset.link === "live") return;
+  const before = document.body.dataset.link;
+  if (before === "live") return;
   document.body.dataset.link = "live";
   show(find("#stale"), false);
   for (const bay of tiles.keys()) paint(bay);
+  if (header) strip();
+  if (before === "lost") write(find("#news"), say("news.fresh"));
 }
 
 function lost() {
