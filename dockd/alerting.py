@@ -27,6 +27,8 @@ _AT_MOST_S = 3600.0
 """A wall clock that was set is noticed after so long."""
 
 _LOG = "journal"
+_WATCHED = frozenset({Kind.UNDOCKED, Kind.PAST_DEADLINE})
+"""Those that stand or fall with the clock; others begin and end where they are found."""
 
 
 class Alerting:
@@ -70,7 +72,7 @@ class Alerting:
         standing = [
             Alert(Kind(each.kind), each.subject, each.message)
             for each in await dock.journal.alerts()
-            if each.ended is None and each.kind != Kind.NUMBERING
+            if each.ended is None and each.kind in _WATCHED
         ]
         begun, ended = alerts.changes(standing, found)
         await dock.journal.record(

@@ -54,6 +54,7 @@ from dockd.outbox import Outbox
 from dockd.overview import Overview
 from dockd.power.command import CommandLamps
 from dockd.ready import heartbeat, notify
+from dockd.reconciling import Reconciler
 from dockd.recovery import open_journal, recover
 from dockd.reloading import Reloader, accepted, orders_of, shown, warn
 from dockd.web.assets import load_assets
@@ -142,6 +143,7 @@ async def _serve(
             tasks.append(group.create_task(reloader.run(), name="watch of the site file"))
             alerting = Alerting(dock, lambda: dock.live.now.channels, f"{site.agency} {site.division}, {site.site}")
             tasks.append(group.create_task(alerting.run(), name="alerts"))
+            tasks.append(group.create_task(Reconciler(dock).run(), name="reconciliation"))
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
             tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))
             if (kiosk := site.kiosk) is not None:

@@ -3,6 +3,9 @@
     undocked        a camera was not docked N hours after its shift's end
     past-deadline   recordings that the archive should have by now
     numbering       a camera's file numbers have a gap; stands until it is docked again without another
+    uncopied        a camera left with recordings that the dock listed and did not copy
+    set-aside       recordings were refused for good and wait for a person
+    unproved        the archive does not prove any more that it holds a recording
 
 An alert begins once and ends once, whoever asks how often.
 """
@@ -29,6 +32,9 @@ class Kind(StrEnum):
     UNDOCKED = "undocked"
     PAST_DEADLINE = "past-deadline"
     NUMBERING = "numbering"
+    UNCOPIED = "uncopied"
+    SET_ASIDE = "set-aside"
+    UNPROVED = "unproved"
 
 
 @dataclass(frozen=True, slots=True)

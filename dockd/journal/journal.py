@@ -16,7 +16,7 @@ from dockd.clock import Clock, rfc3339
 from dockd.core.clearance import Holds
 from dockd.core.custody import Change
 from dockd.core.recording import Measured, Recording, State
-from dockd.journal import alerts, log, orders
+from dockd.journal import alerts, gaps, log, orders
 from dockd.journal.alerts import AlertKept
 from dockd.journal.examine import Examination
 from dockd.journal.ledger import Ledger
@@ -150,6 +150,23 @@ class Journal:
     async def alerts(self) -> list[AlertKept]:
         """Every alert that stands, or of whose end somebody still has to be told, oldest first."""
         return await self._read(alerts.unfinished)
+
+    async def stuck(self) -> list[Recording]:
+        """Recordings that were found and not copied, or refused; in order of discovery."""
+        return await self._read(lambda connection: gaps.stuck(connection, self._path))
+
+    async def reconciled_to(self) -> int:
+        """Up to which custody entry the last reconciliation went, 0 if there was none."""
+        return await self._read(gaps.reconciled_to)
+
+    async def proved(self, *, since: int, sample: int, also: Sequence[str]) -> tuple[list[Recording], dict[str, str]]:
+        """All that the archive proved after custody entry `since`, these, and some others; and until when it keeps each."""
+
+        def question(connection: sqlite3.Connection) -> tuple[list[Recording], dict[str, str]]:
+            found = gaps.proved(connection, self._path, since=since, sample=sample, also=also)
+            return found, gaps.kept_until(connection, found)
+
+        return await self._read(question)
 
     async def last_docked(self) -> dict[str, tuple[str, str | None]]:
         """When each camera's last docking began, and ended unless it stands in a bay; RFC 3339, by serial."""

@@ -39,6 +39,7 @@ def test_what_a_dock_did_is_shown_to_a_stranger(tmp_path: Path) -> None:
         key = CliRunner().invoke(report, ["key", "--config", str(dock.write_site())]).output.strip()
         assert f"--archive-key {vault.public_key} --dock-key {key}" in exported.output
         _verified_alone(tmp_path, vault.public_key, key)
+        _gaps_are_seen(tmp_path, dock.write_site())
         assert dock.stop()[0] == 0
         shutil.copytree(tmp_path / "dock", tmp_path / "image", symlinks=True)
         mark = dock.mark()
@@ -55,6 +56,17 @@ def test_what_a_dock_did_is_shown_to_a_stranger(tmp_path: Path) -> None:
         assert "log.refused" in [entry["event"] for entry in dock.custody()]
         listed = CliRunner().invoke(vault_command, ["logs", "--root", str(tmp_path / "vault")])
         assert (listed.exit_code, "ALARM 1" in listed.output) == (1, True)
+
+
+def _gaps_are_seen(folder: Path, site: Path) -> None:
+    """The archive is asked again, now; a file that its disk lost is found."""
+    whole = CliRunner().invoke(report, ["gaps", "--config", str(site)])
+    assert (whole.exit_code, whole.output) == (0, "the archive proved again that it holds 2 recordings\n")
+    next(iter(sorted((folder / "vault" / "blobs").rglob("*/*")))).unlink()
+    lost = CliRunner().invoke(report, ["gaps", "--config", str(site)])
+    assert lost.exit_code == 1
+    assert "proved again that it holds 1 recordings" in lost.output
+    assert "unproved: the archive does not prove any more that it holds DCIM/" in lost.output
 
 
 def _verified_alone(folder: Path, archive_key: str, dock_key: str) -> None:

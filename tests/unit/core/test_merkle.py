@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockd.core.canonical import leaf_hash
@@ -148,6 +148,7 @@ def test_growing_step_by_step_is_growing_at_once() -> None:
     assert tree.consistency(257, 1500) == _tree(_MANY).consistency(257, 1500)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 1500), st.data())
 def test_every_proof_is_good_and_every_other_leaf_is_not(size: int, data: st.DataObject) -> None:
     """An inclusion path leads from its leaf to the root, and from no other leaf."""
@@ -157,6 +158,7 @@ def test_every_proof_is_good_and_every_other_leaf_is_not(size: int, data: st.Dat
     assert root_from_inclusion(b"\0" * 32, index, size, path) != tree.root(size)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1500), st.data())
 def test_every_tree_is_consistent_with_what_it_was(new: int, data: st.DataObject) -> None:
     """A consistency proof is good for exactly the two trees that it was made for."""
@@ -175,6 +177,7 @@ def test_every_tree_is_consistent_with_what_it_was(new: int, data: st.DataObject
             check_consistency(old, tree.root(old), new, tree.root(new), proof[:-1])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1500), st.data())
 def test_disclosed_leaves_and_the_rest_give_the_root(size: int, data: st.DataObject) -> None:
     """Any choice of leaves, none and all included, gives the root with what stands for the others, and not without."""

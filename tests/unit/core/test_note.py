@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockd.core.note import (
@@ -69,6 +69,7 @@ def test_any_archive_has_a_name_that_a_note_may_carry() -> None:
     parse_signatures(NoteSignature(key_name("Vault 1+ä"), b"abcd", b"s").line())
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**15), st.binary(min_size=32, max_size=32), st.binary(min_size=1, max_size=80))
 def test_every_checkpoint_comes_back(size: int, root: bytes, signature: bytes) -> None:
     """What is written is read as the same values."""

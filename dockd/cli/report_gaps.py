@@ -1,0 +1,70 @@
+"""`dockd report gaps`: what is missing between cameras, dock and archive, asked now."""
+
+import asyncio
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dockd.cli.options import CONFIG
+
+if TYPE_CHECKING:
+    from dockd.config.model import Site
+    from dockd.core.alerts import Alert
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  dockd report gaps
+  dockd report gaps --sample 1000 || mail -s "recordings are missing" admin@example.org
+
+The daemon does the same every day by itself, and raises alerts. This looks now, changes nothing, and needs no daemon; call it as
+root or dockd."""
+)
+@click.option("--sample", type=click.IntRange(0, 1_000_000), default=50, show_default=True, help="Older recordings to ask for.")
+@CONFIG
+def gaps(sample: int, config: Path) -> None:
+    """Compare what cameras listed, what the dock copied, and what the archive proves now. Exit code 1: something is missing."""
+    from dockd.config.site import load_site  # noqa: PLC0415 - --help needs none of it
+
+    proved, found = asyncio.run(_look(load_site(config), sample))
+    click.echo(f"the archive proved again that it holds {proved} recordings")
+    for each in found:
+        click.echo(f"{each.kind}: {each.message}")
+    if found:
+        sys.exit(1)
+
+
+async def _look(site: "Site", sample: int) -> "tuple[int, list[Alert]]":
+    from dockd.app import tus_settings  # noqa: PLC0415 - as above
+    from dockd.archive.tus import TusArchive  # noqa: PLC0415
+    from dockd.clock import SystemClock  # noqa: PLC0415
+    from dockd.core import gaps as findings  # noqa: PLC0415
+    from dockd.journal import file  # noqa: PLC0415
+    from dockd.journal import gaps as kept  # noqa: PLC0415
+    from dockd.offload.spool import Spool  # noqa: PLC0415
+    from dockd.reconciling import ask_again, due  # noqa: PLC0415
+
+    journal = Spool(site.spool.directory).journal
+    file.find(journal)
+    try:
+        with closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            stuck = kept.stuck(connection, journal)
+            recordings = kept.proved(connection, journal, since=kept.reconciled_to(connection), sample=sample)
+            until = kept.kept_until(connection, recordings)
+            docked = {row[0] for row in connection.execute("SELECT camera FROM docking WHERE ended IS NULL")}
+    except file.FOREIGN_ERRORS as exc:
+        raise file.as_journal_error(exc, journal) from exc
+    clock = SystemClock()
+    archive = TusArchive(tus_settings(site), clock)
+    try:
+        asked = await ask_again(archive, due(recordings, until, clock.now()))
+    finally:
+        await archive.close()
+    found = findings.uncopied(stuck, docked) + findings.set_aside(stuck) + findings.unproved(asked.lost)
+    return asked.proved, found

@@ -1,0 +1,68 @@
+"""What a reconciliation reads of the journal: what never got on, what the archive proved lately, and a sample of the rest."""
+
+import base64
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from dockd.core.recording import Recording
+from dockd.journal.rows import to_recording
+
+RECONCILED = "archive.reconciled"
+
+_SINCE = """
+SELECT DISTINCT json_extract(CAST(entry AS TEXT), '$.recording') FROM custody
+WHERE seq > ? AND json_extract(CAST(entry AS TEXT), '$.event') IN ('recording.archived', 'recording.recognised')
+"""
+_THESE = """
+SELECT * FROM recording
+WHERE state IN ('archived', 'erased') AND recording IN (SELECT value FROM json_each(?)) ORDER BY sequence
+"""
+_OTHERS = """
+SELECT * FROM recording
+WHERE state IN ('archived', 'erased') AND recording NOT IN (SELECT value FROM json_each(?)) ORDER BY random() LIMIT ?
+"""
+_MOST_AT_ONCE = 5000
+"""A dock that reconciles for the first time in years does not ask for all of them in one night."""
+
+
+def stuck(connection: sqlite3.Connection, path: Path) -> list[Recording]:
+    """Recordings that were found and not copied, or refused; in order of discovery."""
+    rows = connection.execute("SELECT * FROM recording WHERE state IN ('seen', 'copying', 'refused') ORDER BY sequence")
+    return [to_recording(row, path) for row in rows.fetchall()]
+
+
+def proved(connection: sqlite3.Connection, path: Path, *, since: int, sample: int, also: Sequence[str] = ()) -> list[Recording]:
+    """All that the archive proved after custody entry `since`, those in `also`, and as many others as `sample`, at random."""
+    new = [row[0] for row in connection.execute(_SINCE, (since,))][-_MOST_AT_ONCE:]
+    chosen = json.dumps([*new, *also])
+    rows = connection.execute(_THESE, (chosen,)).fetchall() + connection.execute(_OTHERS, (chosen, sample)).fetchall()
+    return [to_recording(row, path) for row in rows]
+
+
+def kept_until(connection: sqlite3.Connection, recordings: Sequence[Recording]) -> dict[str, str]:
+    """Until when the archive said that it keeps each of these, RFC 3339, by their ids."""
+    query = "SELECT envelope FROM proof WHERE sequence = ? ORDER BY number DESC LIMIT 1"
+    found = {}
+    for each in recordings:
+        row = connection.execute(query, (each.sequence,)).fetchone()
+        if row is not None:
+            found[each.recording_id] = _retention(row[0])
+    return found
+
+
+def reconciled_to(connection: sqlite3.Connection) -> int:
+    """Up to which custody entry the last reconciliation went, 0 if there was none."""
+    query = """
+        SELECT json_extract(CAST(entry AS TEXT), '$.until') FROM custody
+        WHERE json_extract(CAST(entry AS TEXT), '$.event') = ? ORDER BY seq DESC LIMIT 1"""
+    row = connection.execute(query, (RECONCILED,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _retention(envelope: bytes) -> str:
+    """`retain_until` of a statement, or of the dock's own record of what it found."""
+    members = json.loads(envelope)
+    payload = json.loads(base64.b64decode(members["payload"])) if "payload" in members else members
+    return str(payload.get("retain_until", ""))
