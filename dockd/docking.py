@@ -234,15 +234,20 @@ class Docking:
             await self._dock.journal.record(circumstances.clock(), *of_camera)
 
     async def _admitted(self) -> None:
-        """Refuse a camera that an admin barred, before anything of it is read.
+        """Refuse a camera that an admin barred, or that nobody knows where only known ones are taken, before anything is read.
 
         Raises:
-            CameraBarredError: it is.
+            CameraBarredError: it is barred.
+            CameraUnknownError: it is a stranger.
         """
         said = await self._dock.journal.admission(self._camera)
         if said is not None and said.verdict is Verdict.BARRED:
             msg = f"camera {self._camera} is barred from this dock: {said.reason}"
             raise CameraBarredError(msg)
+        welcome = self._dock.live.now.welcome
+        if welcome is not None and self._camera not in welcome and said is None:
+            msg = f"camera {self._camera} is not one of this dock's"
+            raise CameraUnknownError(msg, hint="Hand it to your admin. Admins: add it to the roster, or: dockd enroll SERIAL")
 
     async def _bind(self, scan: CameraScan, offloader: Offloader) -> dict[bytes, Recording]:
         """Give every file on the camera its recording, and show them."""

@@ -18,6 +18,7 @@ class Orders:
         may_erase_usb: the same of those in USB bays.
         policy: what the agency's policy says of recordings.
         assigned: whose each camera is, by serial.
+        welcome: serials of the cameras of the site; None where every camera is.
         alerts: when a person is told.
         channels: how, besides the log.
     """
@@ -26,6 +27,7 @@ class Orders:
     may_erase_usb: bool = False
     policy: Policy = field(default_factory=Policy)
     assigned: Mapping[str, str] = field(default_factory=dict)
+    welcome: frozenset[str] | None = None
     alerts: Rules = field(default_factory=Rules)
     channels: Sequence[Channel] = ()
 

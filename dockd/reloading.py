@@ -52,6 +52,7 @@ def orders_of(site: Site) -> Orders:
         may_erase_usb=erased,
         policy=policy_of(site),
         assigned={each.serial: each.officer for each in site.cameras if each.officer is not None},
+        welcome=frozenset(each.serial for each in site.cameras) if site.unknown_cameras == "refuse" else None,
         alerts=Rules(site.alerts.undocked_hours, ZoneInfo(site.time_zone), shifts),
         channels=_channels(site.alerts),
     )

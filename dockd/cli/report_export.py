@@ -70,7 +70,11 @@ def export(
     click.echo(f"  dockd verify {output} --archive-key {site.archive.key} --dock-key {key.public_text}")
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Example:
+  sudo dockd report key"""
+)
 @CONFIG
 def key(config: Path) -> None:
     """Print the dock's public key, which signs its custody log; publish it where others can find it."""

@@ -68,7 +68,12 @@ def command(  # noqa: PLR0917 - click passes them by name
     asyncio.run(serve(settings, Listening(host, port, tls_cert, tls_key, client_ca), SystemClock()))
 
 
-@command.command()
+@command.command(
+    epilog="""\b
+Examples:
+  dockd vault token balt-ero-01 --root /var/lib/dockd-vault
+  dockd vault token balt-ero-01 --replace --root /var/lib/dockd-vault"""
+)
 @click.argument("dock")
 @_ROOT
 @click.option("--replace", is_flag=True, help="End the dock's older tokens.")
@@ -85,7 +90,11 @@ def token(group_root: Path | None, dock: str, root: Path | None, *, replace: boo
         ledger.close()
 
 
-@command.command()
+@command.command(
+    epilog="""\b
+Example:
+  dockd vault key --root /var/lib/dockd-vault"""
+)
 @_ROOT
 @click.pass_obj
 def key(group_root: Path | None, root: Path | None) -> None:

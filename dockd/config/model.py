@@ -350,6 +350,14 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    unknown_cameras: Annotated[
+        Literal["take", "refuse"],
+        Meta(
+            description="Cameras that are neither listed here nor in the roster, nor enrolled at the dock: take them like all "
+            "others, or have their bay say get help, and take nothing of them."
+        ),
+        rules.LIVE,
+    ] = "take"
     alerts: Annotated[Alerts, Meta(description="What a person is told the same day."), rules.LIVE] = field(default_factory=Alerts)
     control: Annotated[Control, Meta(description="How commands reach the daemon.")] = field(default_factory=Control)
     lamps: Annotated[Lamps, Meta(description="Lamps that some other program drives.")] | None = None

@@ -173,6 +173,26 @@ def test_refuse_and_enroll(dock: DockProcess, tmp_path: Path) -> None:
     assert [each["reason"] for each in custody(dock, "camera.barred")] == ["reported stolen"]
 
 
+def test_only_known_cameras_are_taken_where_the_site_says_so(tmp_path: Path, vault: VaultProcess) -> None:
+    """One of the roster is; a stranger's bay says so until somebody enrolls it."""
+    site = Site(erase="never", needs="archived", unknown_cameras="refuse", cameras=("CAM-K",))
+    for serial in ("CAM-K", "CAM-S"):
+        make_camera(tmp_path / serial, serial, recordings=1, size_bytes=1000, sidecars=False)
+    with DockProcess(tmp_path / "dock", vault, site) as dock:
+        (tmp_path / "CAM-K").rename(dock.bay(1))
+        (tmp_path / "CAM-S").rename(dock.bay(2))
+        dock.wait_for("docking failed", code="camera-unknown", camera="CAM-S")
+        dock.wait_until(lambda _: len(dock.recordings(State.ARCHIVED)) == 1, why="the known camera archived")
+        bay = document(dock, "bays")["bays"][1]
+        assert (bay["lamp"], bay["files_total"]) == ("get help", 0)
+        assert "is not one of this dock's" in bay["reason"]
+        run(dock, "enroll", "CAM-S", "--reason", "new, for badge 4711")
+        dock.bay(2).rename(tmp_path / "CAM-S")
+        dock.wait_for("docking ended", camera="CAM-S")
+        (tmp_path / "CAM-S").rename(dock.bay(2))
+        dock.wait_until(lambda _: len(dock.recordings(State.ARCHIVED)) == 2, why="the enrolled camera archived")
+
+
 def test_retry(dock: DockProcess) -> None:
     """A refused recording goes on, by its id or with all others, and is refused again for the same reason."""
     (refused,) = dock.recordings(State.REFUSED)

@@ -60,6 +60,8 @@ class Site:
     archive: dict[str, str] = field(default_factory=dict)
     kiosk: dict[str, object] = field(default_factory=dict)
     metrics: dict[str, int] = field(default_factory=dict)
+    unknown_cameras: str = "take"
+    cameras: tuple[str, ...] = ()
     accepted: bool = True  # an admin accepts each site file that is written
 
 
@@ -136,6 +138,8 @@ class DockProcess:
                 "control": {"socket": str(self.control)},
             }
             | ({"kiosk": site.kiosk} if site.kiosk else {})
+            | ({"cameras": [{"serial": each} for each in site.cameras]} if site.cameras else {})
+            | ({"unknown_cameras": site.unknown_cameras} if site.unknown_cameras != "take" else {})
             | ({"metrics": site.metrics} if site.metrics else {})
         )
         path = self.root / "site.yaml"

@@ -1,0 +1,68 @@
+"""Every verb explains itself and is documented, and no document names one that does not exist."""
+
+import re
+
+import click
+import pytest
+
+from dockd import cli
+from dockd.cli import schemas
+from tests.gates.source import ROOT, text, tracked
+
+
+def _verbs() -> dict[str, click.Command]:
+    """Every verb and every verb below it, by its full name."""
+
+    def below(name: str, command: click.Command) -> dict[str, click.Command]:
+        found = {name: command}
+        if isinstance(command, click.Group):
+            for word in command.list_commands(click.Context(command)):
+                inner = command.get_command(click.Context(command), word)
+                if inner is not None and not inner.hidden:
+                    found |= below(f"{name} {word}", inner)
+        return found
+
+    return below("dockd", cli._dockd)
+
+
+VERBS = _verbs()
+CALLABLE = [name for name, command in VERBS.items() if not isinstance(command, click.Group) or command.invoke_without_command]
+
+
+@pytest.mark.parametrize("name", CALLABLE)
+def test_every_verb_explains_itself_with_examples(name: str) -> None:
+    """--help says in a sentence what it does, what each option is for, and shows how it is called."""
+    command = VERBS[name]
+    assert command.help
+    assert f"{name} " in f"{command.epilog} " or f"{name}\n" in (command.epilog or "")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+def test_every_verb_is_in_the_list_of_commands() -> None:
+    """docs/cli.md names each, or the group that it belongs to."""
+    listed = text("docs/cli.md")
+    assert not [name for name in CALLABLE if f"| `{name}`" not in listed]
+
+
+@pytest.mark.parametrize("document", [name for name in tracked() if name.endswith(".md") and name != "CHANGELOG.md"])
+def test_every_command_in_a_document_exists(document: str) -> None:
+    """In backticks, and at the beginning of a line of a block of commands."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text(document), re.DOTALL))
+    prose = re.sub(r"```.*?```", "", text(document), flags=re.DOTALL)
+    named = re.findall(r"`(?:sudo )?(dockd(?: [a-z-]+)+)", prose)
+    named += re.findall(r"^(?:sudo |\.venv/bin/)?(dockd(?: [a-z-]+)+)", blocks, re.MULTILINE)
+    for line in named:
+        words = line.split()
+        verb = VERBS.get(" ".join(words[:2]))
+        assert verb is not None, line
+        if isinstance(verb, click.Group) and len(words) > 2:
+            assert " ".join(words[:3]) in VERBS or verb.invoke_without_command, line
+
+
+def test_every_json_document_is_listed_with_its_schema() -> None:
+    """In docs/cli.md, and each schema is there."""
+    listed = set(re.findall(r"`([a-z-]+)\.schema\.json` \|$", text("docs/cli.md"), re.MULTILINE))
+    assert listed == set(schemas.DOCUMENTS)
+    assert all((ROOT / "dockd/cli/schemas" / f"{name}.schema.json").is_file() for name in listed)
