@@ -70,7 +70,7 @@ class Display:
             night=now.hour >= _NIGHT_FROM or now.hour < _NIGHT_TO,
             archive="unknown" if link.reachable is None else "away" if away else "answers",
             away_since=self._local(link.since) if away else "",
-            archive_detail=link.message if away else "",
+            archive_detail=_text(link.message) if away else "",
             free_bytes=self._dock.ledger.free_bytes() // _STEP_BYTES * _STEP_BYTES,
             full=full,
             site_file="error" if board.configuration.error else "pending" if board.configuration.pending else "",
@@ -106,8 +106,11 @@ class Display:
         recordings = [each.recording for each in bay.present.values()]
         states = Counter(each.state for each in recordings)
         refused = [each for each in recordings if each.refusal is not None] if states[State.REFUSED] else []
-        problems = [Trouble(shown(path), reason) for path, reason in list(bay.problems.items())[:_TROUBLES]]
-        troubles = [*problems, *(Trouble(shown(each.path), each.refusal.message) for each in refused[:_TROUBLES] if each.refusal)]
+        problems = [Trouble(shown(path), _text(reason)) for path, reason in list(bay.problems.items())[:_TROUBLES]]
+        troubles = [
+            *problems,
+            *(Trouble(shown(each.path), _text(each.refusal.message)) for each in refused[:_TROUBLES] if each.refusal),
+        ]
         archive = self._dock.board.archive.reachable
         found = causes(states, scanned=bay.scanned, failed=light.lamp is Lamp.HELP, archive_answers=archive is not False)
         tile = Tile(
@@ -119,7 +122,7 @@ class Display:
             lamp=light.lamp,
             why=light.code,
             files=light.files,
-            detail="" if light.code in CODES and light.code != "kept" else light.reason,
+            detail="" if light.code in CODES and light.code != "kept" else _text(light.reason),
             total=len(recordings),
             copied=sum(states[state] for state in _COPIED),
             archived=sum(states[state] for state in _ARCHIVED),
@@ -152,6 +155,11 @@ def _barred(tile: Tile, stage: str, done_bytes: int, total_bytes: int, left: Lef
     """A bar is full only when everything is done."""
     permille = 1000 * done_bytes // total_bytes if total_bytes else 0
     return msgspec.structs.replace(tile, stage=stage, permille=min(permille, 999), left=left)
+
+
+def _text(words: str) -> str:
+    """What can be sent: the system's own words may quote a name that is no text."""
+    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def _clock_time(moment: datetime) -> str:

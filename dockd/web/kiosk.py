@@ -36,6 +36,7 @@ _PATIENCE_S = 10.0
 _TRY_AGAIN_S = 10.0
 _GRACE_S = 1.0
 _MOST_READERS = 16
+_MOST_CONNECTIONS = 64
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -151,12 +152,33 @@ async def serve_kiosk(port: int, assets: Assets, source: Source, clock: Clock) -
     )
     try:
         await runner.setup()
-        await web.SockSite(runner, listener).start()
+        server = await asyncio.get_running_loop().create_server(_bounded(runner), sock=listener)
         _log.info("kiosk page", url=f"http://{HOST}:{port}/")
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            server.close()
     finally:
         await runner.cleanup()
         listener.close()
+
+
+def _bounded(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
+    """Accepts so many connections and no more: whoever may connect must not use up the dock's descriptors."""
+
+    def accepted() -> asyncio.Protocol:
+        if runner.server is None or len(runner.server.connections) >= _MOST_CONNECTIONS:
+            return _Refusal()
+        return runner.server()
+
+    return accepted
+
+
+class _Refusal(asyncio.Protocol):
+    """Hangs up."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 async def _listener(port: int, clock: Clock) -> socket.socket:

@@ -156,11 +156,12 @@ async def test_help_names_the_files(display: Display, dock: Dock) -> None:
     refused = replace(listed[0], path=b"<b>\x1b.MP4", refusal=Refusal("source-unreadable", "bad sector", "Keep it."))
     bay = dock.board.bays["1"]
     bay.present = {refused.recording_id: Presence(refused, FileKind.RECORDING)}
-    bay.problems = {b"link%d" % number: "a symbolic link" for number in range(6)}
+    bay.problems = {b"link%d" % number: "a symbolic link to \udcff" for number in range(6)}
     shown = tile(display)
     assert shown.lamp is Lamp.HELP
     assert len(shown.troubles) == 5
     assert shown.more_troubles == 2
+    assert shown.troubles[0].reason == "a symbolic link to \\udcff"
     assert shown.detail.startswith("6 files on the camera cannot be taken")
     bay.problems = {}
     shown = tile(display)

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
@@ -215,6 +216,25 @@ async def test_readers_are_counted(here: KioskHere) -> None:
         while True:
             async with here.session.get(here.url("/events")) as answer:
                 if answer.status == 200:
+                    break
+            await SystemClock().sleep(0.01)
+
+
+async def test_connections_are_counted(here: KioskHere, source: SimSource) -> None:
+    """A program that connects and says nothing uses up none of the dock's descriptors; when it goes, the page is there again."""
+    async with AsyncExitStack() as stack:
+        for _ in range(kiosk._MOST_CONNECTIONS):
+            _, writer = await asyncio.open_connection("127.0.0.1", here.port)
+            stack.callback(writer.close)
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        stack.callback(writer.close)
+        async with asyncio.timeout(DEADLINE_S):
+            assert await reader.read() == b""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with here.session.get(here.url()) as answer:
+                    assert answer.status == 200
                     break
             await SystemClock().sleep(0.01)
 
