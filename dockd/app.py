@@ -19,9 +19,11 @@ from dockd.archive.limited import Limited
 from dockd.archive.probe import Findings, probe
 from dockd.archive.protocol import Archive, Witness
 from dockd.archive.retrying import Retrying, RetryingWitness
+from dockd.archive.s3.archive import S3Archive, probe_s3
+from dockd.archive.s3.settings import Lock, S3Settings
 from dockd.archive.settings import TusSettings
 from dockd.archive.tus import TusArchive
-from dockd.archive.witness import TusWitness
+from dockd.archive.witness import NoWitnessThere, TusWitness
 from dockd.attendant import Attendant
 from dockd.bays import directory, usb
 from dockd.bays.directory import DirectoryBay
@@ -61,6 +63,9 @@ from dockd.web.assets import load_assets
 from dockd.web.control import control_api
 from dockd.web.kiosk import serve_kiosk
 from dockd.web.peers import Groups
+
+_RETAIN_DAYS = 365
+"""For which objects are locked in S3 where the site file says nothing."""
 
 _log = structlog.get_logger(__name__)
 
@@ -224,7 +229,7 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
                 outbox=Outbox(),
                 clock=clock,
                 live=Live(orders_of(site)),
-                pinned_keys=(site.archive.key,),
+                pinned_keys=(site.archive.key,) if site.archive.key else (),
             )
         finally:
             await archive.close()
@@ -238,7 +243,8 @@ def build_archive(site: Site, clock: Clock, board: Board) -> Archive:
     Raises:
         ConfigError: a file that the site file names cannot be used.
     """
-    return _patient(Limited(TusArchive(tus_settings(site), clock), site.uploads.parallel), clock, board)
+    inner: Archive = TusArchive(tus_settings(site), clock) if site.archive.s3 is None else S3Archive(s3_settings(site), clock)
+    return _patient(Limited(inner, site.uploads.parallel), clock, board)
 
 
 @asynccontextmanager
@@ -250,7 +256,9 @@ async def witnessing(site: Site, dock: Dock) -> AsyncIterator[Notary]:
         ConfigError: a file that the site file names cannot be used.
     """
     key = await asyncio.to_thread(dock_key, site.spool.directory)
-    inner: Witness = TusWitness(await asyncio.to_thread(tus_settings, site), dock.clock)
+    inner: Witness = NoWitnessThere()
+    if site.archive.s3 is None:
+        inner = TusWitness(await asyncio.to_thread(tus_settings, site), dock.clock)
     witness = RetryingWitness(inner, _patient(dock.archive, dock.clock, dock.board))
     try:
         yield Notary(dock, key, witness)
@@ -267,6 +275,8 @@ def _patient(archive: Archive, clock: Clock, board: Board) -> Retrying:
 
 
 async def _probe(site: Site, clock: Clock) -> Findings:
+    if site.archive.s3 is not None:
+        return await probe_s3(await asyncio.to_thread(s3_settings, site), clock)
     return await probe(await asyncio.to_thread(tus_settings, site), clock)
 
 
@@ -288,6 +298,43 @@ def tus_settings(site: Site) -> TusSettings:
         )
     except ValueError as exc:
         raise ConfigError(str(exc), file=str(settings.token_file or settings.url)) from exc
+
+
+def s3_settings(site: Site) -> S3Settings:
+    """How the site's bucket is spoken to. Reads files: call it in a thread.
+
+    Raises:
+        ConfigError: a file that the site file names cannot be used.
+        JournalError: the dock's key cannot be used.
+    """
+    settings, s3 = site.archive, site.archive.s3
+    if s3 is None:
+        msg = "this site's archive is not S3"
+        raise RuntimeError(msg)
+    try:
+        access_key, secret_key = s3.credentials_file.read_text("ascii").split()
+        return S3Settings(
+            url=settings.url,
+            bucket=s3.bucket,
+            dock=site.dock,
+            access_key=access_key,
+            secret_key=secret_key,
+            signing=dock_key(site.spool.directory),
+            prefix=s3.prefix,
+            region=s3.region,
+            archive_id=settings.id or "",
+            path_style=s3.addressing == "path",
+            lock=Lock(s3.lock.upper()),
+            retain_days=site.uploads.retain_days or _RETAIN_DAYS,
+            encryption="" if s3.encryption == "bucket" else s3.encryption,
+            kms_key=s3.kms_key or "",
+            ca_file=settings.ca_file,
+            client_cert=settings.client_cert,
+            client_key=settings.client_key,
+        )
+    except (OSError, ValueError) as exc:
+        msg = f"archive.s3 cannot be used: {exc}"
+        raise ConfigError(msg, file=str(s3.credentials_file)) from exc
 
 
 def _token(path: Path | None) -> str | None:

@@ -96,17 +96,27 @@ def archive_checks(found: Findings) -> list[Check]:
         answers = Check("archive", Grade.GOOD, f"The archive {found.identity.archive_id} answers and takes uploads.")
     if found.identity.signs:
         key = Check("receipt key", Grade.GOOD, "It signs its receipts with the key that the site file pins.")
+    elif found.identity.looked_at:
+        words = "The archive signs nothing: the dock itself looks at what it holds. That counts as archived, and empties no camera."
+        key = Check("receipt key", Grade.GOOD, words)
     else:
         words = "The archive is a plain tus server: it proves nothing, so no recording ever counts as archived."
         key = Check("receipt key", Grade.BAD, words, "Deliver to a vault, or to an archive that signs receipts.")
     if found.refusal is not None:
         return [answers, key]
+    if found.algorithm is None and found.identity.looked_at:
+        words = "The archive took a wrong checksum without a word: each recording is fetched back whole and compared."
+        return [
+            answers,
+            key,
+            Check("honesty", Grade.LOOK, words, "Have the archive's admin switch checksums on; it spares the link."),
+        ]
     if found.algorithm is None:
         words = (
             "The archive took a wrong checksum without a word, or checks none: damage on the way is found by its receipt only."
         )
         return [answers, key, Check("honesty", Grade.LOOK, words, "Have the archive's admin switch checksums on.")]
-    words = f"The archive refused a megabyte that was sent under a wrong {found.algorithm} checksum, as it should."
+    words = f"The archive refused what was sent under a wrong {found.algorithm} checksum, as it should."
     return [answers, key, Check("honesty", Grade.GOOD, words)]
 
 

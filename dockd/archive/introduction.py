@@ -33,11 +33,13 @@ class Identity:
         archive_id: what its statements will name.
         signs: whether it has dockd's interface for proofs, beyond plain tus.
         witnesses: whether it cosigns custody logs.
+        looked_at: whether the dock proves by its own look what this archive holds, since it signs nothing.
     """
 
     archive_id: str
     signs: bool
     witnesses: bool = False
+    looked_at: bool = False
 
 
 def metadata_header(values: Mapping[str, str]) -> str:

@@ -21,6 +21,24 @@ _SIZE_TYPE = "text/x.tlog.size"
 _REFUSALS = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
+class NoWitnessThere:
+    """Implements `dockd.archive.protocol.Witness` for an archive that cannot be one."""
+
+    async def add_checkpoint(
+        self,
+        note: Note,  # noqa: ARG002 - as the protocol says, and so are the others
+        *,
+        old_size: int,  # noqa: ARG002
+        proof: Sequence[bytes],  # noqa: ARG002
+        key: str,  # noqa: ARG002
+    ) -> Cosigned | Elsewhere | NoWitness:
+        """It witnesses nothing."""
+        return NoWitness()
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
 class TusWitness:
     """Implements `dockd.archive.protocol.Witness`."""
 

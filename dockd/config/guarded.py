@@ -23,7 +23,7 @@ from dockd.core.policy import UNCATEGORISED
 _POLICIES = ("never", "delete", "clear")
 """From the one that keeps most to the one that erases most."""
 
-_FIXED = ("kind", "url", "key")
+_FIXED = ("kind", "url", "key", "s3")
 """Another value is another archive."""
 
 _TIGHTENED = ("id", "ca_file")

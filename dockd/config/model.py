@@ -85,14 +85,45 @@ class Spool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = field(name="keep_free", default=GIB)
 
 
+class S3(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The bucket of an archive that speaks S3."""
+
+    bucket: Annotated[str, Meta(description="It receives everything.", examples=["evidence"]), rules.NAME]
+    credentials_file: Annotated[
+        Path,
+        Meta(description="File of mode 0600 with two lines: the dock's access key and its secret.", examples=["/etc/dockd/s3"]),
+        rules.SECRET_FILE,
+    ]
+    prefix: Annotated[
+        str, Meta(description="In front of every key; ends with a slash.", examples=["docks/"], pattern="^([A-Za-z0-9_.-]+/)*$")
+    ] = ""
+    region: Annotated[str, Meta(description="As the store calls itself.", examples=["us-gov-west-1"]), rules.NAME] = "us-east-1"
+    addressing: Annotated[
+        Literal["path", "host"], Meta(description="Whether the bucket stands in the path, or before the host's name.")
+    ] = "path"
+    lock: Annotated[
+        Literal["compliance", "governance", "none"],
+        Meta(
+            description="Object Lock: nobody can delete before its time (compliance), few can (governance). With none, and in "
+            "stores that check no checksums, everything is proved by fetching it back."
+        ),
+    ] = "governance"
+    encryption: Annotated[
+        Literal["bucket", "AES256", "aws:kms"],
+        Meta(description="By the store; bucket leaves it to the bucket's own rule."),
+    ] = "bucket"
+    kms_key: Annotated[str, Meta(description="The key's id for aws:kms.", examples=["alias/evidence"]), rules.NAME] | None = None
+
+
 class ArchiveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The central archive, and how the dock and it know each other."""
 
-    kind: Annotated[Literal["tus"], Meta(description="The protocol it speaks: tus is the vault's.", examples=["tus"])]
+    kind: Annotated[Literal["tus", "s3"], Meta(description="The protocol it speaks: tus is the vault's.", examples=["tus"])]
     url: Annotated[
         str,
         Meta(
-            description="Its tus endpoint, ending with a slash. Plain http is accepted only to this machine itself.",
+            description="Its tus endpoint, or that of S3 without the bucket, ending with a slash. Plain http is accepted only to "
+            "this machine itself.",
             examples=["https://vault.example.org:8443/files/"],
         ),
         rules.ARCHIVE_URL,
@@ -100,11 +131,13 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     key: Annotated[
         str,
         Meta(
-            description="The public key with which it signs receipts. Nothing is erased that this key did not vouch for.",
+            description="The public key with which it signs receipts: needed for tus. Nothing is erased that this key did not "
+            "vouch for.",
             examples=["ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="],
         ),
         rules.PUBLIC_KEY,
-    ]
+    ] = ""
+    s3: Annotated[S3, Meta(description="Its bucket: needed for s3.")] | None = None
     id: (
         Annotated[
             str,

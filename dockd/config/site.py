@@ -53,6 +53,7 @@ def _read_site(path: Path) -> tuple[Site, Node]:
         _check_lamps(site, node, problems)
         _check_folders(site, node, problems)
         _check_archive(site.archive, node, problems)
+        _check_proofs(site, node, problems)
         _check_light(site, node, problems)
         _check_categories(site, node, problems)
         _check_kiosk(site, node, problems)
@@ -132,6 +133,32 @@ def _check_archive(archive: ArchiveSettings, node: Node, problems: Problems) -> 
             if getattr(archive, name) is not None:
                 msg = f"archive.{name}: has no effect on an http address, expected an https url or no {name}"
                 problems.add(_key_place(node, "archive", name), msg)
+
+
+def _check_proofs(site: Site, node: Node, problems: Problems) -> None:
+    """An archive either signs what it holds, or is looked at by the dock; the second erases nothing."""
+    archive = site.archive
+    place = place_of(node, "archive")
+    if archive.kind == "tus":
+        if not archive.key:
+            problems.add(place, "archive: key is missing, expected the public key with which the archive signs its receipts")
+        if archive.s3 is not None:
+            problems.add(
+                _key_place(node, "archive", "s3"), "archive.s3: has no effect on a tus archive, expected kind s3, or no s3"
+            )
+        return
+    if archive.s3 is None:
+        problems.add(place, "archive: s3 is missing, expected the section with the bucket")
+    if archive.key:
+        problems.add(_key_place(node, "archive", "key"), "archive.key: S3 signs nothing, expected no key")
+    if archive.token_file is not None:
+        msg = "archive.token_file: has no effect on S3, expected s3.credentials_file"
+        problems.add(_key_place(node, "archive", "token_file"), msg)
+    if archive.s3 is not None and archive.s3.kms_key is not None and archive.s3.encryption != "aws:kms":
+        problems.add(_key_place(node, "archive", "s3"), "archive.s3.kms_key: has no effect without encryption aws:kms")
+    if site.erase.policy != "never":
+        msg = f"erase.policy: {site.erase.policy} never happens with S3, whose proofs nobody signs; expected never"
+        problems.add(place_of(node, "erase", "policy"), msg)
 
 
 def _check_light(site: Site, node: Node, problems: Problems) -> None:

@@ -13,16 +13,27 @@ from typing import Any
 
 import pytest
 
-from dockd.archive.s3.archive import S3Archive
+from dockd.app import build_archive, s3_settings
+from dockd.archive.introduction import Identity
+from dockd.archive.probe import Findings
+from dockd.archive.protocol import NoWitness
+from dockd.archive.s3.archive import S3Archive, probe_s3
 from dockd.archive.s3.manifest import Found, prefix_of
 from dockd.archive.s3.settings import MIB, Lock
+from dockd.archive.witness import NoWitnessThere
+from dockd.board import Board
 from dockd.clock import SystemClock
+from dockd.config import load_site
+from dockd.core.fitness import Grade
+from dockd.core.note import Note
+from dockd.core.proof import Basis
 from dockd.dsse import SigningKey
-from dockd.errors import ArchiveUnreachableError, ProofRefusedError
+from dockd.errors import ArchiveUnreachableError, ConfigError, ProofRefusedError
+from dockd.fitness import archive_checks
 from tests.contract.stands.s3 import PART_BYTES, client, make_bucket, settings
 from tests.sim.certificates import Authority
 from tests.sim.consignments import Watched, consign, noise
-from tests.sim.foreign_s3 import BUCKET, Seaweed
+from tests.sim.foreign_s3 import ACCESS_KEY, BUCKET, SECRET_KEY, Seaweed
 
 CAMERA = "C1"
 
@@ -144,3 +155,67 @@ async def test_https_is_spoken_to_the_pinned_authority_alone(
     with pytest.raises(ArchiveUnreachableError, match=r"(?i)certificate"):
         await stranger.store(consign(tmp_path, noise(10)), None, Watched())
     await stranger.close()
+
+
+SITE = """\
+agency: ICE
+division: ERO
+site: Baltimore
+dock: balt-ero-01
+time_zone: America/New_York
+bays:
+  - {{id: "1", directory: {folder}/bay}}
+spool: {{directory: {folder}/spool}}
+archive:
+  kind: s3
+  url: {url}/
+  s3: {{bucket: {bucket}, credentials_file: {folder}/s3, lock: compliance}}
+"""
+
+
+async def test_a_site_file_is_all_that_a_dock_needs_to_deliver_to_s3(store: Seaweed, tmp_path: Path) -> None:
+    """From the admin's file to a proof under a compliance lock; and the self-test says what the store was seen to do."""
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "s3").write_text(f"{ACCESS_KEY}\n{SECRET_KEY}\n")
+    (tmp_path / "site.yaml").write_text(SITE.format(folder=tmp_path, url=store.url, bucket=BUCKET))
+    site = load_site(tmp_path / "site.yaml")
+    archive = build_archive(site, SystemClock(), Board(SystemClock(), ("1",)))
+    stored = await archive.store(consign(tmp_path, b"evidence", dock="balt-ero-01"), None, Watched())
+    proof = await archive.prove(stored, camera=CAMERA)
+    await archive.close()
+    assert proof.basis is Basis.STORE_CHECKSUM
+    assert proof.statement.retain_until - datetime.now(UTC) > timedelta(days=364)
+    found = await probe_s3(s3_settings(site), SystemClock())
+    assert [each.grade for each in archive_checks(found)] == [Grade.GOOD] * 3
+
+
+async def test_the_self_test_of_a_store_that_is_away_says_so() -> None:
+    """In words, and nothing else is claimed."""
+    found = await probe_s3(settings("http://127.0.0.1:9"), SystemClock())
+    assert isinstance(found.refusal, ArchiveUnreachableError)
+    assert [each.grade for each in archive_checks(found)] == [Grade.BAD, Grade.GOOD]
+
+
+async def test_the_self_test_names_a_store_that_takes_anything() -> None:
+    """What is proved by fetching it back costs the link twice, and the admin hears it."""
+    found = Findings(Identity("s3-test", signs=False, looked_at=True), None, None, None)
+    assert [each.grade for each in archive_checks(found)] == [Grade.GOOD, Grade.GOOD, Grade.LOOK]
+
+
+async def test_a_bucket_is_no_witness() -> None:
+    """The custody log is not cosigned by who cannot sign."""
+    witness = NoWitnessThere()
+    note = Note("text\n", ())
+    assert isinstance(await witness.add_checkpoint(note, old_size=0, proof=(), key=""), NoWitness)
+    await witness.close()
+
+
+def test_credentials_that_are_none_are_named_with_their_file(tmp_path: Path) -> None:
+    """One word where two are wanted, and no file at all."""
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "site.yaml").write_text(SITE.format(folder=tmp_path, url="https://s3.example.org", bucket=BUCKET))
+    site = load_site(tmp_path / "site.yaml")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"archive\.s3 cannot be used"):
+            s3_settings(site)
+        (tmp_path / "s3").write_text("one\n")

@@ -11,6 +11,8 @@ from typing import NoReturn
 import structlog
 from blake3 import blake3
 
+from dockd.archive.introduction import Identity
+from dockd.archive.probe import Findings
 from dockd.archive.protocol import Consignment, Progress
 from dockd.archive.s3.manifest import LIMIT_BYTES, Found, Place, check_manifest, prefix_of, sign_manifest
 from dockd.archive.s3.parts import Parts, Sent
@@ -23,6 +25,7 @@ from dockd.core.recording import Digests, Measured, ResumePoint, StoredObject
 from dockd.errors import (
     ArchiveChecksumError,
     ArchiveDeniedError,
+    ArchiveError,
     ArchiveRefusedError,
     ArchiveUnreachableError,
     ProofRefusedError,
@@ -58,7 +61,7 @@ class S3Archive:
 
     async def store(self, consignment: Consignment, resume: ResumePoint | None, progress: Progress) -> StoredObject:
         """As the protocol says."""
-        checks = await self._meet()
+        checks = await self.meet()
         place = None if resume is None else Place.of(resume, self._settings)
         if resume is not None and place is None:
             await progress.dropped(f"{resume.url} is not in bucket {self._settings.bucket}")
@@ -95,7 +98,7 @@ class S3Archive:
         """As the protocol says."""
         await self._wire.close()
 
-    async def _meet(self) -> bool:
+    async def meet(self) -> bool:
         """Whether the store checks checksums: tried out once, before the first recording."""
         async with self._meeting:
             if self._checks is None:
@@ -270,7 +273,7 @@ class S3Archive:
 
     async def _look(self, stored: StoredObject, kind: StatementKind, nonce: str, camera: str) -> ArchiveProof:
         """Find out what the store holds, and have it judged."""
-        checks = await self._meet()
+        checks = await self.meet()
         found = Found.of(stored)
         key = found.manifest_key(self._settings, stored.recording_id)
         head = await self._head(found.key, found.version)
@@ -344,6 +347,19 @@ class S3Archive:
                 size_bytes += len(piece)
                 await asyncio.to_thread(take, piece)
         return Measured(size_bytes, Digests(*(each.digest() for each in both)))
+
+
+async def probe_s3(settings: S3Settings, clock: Clock) -> Findings:
+    """What the self-test wants to know of a store; nothing is kept there but the canary's part."""
+    archive = S3Archive(settings, clock)
+    identity = Identity(settings.name, signs=False, looked_at=True)
+    try:
+        checks = await archive.meet()
+    except ArchiveError as exc:
+        return Findings(identity, None, exc, None)
+    finally:
+        await archive.close()
+    return Findings(identity, None, None, "sha256" if checks else None)
 
 
 def _unheard(_handed_bytes: int) -> None:
