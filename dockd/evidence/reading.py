@@ -195,6 +195,14 @@ def _split(count: int) -> int:
     return 1 << ((count - 1).bit_length() - 1)
 
 
+def _whole(level: list[bytes]) -> bytes:
+    """The root over these leaves, level by level, which is the same as half by half."""
+    while len(level) > 1:
+        above = [_node(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
+        level = above if len(level) % 2 == 0 else [*above, level[-1]]
+    return level[0]
+
+
 def disclosed_root(leaves: dict[int, bytes], size: int, hidden: Iterator[bytes]) -> bytes:
     """The root of the tree, from the leaves that are shown, by index in order, and the hashes that stand for the others."""
     order = list(leaves)
@@ -202,8 +210,8 @@ def disclosed_root(leaves: dict[int, bytes], size: int, hidden: Iterator[bytes])
     def root(start: int, end: int, first: int, last: int) -> bytes:
         if first == last:
             return next(hidden)
-        if end - start == 1:
-            return leaves[start]
+        if last - first == end - start:
+            return _whole([leaves[each] for each in order[first:last]])
         middle = start + _split(end - start)
         at = bisect_left(order, middle, first, last)
         left = root(start, middle, first, at)
