@@ -77,6 +77,9 @@ class Erasure:
         overwritten: of a clear.
         restored: files that a clear put back, byte for byte: those in which the camera says who it is.
         instead: why it is not the clear that the site asks for; empty if it is, or if it asks for none.
+
+    Raises:
+        ValueError: the method is not what was done; it may come from another process.
     """
 
     method: Method
@@ -90,7 +93,7 @@ class Erasure:
         claimed = self.method is Method.CLEAR
         if self.method is Method.NEVER or claimed != (self.overwritten is not None and _whole(self.overwritten)):
             msg = f"{self.method} is not what was done: {self}"
-            raise RuntimeError(msg)
+            raise ValueError(msg)
 
 
 def _whole(done: Overwritten) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from dockd.camera.identify import identify
-from dockd.camera.tree import MOST_NAME_BYTES, unreadable, walk
+from dockd.camera.tree import MOST_ENTRIES, MOST_NAME_BYTES, unreadable, walk
 from dockd.clearance import eraser
 from dockd.core.clearance import CameraScan, ClearancePermit, Holds
 from dockd.core.erasure import Erasure, Method, weaker
@@ -30,6 +30,9 @@ from dockd.helper.trimming import trim
 
 Alive = Callable[[int], None]
 
+_MOST_STATEMENT_BYTES = 256 << 20
+"""Three hundred thousand of the vault's; whoever demands more wants the helper's memory."""
+
 
 class CameraEraser:
     """The erasing of the camera that one session has open.
@@ -43,7 +46,7 @@ class CameraEraser:
     def __init__(self, camera: Docked, book: BegunBook, alive: Alive) -> None:
         self._camera, self._book, self._alive = camera, book, alive
         self._wanted: dict[bytes, None] = {}
-        self._wanted_bytes = 0
+        self._wanted_bytes = self._demanded_bytes = 0
         self._examination: eraser.Examination | None = None
         self._obstacles: tuple[str, ...] = ()
         self._fresh: Fresh | None = None
@@ -58,7 +61,7 @@ class CameraEraser:
         for path in paths:
             self._wanted[path] = None
             self._wanted_bytes += len(path)
-        if self._wanted_bytes > MOST_NAME_BYTES:
+        if self._wanted_bytes > MOST_NAME_BYTES or len(self._wanted) > MOST_ENTRIES:
             self._wanted.clear()
             msg = "more files are wanted than any camera has"
             raise ClearanceRefusedError(msg)
@@ -90,7 +93,7 @@ class CameraEraser:
     def forget(self) -> None:
         """Nothing that was examined or demanded counts any more."""
         self._wanted.clear()
-        self._wanted_bytes = 0
+        self._wanted_bytes = self._demanded_bytes = 0
         self._examination = None
         self._obstacles, self._fresh = (), None
         self._demands.clear()
@@ -103,6 +106,10 @@ class CameraEraser:
         """
         if self._examination is None or demand.path not in self._examination.rehashes or demand.path in self._demands:
             msg = f"{shown(demand.path)} was not examined, or is demanded twice"
+            raise ClearanceRefusedError(msg)
+        self._demanded_bytes += len(demand.envelope)
+        if self._demanded_bytes > _MOST_STATEMENT_BYTES:
+            msg = "more is said about the recordings than anybody needs to say"
             raise ClearanceRefusedError(msg)
         self._demands[demand.path] = eraser.Demand(demand.recording_id, demand.path, demand.stored, demand.envelope)
 

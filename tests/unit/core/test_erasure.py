@@ -50,14 +50,14 @@ def test_what_was_overwritten_whole_and_read_back_is_cleared(done: Overwritten) 
 )
 def test_less_than_that_is_never_called_clear(done: Overwritten | None) -> None:
     """A block too few, a pass too few, nothing read back: the claim cannot be made."""
-    with pytest.raises(RuntimeError, match="not what was done"):
+    with pytest.raises(ValueError, match="not what was done"):
         Erasure(Method.CLEAR, 3, overwritten=done)
 
 
 def test_a_delete_is_a_delete() -> None:
     """Whatever was trimmed; and nothing is claimed for no erasing at all."""
     assert Erasure(Method.DELETE, 1, trimmed_bytes=5).method is Method.DELETE
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="not what was done"):
         Erasure(Method.DELETE, 1, overwritten=overwritten())
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="not what was done"):
         Erasure(Method.NEVER, 0)

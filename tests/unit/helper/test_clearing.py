@@ -338,3 +338,59 @@ def test_nothing_is_claimed_of_a_disk_that_does_not_keep_what_is_written(bench: 
         bench.erase(CLIP, OTHER, method=Method.CLEAR)
     assert bench.shut()
     assert unfinished(bench).camera == SERIAL
+
+
+def with_table(folder: Path, *entries: bytes) -> Path:
+    """A card with a partition table of these entries."""
+    image = folder / "card"
+    part = ext4_image(folder / "part").read_bytes()
+    table = bytes(446) + b"".join(entries).ljust(64, b"\0") + b"\x55\xaa"
+    image.write_bytes(table + bytes((1 << 20) - 512) + part)
+    return image
+
+
+def entry(kind: int = 0x83, begin: int = 2048, size: int = SIZE_BYTES // 512) -> bytes:
+    """One entry of it."""
+    return struct.pack("<B3xB3xII", 0, kind, begin, size)
+
+
+TABLES = {
+    "two": ([entry(), entry(0x0C, 40000, 100)], "2 entries"),
+    "none": ([], "0 entries"),
+    "extended": ([entry(0x0F)], "of a kind that is not made anew"),
+    "guid": ([entry(0xEE)], "of a kind that is not made anew"),
+    "elsewhere": ([entry(begin=4096)], "not the one that the kernel goes by"),
+}
+
+
+@pytest.mark.parametrize("what", sorted(TABLES))
+def test_another_kind_of_partition_table_is_not_made_anew(helper: HelperHere, tmp_path: Path, what: str) -> None:
+    """Nor one that says something else than the kernel; the camera is as it was, and can be deleted from."""
+    entries, words = TABLES[what]
+    notary = Notary()
+    helper.start(permitted=lambda: permitted(notary, erase=Method.CLEAR))
+    with erase_bench(helper, with_table(tmp_path, *entries), notary, begin_bytes=1 << 20) as bench:
+        before = bench.image.read_bytes()
+        with pytest.raises(ClearanceRefusedError, match=words):
+            bench.erase(CLIP, OTHER, method=Method.CLEAR)
+        assert bench.image.read_bytes() == before
+        assert bench.erase(CLIP).method is Method.DELETE
+
+
+def test_a_file_of_facts_that_is_too_long_is_not_put_back(bench: EraseBench) -> None:
+    """It is none then, so the camera is not cleared as a whole."""
+    long = bench.helper.folder / "long"
+    long.write_bytes(f"serial: {SERIAL}\n".encode() + b"x" * 70_000)
+    spoil_with("rm MISC/CAMERA.TXT")(bench)
+    spoil_with(f"write {long} MISC/CAMERA.TXT")(bench)
+    with pytest.raises(ClearanceRefusedError, match="longer than a file in which"):
+        bench.erase(CLIP, OTHER, method=Method.CLEAR)
+
+
+def test_a_state_file_that_is_damaged_stops_it(bench: EraseBench) -> None:
+    """What cannot be read is not guessed at, and nothing else is done to the camera."""
+    broken_off(bench)
+    (state,) = (bench.helper.folder / "state/clearing").iterdir()
+    state.write_bytes(state.read_bytes()[:100])
+    with bench.helper.session() as session, pytest.raises(CameraUnknownError, match="cannot read what it has begun"):
+        session.open(BAY, bench.volume)

@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,13 +21,26 @@ from dockd.errors import (
     DockError,
     EraseFailedError,
     ProofRefusedError,
+    WorkerError,
 )
-from dockd.helper import client, told, wire
+from dockd.helper import client, erasing, told, wire
 from dockd.helper.permitted import Permitted
 from dockd.helper.session import Session
 from dockd.helper.sysfs import Sysfs
 from tests.sim.bay_sysfs import BAY, loop_device
-from tests.sim.erase_bench import CLIP, FACTS, OTHER, PROFILE, SERIAL, EraseBench, erase_bench, ext4_image, permitted, quiet
+from tests.sim.erase_bench import (
+    CLIP,
+    CONTENT,
+    FACTS,
+    OTHER,
+    PROFILE,
+    SERIAL,
+    EraseBench,
+    erase_bench,
+    ext4_image,
+    permitted,
+    quiet,
+)
 from tests.sim.evidence import NOW, Notary
 from tests.sim.helper_here import HelperHere
 from tests.sim.usb_devices import BULK
@@ -360,3 +373,56 @@ def test_a_hold_that_nobody_can_read_is_still_a_hold(bench: EraseBench) -> None:
     with pytest.raises(ClearanceRefusedError, match="cannot read its own holds"):
         bench.erase(CLIP)
     assert bench.there() == EVERYTHING
+
+
+def test_more_names_than_any_camera_has_are_not_kept_in_mind(bench: EraseBench) -> None:
+    """A client that wants them wants the helper's memory."""
+    with bench.opened() as session:
+        batches = (tuple(b"%d/%d/" % (number, index) + b"y" * 4000 for index in range(7)) for number in range(3000))
+        with pytest.raises(ClearanceRefusedError, match="more files are wanted"):
+            wanting(session, batches)
+    assert bench.there() == EVERYTHING
+
+
+def wanting(session: client.Session, batches: Iterable[tuple[bytes, ...]]) -> None:
+    """Want all of these, and examine nothing."""
+    for batch in batches:
+        assert list(session.answers(wire.Want(batch))) == []
+
+
+def test_statements_have_a_limit_together(helper: HelperHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As each has one for itself."""
+    monkeypatch.setattr(erasing, "_MOST_STATEMENT_BYTES", 1000)
+    notary = Notary()
+    helper.start(permitted=lambda: permitted(notary))
+    with erase_bench(helper, ext4_image(tmp_path / "card"), notary) as bench:
+        with pytest.raises(ClearanceRefusedError, match="more is said"):
+            bench.erase(CLIP, OTHER)
+        assert bench.there() == EVERYTHING
+
+
+def test_a_file_that_a_repair_changes_is_not_deleted(bench: EraseBench) -> None:
+    """What a replayed journal brings to light was never archived."""
+    subprocess.run(["debugfs", "-w", "-R", "feature needs_recovery", bench.node], check=True, capture_output=True)
+    with bench.opened() as session:
+        seen = session.examine([CLIP], quiet)
+        # What the journal would do: the same file, other bytes.
+        place = bench.image.read_bytes().index(CONTENT[CLIP][:20])
+        with bench.image.open("r+b") as disk:
+            disk.seek(place)
+            disk.write(b"X")
+        with pytest.raises(ClearanceRefusedError, match="another file since"):
+            session.erase("d1", Method.DELETE, [bench.demand(CLIP, seen.nonce)], quiet)
+    assert bench.shut()
+    assert bench.there() == EVERYTHING
+
+
+def test_holds_that_cannot_be_written_are_told(bench: EraseBench) -> None:
+    """Whoever places a hold learns that it does not stand."""
+    state = bench.helper.folder / "state"
+    state.mkdir(exist_ok=True)
+    (state / "holds").write_text("in the way")
+    with pytest.raises(WorkerError, match="could not be written down"):
+        client.place_hold("camera", SERIAL, "uid 0", "y", path=bench.helper.path)
+    with pytest.raises(ClearanceRefusedError, match="cannot read its own holds"):
+        client.list_holds(path=bench.helper.path)
