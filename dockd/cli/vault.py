@@ -113,9 +113,10 @@ def key(group_root: Path | None, root: Path | None) -> None:
 )
 @_ROOT
 @click.option("--accept", metavar="LOG", help="Let this new log of a dock take the place of the one before.")
+@click.option("--show", metavar="LOG", help="Print its last cosigned checkpoint, for dockd verify --against.")
 @click.option("--by", default="", help="Who accepts it; kept for whoever asks later.")
 @click.pass_obj
-def logs(group_root: Path | None, root: Path | None, accept: str | None, by: str) -> None:
+def logs(group_root: Path | None, root: Path | None, *, accept: str | None, show: str | None, by: str) -> None:
     """Show every dock's custody log and every alarm about one. Exit code 1: there are alarms.
 
     A dock whose journal was made anew has a new log. It is cosigned only after it was accepted here; look first why it is new.
@@ -131,6 +132,13 @@ def logs(group_root: Path | None, root: Path | None, accept: str | None, by: str
         known, alarms = ledger.change(witness.logs), ledger.change(witness.alarms)
     finally:
         ledger.close()
+    if show is not None:
+        notes = [log.note for log in known if log.origin == show]
+        if not notes:
+            msg = f"{show} is not a log that was ever shown here"
+            raise VaultError(msg, hint="See the list: dockd vault logs --root DIR")
+        click.echo(notes[0], nl=False)
+        return
     for log in known:
         accepted = f", accepted by {log.accepted_by}" if log.accepted_by else ""
         click.echo(f"{log.origin}: {log.state}, {log.size} entries at {log.seen}, key {log.key}{accepted}")

@@ -18,6 +18,12 @@ Examples:
 @click.option("--media", type=click.Path(path_type=Path), multiple=True, help="A file that should be one of the recordings.")
 @click.option("--archive-key", metavar="KEY", help="The archive's public key: dockd vault key.")
 @click.option("--dock-key", metavar="KEY", help="The dock's public key: dockd report key.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A checkpoint of the same log that another archive has: dockd vault logs --show LOG.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--write-verifier", type=click.Path(path_type=Path), help="Write the same as one Python file that needs no dockd.")
 @click.pass_context
@@ -28,6 +34,7 @@ def command(
     media: tuple[Path, ...],
     archive_key: str | None,
     dock_key: str | None,
+    against: tuple[Path, ...],
     as_json: bool,
     write_verifier: Path | None,
 ) -> None:
@@ -44,7 +51,7 @@ def command(
     if bundle is None:
         msg = "BUNDLE is needed: the .zip, or the folder that it was unpacked to"
         raise click.UsageError(msg)
-    arguments = [str(bundle), *(f"--media={each}" for each in media)]
+    arguments = [str(bundle), *(f"--media={each}" for each in media), *(f"--against={each}" for each in against)]
     arguments += [f"--archive-key={archive_key}"] if archive_key else []
     arguments += [f"--dock-key={dock_key}"] if dock_key else []
     ctx.exit(verifier.main([*arguments, *(["--json"] if as_json else [])]))

@@ -1,6 +1,6 @@
 """Checks a dockd evidence bundle and says what is proved, by whose key, and what is not.
 
-usage: python3 dockd-verify.py BUNDLE [--media FILE]... [--archive-key KEY] [--dock-key KEY] [--json]
+usage: python3 dockd-verify.py BUNDLE [--media FILE]... [--archive-key KEY] [--dock-key KEY] [--against NOTE]... [--json]
 
 BUNDLE is the .zip, or the folder that it was unpacked to. Python 3.11 is enough; nothing is fetched. A KEY is ed25519:... as the
 archive (`dockd vault key`) and the dock publish it: without it you learn that a bundle is of one piece, not who made it.
@@ -266,6 +266,32 @@ def verify_media(path: Path, files: Files) -> Line:
     raise WrongError(path, "it is none of the recordings of this bundle, or was changed")
 
 
+def verify_against(path: Path, files: Files) -> Line:
+    """Whether another checkpoint, as another archive keeps it, is of the very log of a bundle that was verified.
+
+    Raises:
+        WrongError: the dock signed two logs under one name, or the checkpoint is not of this log.
+        UnreadableError: it cannot be read.
+    """
+    try:
+        other = Checkpoint(path.read_bytes(), str(path))
+    except OSError as exc:
+        raise UnreadableError(path, exc.strerror) from exc
+    manifest, own = opened(files[MANIFEST], BUNDLE_TYPE, None, MANIFEST), Checkpoint(files[CHECKPOINT], CHECKPOINT)
+    if other.origin != own.origin or other.take(own.origin, SIGNED, manifest["key"]) is None:
+        raise WrongError(path, f"it is not a checkpoint of the log {own.origin} by the dock's key")
+    _, leaves = _entries(files[ENTRIES])
+    if other.size == own.size:
+        root = own.root
+    elif other.size < own.size and all(index in leaves for index in range(other.size)):
+        root = disclosed_root({index: leaves[index] for index in range(other.size)}, other.size, iter(()))
+    else:
+        return NOT_PROVED, f"that the {other.size} entries of {path} are of this log: that takes a bundle of the whole log."
+    if root != other.root:
+        raise WrongError(path, f"a fork: the dock signed another log of {other.size} entries under the same name")
+    return PROVED, f"The {other.size} entries of {path} are those with which this log begins."
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check, say, and return the exit code."""
     words = argparse.ArgumentParser(description="Check a dockd evidence bundle. " + __doc__.rpartition("\n\n")[2])
@@ -273,6 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words.add_argument("--media", type=Path, action="append", default=[], help="a file that should be one of the recordings")
     words.add_argument("--archive-key", help="the archive's public key, as its owner published it")
     words.add_argument("--dock-key", help="the dock's public key, as its owner published it")
+    words.add_argument("--against", type=Path, action="append", default=[], help="a checkpoint that another archive has of it")
     words.add_argument("--json", action="store_true", help="print one JSON object")
     asked = words.parse_args(arguments)
     lines: list[Line] = []
@@ -280,6 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = read_bundle(asked.bundle)
         lines.extend(verify(files, asked.archive_key, asked.dock_key))
         lines.extend(verify_media(each, files) for each in asked.media)
+        lines.extend(verify_against(each, files) for each in asked.against)
         code = 3 if any(mark == NOT_PROVED for mark, _ in lines) else 0
     except UnreadableError as exc:
         code, lines = 2, [("UNREADABLE", str(exc))]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -15,11 +16,16 @@ from hypothesis import strategies as st
 from dockd.cli.verify import command
 from dockd.core.canonical import canonical
 from dockd.core.custody import Noted
+from dockd.core.merkle import tree_hash
+from dockd.core.note import Checkpoint, Note
 from dockd.dsse import SigningKey
 from dockd.evidence import reading, verifier
 from dockd.evidence.exporting import write
-from dockd.evidence.gathering import Wish
+from dockd.evidence.gathering import Wish, gather
+from dockd.journal import Journal
 from tests.sim.bundle_of import CONTENT, ERASED, KEPT, OTHER, Story, refused, tell
+from tests.sim.consignments import HurriedClock
+from tests.sim.evidence import DOCK
 
 
 @pytest.fixture
@@ -214,3 +220,46 @@ async def test_a_log_of_100000_entries_is_verified_in_seconds(tmp_path: Path) ->
     assert (code, "100027 entries stand in the log" in words) == (0, True)
     assert took_s < 5
     assert OTHER in words
+
+
+async def test_a_fork_that_was_shown_to_two_archives_is_named(own: Story, tmp_path: Path) -> None:
+    """Each archive cosigned what it was shown; who has a bundle and the other's checkpoint sees that there are two logs."""
+    image = tmp_path / "image"
+    image.mkdir()
+    shutil.copy(own.journal, image / "journal.sqlite")
+    twin = Story(image, own.key)
+    await own.grow()
+    await twin.record(*refused("5" * 32))
+    await own.witness()
+    await twin.witness()
+    write(own.bundle(Wish(whole_log=True)), tmp_path / "whole.zip")
+    write(own.bundle(), tmp_path / "part.zip")
+    (tmp_path / "own").write_bytes(own.bundle()[verifier.CHECKPOINT])
+    (tmp_path / "twin").write_bytes(twin.bundle(Wish(recordings=("5" * 32,)))[verifier.CHECKPOINT])
+    (tmp_path / "early").write_bytes((await _early(own)).encode())
+    (tmp_path / "early-fork").write_bytes(own.key.checkpoint(Checkpoint(_origin(own), 5, bytes(32))).encode())
+    for name, bundle, code, words in (
+        ("own", "part.zip", 0, "are those with which this log begins"),
+        ("twin", "part.zip", 1, "a fork: the dock signed another log of 29 entries under the same name"),
+        ("early", "whole.zip", 0, "The 5 entries of"),
+        ("early", "part.zip", 3, "that takes a bundle of the whole log"),
+        ("early-fork", "whole.zip", 1, "a fork: the dock signed another log of 5 entries"),
+        ("none", "part.zip", 2, "No such file"),
+    ):
+        found, said = verify(tmp_path / bundle, *keys(own), "--against", tmp_path / name)
+        assert (found, words in said) == (code, True), (name, bundle, said)
+    foreign = SigningKey.generate().checkpoint(Checkpoint(_origin(own), 29, bytes(32)))
+    (tmp_path / "foreign").write_bytes(foreign.encode())
+    assert "not a checkpoint of the log" in verify(tmp_path / "part.zip", *keys(own), "--against", tmp_path / "foreign")[1]
+
+
+def _origin(story: Story) -> str:
+    return f"dockd/{DOCK}/{gather(story.journal, Wish()).first_leaf.hex()[:16]}"
+
+
+async def _early(story: Story) -> Note:
+    """The log's state after five entries, signed."""
+    journal = await Journal.open(story.journal, HurriedClock())
+    leaves = [each.leaf for each in await journal.custody(1, 5)]
+    await journal.close()
+    return story.key.checkpoint(Checkpoint(_origin(story), 5, tree_hash(leaves)))

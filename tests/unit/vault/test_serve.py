@@ -200,5 +200,7 @@ def test_logs_and_alarms_are_listed_and_a_new_log_is_accepted(tmp_path: Path) ->
     assert isinstance(again.exception, VaultError)
     ledger._connection.execute("INSERT INTO log_alarms VALUES (1, 'T', 'd', 'dockd/d/1', 'fork', 'It forked.', x'00')")
     ledger.close()
+    assert runner.invoke(command, ["logs", *root, "--show", "dockd/d/2"]).output == "\0"
+    assert isinstance(runner.invoke(command, ["logs", *root, "--show", "dockd/d/3"]).exception, VaultError)
     listed = runner.invoke(command, ["logs", *root])
     assert (listed.exit_code, listed.output.splitlines()[-1]) == (1, "ALARM 1 T dockd/d/1: fork: It forked.")
