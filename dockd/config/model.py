@@ -1,7 +1,6 @@
 """The site file's model: every key, what it means, its default.
 
-`dockd.config.site.load_site` makes it from YAML; the JSON Schema that editors use is made from it too, so the words below are
-what an admin reads while typing.
+`dockd.config.site.load_site` makes it from YAML; so does the JSON Schema of editors: the words below are what admins read there.
 """
 
 from pathlib import Path
