@@ -9,7 +9,6 @@ from dockd.config.model import (
     Bay,
     Control,
     Erase,
-    Kiosk,
     Offload,
     Profiles,
     Ready,
@@ -19,6 +18,7 @@ from dockd.config.model import (
 )
 from dockd.config.office import Category
 from dockd.config.profile import load_profile, load_profiles
+from dockd.config.served import Kiosk
 from dockd.config.site import load_site
 
 __all__ = [

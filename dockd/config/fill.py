@@ -65,7 +65,7 @@ def _struct(model: type[S], node: Node, path: str, problems: Problems) -> S:
             if name in node.values:
                 values[field.name] = _value(field.type, node.values[name], below, problems)
             elif field.required and name not in meant:
-                msg = f"{_label(path)}key {name!r} is missing, expected {_expectation(field.type)}"
+                msg = f"{_label(path)}key {name!r} is missing, expected {expectation(field.type)}"
                 raise _noted(problems, node.place, msg)
         except _BadValueError:
             sound = False
@@ -83,7 +83,7 @@ def _value(annotation: object, node: Node, path: str, problems: Problems) -> obj
     rule = next((extra for extra in extras if isinstance(extra, Rule)), None)
     if not isinstance(node, Scalar) or node.value is None:
         found = "is empty" if isinstance(node, Scalar) else _found(node)
-        msg = f"{_label(path)}{found}, expected {_expectation(annotation)}"
+        msg = f"{_label(path)}{found}, expected {expectation(annotation)}"
         raise _noted(problems, node.place, msg)
     if rule is not None:
         return _text(annotation, rule, node, path, problems)
@@ -91,18 +91,18 @@ def _value(annotation: object, node: Node, path: str, problems: Problems) -> obj
         return msgspec.convert(node.value, annotation)
     except msgspec.ValidationError as exc:
         found = f"{node.text} is out of range" if kind is int and type(node.value) is int else _found(node)
-        msg = f"{_label(path)}{found}, expected {_expectation(annotation)}{_hint(kind, node)}"
+        msg = f"{_label(path)}{found}, expected {expectation(annotation)}{_hint(kind, node)}"
         raise _noted(problems, node.place, msg) from exc
 
 
 def _items(annotation: object, node: Node, path: str, problems: Problems) -> tuple[object, ...]:
     kind, extras = unwrapped(annotation)
     if not isinstance(node, Sequence):
-        msg = f"{_label(path)}{_found(node)}, expected {_expectation(annotation)}"
+        msg = f"{_label(path)}{_found(node)}, expected {expectation(annotation)}"
         raise _noted(problems, node.place, msg)
     least = max((extra.min_length or 0 for extra in extras if isinstance(extra, msgspec.Meta)), default=0)
     if len(node.items) < least:
-        msg = f"{_label(path)}the list is empty, expected {_expectation(annotation)}"
+        msg = f"{_label(path)}the list is empty, expected {expectation(annotation)}"
         raise _noted(problems, node.place, msg)
     values: list[object] = []
     sound = True
@@ -120,11 +120,11 @@ def _text(annotation: object, rule: Rule, node: Scalar, path: str, problems: Pro
     if not isinstance(node.value, str):
         kind, _ = unwrapped(annotation)
         if rule.secret:
-            msg = f"{_label(path)}not text, expected {_expectation(annotation)}"
+            msg = f"{_label(path)}not text, expected {expectation(annotation)}"
         elif kind is str:
             msg = f'{_label(path)}{_found(node)}, expected text; put it in quotes: "{node.text}"'
         else:
-            msg = f"{_label(path)}{_found(node)}, expected {_expectation(annotation)}"
+            msg = f"{_label(path)}{_found(node)}, expected {expectation(annotation)}"
         raise _noted(problems, node.place, msg)
     try:
         return rule.read(node.value)
@@ -192,7 +192,7 @@ def _found(node: Node) -> str:
             return "keys with values are written here"
 
 
-def _expectation(annotation: object) -> str:
+def expectation(annotation: object) -> str:
     """What may stand at a key, in words, with an example where the model has one."""
     kind, extras = unwrapped(annotation)
     metas = [extra for extra in extras if isinstance(extra, msgspec.Meta)]

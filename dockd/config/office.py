@@ -72,8 +72,8 @@ class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Email(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """People who are told of alerts, through a mail server."""
 
-    server: Annotated[str, Meta(description="Its name.", examples=["mail.example.org"]), rules.HOST]
-    port: Annotated[int, Meta(description="Its port.", ge=1, le=65535, examples=[587])] = 587
+    server: Annotated[str, Meta(description="The mail server's name.", examples=["mail.example.org"]), rules.HOST]
+    port: Annotated[int, Meta(description="The mail server's port.", ge=1, le=65535, examples=[587])] = 587
     security: Annotated[
         Literal["starttls", "tls", "none"],
         Meta(description="How the way to it is protected; none only to this machine itself."),
@@ -82,11 +82,11 @@ class Email(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     to: Annotated[
         tuple[Annotated[str, rules.ADDRESS], ...], Meta(description="To whom.", min_length=1, examples=[["ops@example.org"]])
     ]
-    user: Annotated[str, Meta(description="The account there.", examples=["dock"]), rules.NAME] | None = None
+    user: Annotated[str, Meta(description="The account on the mail server.", examples=["dock"]), rules.NAME] | None = None
     password_file: (
         Annotated[
             Path,
-            Meta(description="File of mode 0600 that holds its password.", examples=["/etc/dockd/mail-password"]),
+            Meta(description="File of mode 0600 that holds that account's password.", examples=["/etc/dockd/mail-password"]),
             rules.SECRET_FILE,
         ]
         | None
