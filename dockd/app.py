@@ -128,7 +128,7 @@ async def _serve(
             needs,
             usb_bays=[bay.id for bay in site.bays if bay.usb_port is not None],
             guarded=partial(client.bays, SOCKET),
-            archive=partial(_probe, site, dock.clock),
+            archive=partial(ask_archive, site, dock.clock),
         )
         has_usb = any(isinstance(each, UsbBay) for each in bays)
         holds = HelperHolds(SOCKET) if has_usb else None
@@ -274,7 +274,8 @@ def _patient(archive: Archive, clock: Clock, board: Board) -> Retrying:
     return Retrying(archive, clock, report)
 
 
-async def _probe(site: Site, clock: Clock) -> Findings:
+async def ask_archive(site: Site, clock: Clock) -> Findings:
+    """Whether the site's archive is there, is who it should be, and checks what it is sent; beside all work."""
     if site.archive.s3 is not None:
         return await probe_s3(await asyncio.to_thread(s3_settings, site), clock)
     return await probe(await asyncio.to_thread(tus_settings, site), clock)

@@ -1,5 +1,6 @@
 """`dockd config`: everything about configuration that needs no running daemon."""
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -15,8 +16,9 @@ from dockd.config.guarded import changes, guarded, permits, weakenings
 from dockd.config.model import Bay
 from dockd.config.schema import Kind, printed
 from dockd.config.spool_disk import spool_disk
+from dockd.core.fitness import Check, Grade
 from dockd.core.profile import Profile
-from dockd.errors import ConfigError
+from dockd.errors import ConfigError, DockError
 
 DEFAULT_SITE_FILE = Path("/etc/dockd/site.yaml")
 
@@ -32,6 +34,7 @@ Examples:
   dockd config check
   dockd config check --config balt-ero-01.yaml
   dockd config check --config balt-ero-01.yaml --json
+  sudo dockd config check --online
 
 Problems go to standard error, one to a line, as file:line:col: what, and what was expected; the exit code is then 2."""
 )
@@ -45,8 +48,16 @@ Problems go to standard error, one to a line, as file:line:col: what, and what w
     help="The site file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-def check(*, path: Path, as_json: bool) -> None:
-    """Say whether a site file and its profiles are good; these are read, on any machine, and nothing else is looked at."""
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Look too at ports, spool's disk, archive and key; on the dock, as root.",
+)
+def check(*, path: Path, as_json: bool, online: bool) -> None:
+    """Say whether a site file and its profiles are good; these are read, on any machine, and nothing else is looked at.
+
+    With --online, exit code 1 says that the files are good and something that they name is not.
+    """
     try:
         site = load_site(path)
         profiles = load_profiles(site)
@@ -56,7 +67,16 @@ def check(*, path: Path, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"good": False, "file": str(path), "problems": error.message.split("\n")}))
         sys.exit(2)
-    click.echo(json.dumps(_facts(path, site, profiles)) if as_json else _summary(site, profiles))
+    checks = world(site) if online else []
+    if as_json:
+        seen = [{"part": each.part, "grade": each.grade, "reason": each.reason, "cure": each.cure} for each in checks]
+        click.echo(json.dumps({**_facts(path, site, profiles), **({"world": seen} if online else {})}))
+    else:
+        click.echo(_summary(site, profiles))
+        for each in checks:
+            click.echo(f"  {each.grade:<5} {each.part}: {each.reason}{f' {each.cure}' if each.cure else ''}")
+    if any(each.grade is Grade.BAD for each in checks):
+        sys.exit(1)
 
 
 @command.command(
@@ -185,6 +205,32 @@ Examples:
 def schema(*, kind: str) -> None:
     """Print the JSON Schema of a site file or of a profile, for editors."""
     click.echo(printed(Kind(kind)), nl=False)
+
+
+def world(site: Site) -> list[Check]:
+    """What a site file names and this machine shows: its ports, the spool's disk, the archive and its key."""
+    from dockd.app import ask_archive  # noqa: PLC0415 - checking files alone needs none of it
+    from dockd.fitness import archive_checks  # noqa: PLC0415
+    from dockd.helper.sysfs import Sysfs  # noqa: PLC0415
+
+    sysfs, checks = Sysfs(), []
+    for bay in site.bays:
+        if bay.usb_port is not None and not sysfs.ports(bay.usb_port):
+            cure = "Find the port of each bay with: dockd bays learn"
+            checks.append(Check(f"bay {bay.id}", Grade.BAD, f"This machine has no USB port {bay.usb_port}.", cure))
+        elif bay.directory is not None and not bay.directory.parent.is_dir():
+            checks.append(Check(f"bay {bay.id}", Grade.BAD, f"There is no folder {bay.directory.parent}.", "Make it."))
+        else:
+            checks.append(Check(f"bay {bay.id}", Grade.GOOD, "It is there."))
+    disk = spool_disk(site.spool.directory)
+    if disk.encrypted:
+        checks.append(Check("spool", Grade.GOOD, "Its disk is encrypted."))
+    else:
+        checks.append(Check("spool", Grade.LOOK, f"{site.spool.directory} {disk.why}.", "Put it on LUKS, or accept it as it is."))
+    try:
+        return checks + archive_checks(asyncio.run(ask_archive(site, SystemClock())))
+    except DockError as exc:
+        return [*checks, Check("archive", Grade.BAD, exc.message, exc.hint)]
 
 
 def _summary(site: Site, profiles: tuple[Profile, ...]) -> str:

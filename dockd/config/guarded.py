@@ -117,6 +117,7 @@ def permits(accepted: Guarded) -> tuple[str, ...]:
     lines = [
         f"archive.url: {_written(archive.url)}",
         f"archive.key: {_written(archive.key)}",
+        *([] if archive.s3 is None else [f"archive.s3: {_written(archive.s3)}"]),
         f"archive.id: {_written(archive.id)}",
         f"archive.ca_file: {_written(archive.ca_file)}",
         f"erase.policy: {_written(erase.policy)}",
@@ -155,4 +156,7 @@ def _changed(section: str, key: str, wanted: object, accepted: object) -> Weaken
 def _written(value: object) -> str:
     if value is None:
         return "nothing"
+    if isinstance(value, msgspec.Struct):
+        said = [(name, given) for name, given in msgspec.structs.asdict(value).items() if given not in {None, ""}]
+        return ", ".join(f"{name} {_written(given)}" for name, given in said)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,6 +6,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from dockd.cli.config import command
+from dockd.config import load_site
 from dockd.config.acceptance import path_of
 from tests.integration.conftest import MakeDock
 from tests.sim.audit import files_below
@@ -83,3 +84,31 @@ def test_changes_while_the_daemon_runs(tmp_path: Path, make_dock: MakeDock) -> N
     path_of(site_file).write_text("{}")
     broken = CliRunner().invoke(command, ["reload", "--config", str(site_file)])
     assert (broken.exit_code, "is not what `dockd config accept` wrote" in broken.output) == (1, True)
+
+
+def test_check_online_looks_at_the_world(tmp_path: Path, make_dock: MakeDock) -> None:
+    """The archive answers and is the pinned one; a port that is not there, another key, or an archive that is away is exit 1."""
+    dock = make_dock(Site(accepted=False))
+    site_file = dock.root / "site.yaml"
+
+    def online(*changes: tuple[str, str]) -> tuple[int, str]:
+        text = site_file.read_text()
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "other.yaml").write_text(text)
+        done = CliRunner().invoke(command, ["check", "--online", "--config", str(tmp_path / "other.yaml")])
+        return done.exit_code, done.output
+
+    code, said = online()
+    assert code == 0
+    assert "good  bay 1: It is there." in said
+    assert "good  receipt key: It signs its receipts with the key that the site file pins." in said
+    key = load_site(site_file).archive.key
+    assert online((key, "ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="))[0] == 1
+    code, said = online((f"directory: {dock.bay(1)}\n", "usb_port: pci-0000:00:99.0-usb-0:1\n"))
+    assert (code, "This machine has no USB port pci-0000:00:99.0-usb-0:1." in said) == (1, True)
+    code, said = online((str(dock.root / "token"), str(dock.root / "no-token")))
+    assert (code, "archive.token_file cannot be read" in said) == (1, True)
+    done = CliRunner().invoke(command, ["check", "--online", "--json", "--config", str(site_file)])
+    assert {each["part"] for each in json.loads(done.output)["world"]} >= {"bay 1", "spool", "archive", "receipt key"}

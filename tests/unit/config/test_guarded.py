@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dockd.config import ArchiveSettings, Bay, Category, Erase, Ready, Site, Spool, Uploads
 from dockd.config.guarded import Guarded, changes, guarded, permits, restrained, weakenings
+from dockd.config.model import S3
 from dockd.core.readiness import Needs
 
 KEY = "ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="
@@ -162,3 +163,17 @@ def test_a_shorter_retention_waits(accepted: Site, site: Site, keys: set[str]) -
     running = restrained(site, guarded(accepted))
     assert (running == site) is (not keys)
     assert weakenings(running, guarded(accepted)) == ()
+
+
+def test_another_bucket_or_a_weaker_lock_waits() -> None:
+    """Told with what is there, not with what is not."""
+    s3 = S3(bucket="evidence", credentials_file=Path("/etc/dockd/s3"), lock="compliance")
+    accepted = guarded(with_archive(kind="s3", key="", s3=s3))
+    weaker = with_archive(kind="s3", key="", s3=msgspec.structs.replace(s3, lock="none"))
+    (found,) = weakenings(weaker, accepted)
+    assert found.key == "archive.s3"
+    assert found.wanted == (
+        "bucket evidence, credentials_file /etc/dockd/s3, region us-east-1, addressing path, lock none, encryption bucket"
+    )
+    assert any(line.startswith("archive.s3: bucket evidence") for line in permits(accepted))
+    assert restrained(weaker, accepted).archive.s3 == s3
