@@ -187,7 +187,7 @@ class Erase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["delete", "clear", "never"],
         Meta(
             description="delete: remove what the archive has proved to hold. clear: overwrite the whole disk of a camera in a "
-            "USB bay where its profile says so and everything on it is proved; delete elsewhere. never: leave cameras as they are."
+            "USB bay where its profile says so and all of it is proved; delete elsewhere. never: leave cameras as they are."
         ),
     ] = "never"
     directory_erase: Annotated[
