@@ -197,13 +197,13 @@ def _check_kiosk(site: Site, node: Node, problems: Problems) -> None:
 
 def _check_categories(site: Site, node: Node, problems: Problems) -> None:
     """Each word means one category, and the word for none means none."""
-    meant = {plain(UNCATEGORISED): "what nobody named"}
+    meant = {plain(UNCATEGORISED): (-1, "what nobody named")}
     for index, category in enumerate(site.categories):
         words = [(category.name, "name", ()), *((word, f"words[{at}]", (at,)) for at, word in enumerate(category.words))]
         for word, key, place in words:
-            other = meant.setdefault(plain(word), f"categories[{index}].{key}")
-            if other != f"categories[{index}].{key}" or not plain(word):
-                found = f"means the same as {other}" if plain(word) else "has neither letter nor digit"
+            other, called = meant.setdefault(plain(word), (index, f"categories[{index}].{key}"))
+            if other != index or not plain(word):
+                found = f"means the same as {called}" if plain(word) else "has neither letter nor digit"
                 msg = f"categories[{index}].{key}: {word!r} {found}, expected a word of its own"
                 problems.add(place_of(node, "categories", index, key.partition("[")[0], *place), msg)
 

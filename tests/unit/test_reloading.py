@@ -167,3 +167,28 @@ async def test_a_folder_that_cannot_be_watched_is_named_and_no_reason_to_stop(
         site.site_file.write_text(GOOD)
         await site.dock.live.reread()
         assert not site.dock.may_erase
+
+
+TOLD = """\
+cameras: [{serial: X1, officer: A. Smith, shift_ends: "18:00"}, {serial: X2}]
+alerts:
+  undocked_hours: 4
+  webhook: {url: https://ops.example.org/x}
+  email: {server: mail.example.org, sender: d@example.org, to: [o@example.org]}
+categories: [{name: search, retain_days: 100, words: [SEARCH], urgent: true}]
+"""
+
+
+async def test_office_and_alerts_are_taken_over_at_once(tmp_path: Path) -> None:
+    """Whose cameras are whose, who is told and how, and what is kept how long; a roster beside the file as well."""
+    async with reloading(tmp_path, GOOD) as site:
+        site.site_file.write_text(GOOD + TOLD)
+        await site.until(lambda _, o: o.channels)
+        now = site.dock.live.now
+        assert [channel.name for channel in now.channels] == ["webhook", "email"]
+        assert now.assigned == {"X1": "A. Smith"}
+        assert (now.alerts.undocked_hours, set(now.alerts.shifts or {})) == (4, {"X1"})
+        assert (now.policy.retained_days("search"), site.dock.board.configuration.pending) == (100, ())
+        site.site_file.write_text(GOOD + TOLD + "roster: roster.csv\n")
+        site.site_file.with_name("roster.csv").write_text("serial,officer\nX3,C. Lee\n")
+        await site.until(lambda _, o: "X3" in o.assigned)
