@@ -10,6 +10,10 @@ import os
 import struct
 from pathlib import Path
 
+from dockd.logs import logger
+
+_log = logger(__name__)
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
@@ -20,32 +24,61 @@ _MOUNT_ATTR_IDMAP = 0x00100000
 _AT_FDCWD, _AT_EMPTY_PATH = -100, 0x1000
 
 
-def hand_over(where: Path, owner: int, uid: int) -> None:
-    """Exchange what is mounted on `where` for the same in which the files of `owner` are those of `uid`.
+def handed_over(where: Path, owner: int, uid: int) -> int:
+    """A descriptor of what is mounted on `where`, unmounted, in which the files of `owner` are those of `uid`.
 
     Args:
-        where: on which a file system that knows owners is mounted.
+        where: on which a file system that knows owners is mounted; it stays as it is.
         owner: user and group on the disk.
         uid: of this machine, neither root nor anybody else who may read everything.
 
     Raises:
-        OSError: the kernel refuses.
+        OSError: the kernel refuses; the error names the step.
     """
-    path = os.fsencode(where)
-    tree = _called(_OPEN_TREE, _AT_FDCWD, path, _OPEN_TREE_CLONE | os.O_CLOEXEC)
+    tree = _called("open_tree", _OPEN_TREE, _AT_FDCWD, os.fsencode(where), _OPEN_TREE_CLONE | os.O_CLOEXEC)
     try:
         users = _namespace(owner, uid)
         try:
             attributes = struct.pack("=QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, users)
-            _called(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, attributes, len(attributes))
+            _called("mount_setattr", _MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, attributes, len(attributes))
         finally:
             os.close(users)
+    except BaseException:
+        os.close(tree)
+        raise
+    return tree
+
+
+def exchange(where: Path, tree: int) -> None:
+    """Unmount what is mounted on `where`, and mount `tree` there; closes `tree`.
+
+    Raises:
+        OSError: the kernel refuses; the error names the step.
+    """
+    path = os.fsencode(where)
+    try:
         if _libc.umount2(path, 0):
             number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-        _called(_MOVE_MOUNT, tree, b"", _AT_FDCWD, path, _MOVE_MOUNT_F_EMPTY_PATH)
+            raise OSError(number, os.strerror(number), "umount2")
+        _called("move_mount", _MOVE_MOUNT, tree, b"", _AT_FDCWD, path, _MOVE_MOUNT_F_EMPTY_PATH)
     finally:
         os.close(tree)
+
+
+def hand_over(where: Path, owner: int, uid: int) -> None:
+    """Exchange what is mounted on `where` for the same in which the files of `owner` are those of `uid`, if the kernel can.
+
+    If it cannot, what is mounted stays: all that everybody may read is read, and what only the owner may is named as unreadable.
+
+    Raises:
+        OSError: nothing may be mounted there any more.
+    """
+    try:
+        tree = handed_over(where, owner, uid)
+    except OSError as exc:
+        _log.warning("files that only the camera's own user may read stay shut", why=str(exc), owner=owner, uid=uid)
+        return
+    exchange(where, tree)
 
 
 def _namespace(owner: int, uid: int) -> int:
@@ -59,7 +92,7 @@ def _namespace(owner: int, uid: int) -> int:
     os.close(done)
     try:
         if os.read(begun, 1) != b"!":
-            raise OSError(1, "a user namespace cannot be made")
+            raise OSError(1, "Operation not permitted", "unshare")
         for kind in ("uid_map", "gid_map"):
             Path(f"/proc/{child}/{kind}").write_text(f"{owner} {uid} 1", "ascii")
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
@@ -78,9 +111,9 @@ def _stand_still(begin: int, done: int, finish: int) -> None:
     os._exit(0)
 
 
-def _called(number: int, *arguments: object) -> int:
+def _called(name: str, number: int, *arguments: object) -> int:
     result = int(_libc.syscall(ctypes.c_long(number), *arguments))
     if result < 0:
         error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+        raise OSError(error, os.strerror(error), name)
     return result

@@ -134,6 +134,23 @@ def _read_as_daemon(rig: HelperHere, volume: Volume) -> str:
     return said
 
 
+def test_a_kernel_that_refuses_an_idmapped_mount_leaves_what_everybody_may_read(
+    rig: HelperHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The camera is read as far as it can be; what only its own root may read is named by the scan."""
+
+    def refused(where: Path, owner: int, uid: int) -> int:
+        raise OSError(1, "Operation not permitted", "mount_setattr")
+
+    monkeypatch.setattr("dockd.helper.idmapping.handed_over", refused)
+    rig.start(users=(_DAEMON,))
+    with loop_device(camera_image(rig.folder / "card")) as node:
+        rig.port.disk(rig.port.plug(BULK), node)
+        said = _read_as_daemon(rig, Volume(diskseq(node), 0))
+        assert said == f"{('footage' * 1000)[:100]} 0 No such file or directory"
+        _await_free(node)
+
+
 def test_a_kernel_that_cannot_hand_over_is_named(rig: HelperHere, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing stays mounted, and the words say what it takes."""
 
