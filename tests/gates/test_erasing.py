@@ -123,3 +123,47 @@ def test_no_object_is_made_behind_its_constructor() -> None:
         assert not forging, name
         attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         assert not attributes & {"__new__", "__setattr__", "__reduce__"}, name
+
+
+WRITING = {
+    "writer": {"dockd/helper/overwriting.py"},
+    "writable": {"dockd/helper/erasing.py"},
+    "overwrite": {"dockd/helper/clearing.py"},
+    "Begun": {"dockd/helper/begun.py"},
+    "BegunBook": {"dockd/helper/session.py"},
+}
+"""What opens a camera's disk for writing, or leads there, by the last part of its name, and who alone calls it."""
+
+
+@pytest.mark.parametrize("name", sorted(WRITING))
+def test_a_cameras_disk_is_opened_for_writing_only_on_the_way_from_a_permit(name: str) -> None:
+    """Each step is called in one module, so that whoever reviews these few has seen every write to a camera."""
+    callers = {
+        module
+        for module, tree in modules().items()
+        if module.startswith("dockd/helper/") and any(called.rpartition(".")[2] == name for called, _ in calls(tree))
+    }
+    assert callers == WRITING[name]
+
+
+def test_writes_are_let_through_in_two_places() -> None:
+    """While files are removed under a permit, and while a disk is overwritten under one; everywhere else they are shut."""
+    letting = {
+        module
+        for module, tree in modules().items()
+        for called, call in calls(tree)
+        if called.rpartition(".")[2] == "let_write" and any(ast.unparse(each.value) == "True" for each in call.keywords)
+    }
+    assert letting == {"dockd/helper/docked.py", "dockd/helper/overwriting.py"}
+
+
+def test_what_overwrites_a_disk_was_begun_under_a_permit() -> None:
+    """`begin` takes the permit, `overwrite` takes what was begun, and the eraser's delete takes the permit for deleting."""
+    for module, function, wanted in (
+        ("dockd/helper/begun.py", "begin", "OverwritePermit"),
+        ("dockd/helper/overwriting.py", "overwrite", "Begun"),
+        ("dockd/helper/clearing.py", "clear", "OverwritePermit"),
+        ("dockd/helper/erasing.py", "_delete", "ClearancePermit"),
+    ):
+        (found,) = [each for each in _functions(modules()[module]) if each.name == function]
+        assert _takes(found, wanted), function
