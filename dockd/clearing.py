@@ -117,6 +117,7 @@ class Clearer:
             await self._dock.journal.record(change)
             _log.info("camera cleared", camera=unfinished.camera, docking=unfinished.docking, method=done.erasure.method.value)
             if done.repartitioned:
+                await self._worker.rest()
                 await self._dock.clock.sleep(_SHOWN_ANEW_S)  # the bay tells of it again, which ends this docking
         finally:
             self._show_erasing(erasing=False)

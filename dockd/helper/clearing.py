@@ -13,7 +13,7 @@ from dockd.errors import EraseFailedError
 from dockd.helper.begun import Begun, BegunBook, Device, Fresh
 from dockd.helper.blueprint import disk_bytes, fresh_disk
 from dockd.helper.docked import Docked
-from dockd.helper.overwriting import look_for_partitions, overwrite
+from dockd.helper.overwriting import overwrite
 from dockd.helper.sectors import NotRebuiltError
 from dockd.helper.sysfs import descriptors, serial
 
@@ -66,18 +66,20 @@ def clear(camera: Docked, permit: OverwritePermit, fresh: Fresh, book: BegunBook
 
 
 def finish(camera: Docked, begun: Begun, book: BegunBook, alive: Alive) -> tuple[Erasure, bool]:
-    """Do what was begun, from its beginning; whether the kernel had to look for partitions anew. Raises as `clear`."""
-    before = camera.disk.partitions
+    """Do what was begun, from its beginning; whether the kernel has to look for partitions anew. Raises as `clear`.
+
+    It has to where the disk came with a token in place of its partition table. Whoever asked must have written down that the
+    clear is finished before that, for the camera then looks as if it had been plugged in again.
+    """
+    unknown = bool(begun.partition) and begun.partition not in camera.disk.partitions
     erasure = overwrite(camera.disk, begun, alive)
-    repartitioned = bool(begun.partition) and begun.partition not in before
-    if repartitioned:
-        look_for_partitions(camera.disk)
-    camera.disk.hold_partitions(camera.sysfs)
-    camera.disk.let_write(let=False)
-    camera.mount()
-    _look(camera, begun, alive)
+    if not unknown:
+        camera.disk.hold_partitions(camera.sysfs)
+        camera.disk.let_write(let=False)
+        camera.mount()
+        _look(camera, begun, alive)
     book.finished(begun)
-    return erasure, repartitioned
+    return erasure, unknown
 
 
 def _look(camera: Docked, begun: Begun, alive: Alive) -> None:

@@ -26,6 +26,7 @@ from dockd.helper.docked import Docked, Where, docked
 from dockd.helper.erasing import CameraEraser
 from dockd.helper.holds import HoldBook
 from dockd.helper.lamps import Lamps
+from dockd.helper.overwriting import look_for_partitions
 from dockd.helper.permitted import Permitted
 from dockd.helper.port_power import Switch
 from dockd.helper.several import Several, several
@@ -75,6 +76,7 @@ class Session:
         self._bay = ""
         self._camera: Docked | Several | None = None
         self._eraser: CameraEraser | None = None
+        self._reread: Docked | None = None
         self._unsaid, self._said_s = 0, 0.0
         self._power = Switch(sysfs, permitted, where.parent / POWER_NOTES)
         self._lamps = Lamps(permitted, sysfs.root / "class" / "leds")
@@ -94,6 +96,8 @@ class Session:
         finally:
             if self._camera is not None:
                 self._camera.close()
+            if self._reread is not None:
+                self._look_for_partitions(self._reread)
             self._power.restore()
             self._lamps.abandon()
 
@@ -255,10 +259,24 @@ class Session:
                 raise ClearanceRefusedError(msg, hint="Ask your admin.")
             camera.partition = begun.partition
             erasure, repartitioned = finish(camera, begun, self._begun, self._alive)
-        finally:
+        except BaseException:
+            camera.close()
+            raise
+        if repartitioned:
+            self._reread = camera
+        else:
             camera.close()
         _log.info("cleared", bay=self._bay, camera=begun.camera, docking=begun.docking, files=erasure.files)
         return wire.Erased(erasure, repartitioned)
+
+    def _look_for_partitions(self, camera: Docked) -> None:
+        """Last of all: from here on the camera looks to everybody as if it had just been plugged in."""
+        try:
+            look_for_partitions(camera.disk)
+        except DockError as exc:
+            _log.error("the camera must be plugged in again", bay=self._bay, why=exc.message)
+        finally:
+            camera.close()
 
     def _release(self) -> None:
         if self._camera is not None:

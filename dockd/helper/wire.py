@@ -219,7 +219,10 @@ class Examined(Reply, frozen=True):
 
 
 class Erased(Reply, frozen=True):
-    """It is done, and a look at the camera afterwards agreed. `repartitioned` if the kernel had to look for partitions anew."""
+    """It is done, and a look at the camera afterwards agreed.
+
+    `repartitioned` if the kernel looks for partitions anew when this session ends.
+    """
 
     erasure: Erasure
     repartitioned: bool = False

@@ -118,7 +118,7 @@ class Unfinished(msgspec.Struct, tag=True, frozen=True):
 
 
 class Resumed(msgspec.Struct, tag=True, frozen=True):
-    """It is finished. `repartitioned` if the camera's volumes were made known anew, so that its bay will tell of it again."""
+    """It is finished. `repartitioned` if the camera's volumes are made known anew once it rests: its bay tells of it again."""
 
     erasure: Erasure
     repartitioned: bool

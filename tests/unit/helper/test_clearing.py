@@ -1,6 +1,7 @@
 """Clearing a camera whole: overwritten, read back, made anew; broken off and finished; and never but with everything proved."""
 
 import os
+import shutil
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
@@ -338,6 +339,31 @@ def test_nothing_is_claimed_of_a_disk_that_does_not_keep_what_is_written(bench: 
         bench.erase(CLIP, OTHER, method=Method.CLEAR)
     assert bench.shut()
     assert unfinished(bench).camera == SERIAL
+
+
+def test_the_partition_of_a_camera_that_came_with_a_token_is_looked_for_last(helper: HelperHere, tmp_path: Path) -> None:
+    """The kernel knew none while the token stood in place of the table; it looks when the session ends, and not before.
+
+    That it then finds one is the rig's to show: the kernel here may know no partition table.
+    """
+    notary = Notary()
+    helper.start(permitted=lambda: permitted(notary, erase=Method.CLEAR))
+    with erase_bench(helper, with_table(tmp_path, entry()), notary, begin_bytes=1 << 20) as bench:
+        broken_off(bench)
+        # As after a pull: nobody knows of a partition.
+        part = f"{bench.node.name}p1"
+        subprocess.run(["partx", "--delete", bench.node], check=True)
+        shutil.rmtree(bench.device / "host2/block" / bench.node.name / part)
+        (helper.port.root / "class/block" / part).unlink()
+        bench.partition = 0
+        begun = unfinished(bench)
+        with helper.session() as session:
+            done = session.resume(begun, quiet)
+            assert done.repartitioned
+            assert done.erasure.method is Method.CLEAR
+            assert not Path("/sys/class/block", part).exists()
+            assert not list((helper.folder / "state/clearing").iterdir())
+        assert footage_in(bench.image) == []
 
 
 def with_table(folder: Path, *entries: bytes) -> Path:
