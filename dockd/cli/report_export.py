@@ -43,6 +43,7 @@ def export(
     until: datetime | None,
     whole_log: bool,
     media: Path | None,
+    tsa: str | None,
     output: Path,
     config: Path,
 ) -> None:
@@ -63,7 +64,7 @@ def export(
     key = dock_key(site.spool.directory, new=False)
     begin, end = (None if each is None else rfc3339(each) for each in (since, until))
     wish = Wish(recordings, camera, begin, end, whole_log)
-    maker = Maker(site.dock, key, site.archive.key, site.archive.id, SystemClock().now())
+    maker = Maker(site.dock, key, site.archive.key, site.archive.id, SystemClock().now(), tsa)
     files = exported(Spool(site.spool.directory).journal, wish, maker, media)
     write(files, output)
     click.echo(f"{output}: {len(files)} files")

@@ -23,6 +23,7 @@ from dockd.errors import EvidenceError
 from dockd.evidence import verifier
 from dockd.evidence.gathering import Gathered
 from dockd.evidence.reading import MANIFEST, Files, WrongError
+from dockd.evidence.timestamp import stamp
 
 _TYPE = "dockd/bundle/v1"
 
@@ -37,6 +38,7 @@ class Maker:
         archive_key: the archive's public key, as the site file pins it.
         archive: its id, if the site file names it.
         made: when.
+        tsa: address of an RFC 3161 authority that is asked for a timestamp, if any.
     """
 
     dock: str
@@ -44,6 +46,7 @@ class Maker:
     archive_key: str
     archive: str | None
     made: datetime
+    tsa: str | None = None
 
 
 def make(gathered: Gathered, maker: Maker, extra: Mapping[str, bytes]) -> Files:
@@ -60,6 +63,8 @@ def make(gathered: Gathered, maker: Maker, extra: Mapping[str, bytes]) -> Files:
         **_statements(gathered),
         **extra,
     }
+    if maker.tsa is not None:
+        files[verifier.TIMESTAMP] = stamp(files[verifier.CHECKPOINT], maker.tsa)
     archive = _archive_of(gathered, maker)
     members: dict[str, Json] = {
         "type": _TYPE,

@@ -42,6 +42,7 @@ except ImportError:  # pragma: no cover - tested in a process that has it not
 
 BUNDLE_TYPE, STATEMENT_TYPE = "application/vnd.dockd.bundle+json", "application/vnd.dockd.statement+json"
 ENTRIES, TREE, CHECKPOINT, WITNESSED = "entries.jsonl", "tree.json", "checkpoint", "witnessed"
+TIMESTAMP = "checkpoint.tsr"
 PROVED, NOT_PROVED, NOTE = "PROVED", "NOT PROVED", "NOTE"
 STATEMENTS = {
     "recording.archived": "dockd/receipt/v1",
@@ -79,6 +80,7 @@ def verify(files: Files, archive_key: str | None = None, dock_key: str | None = 
         for recording in manifest["recordings"]:
             yield from _recording(recording, stories.get(recording["recording"], []))
         yield from _limits(checkpoint, entries)
+        yield from _timestamp(files)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
         raise WrongError(MANIFEST, f"it does not have the form of a bundle: {exc!r}") from exc
 
@@ -240,6 +242,15 @@ def _limits(checkpoint: Checkpoint, entries: dict[int, Json]) -> Iterator[Line]:
         NOTE,
         "Times are the dock's own, but for those of the archive. What the camera recorded before it was docked is beyond this.",
     )
+
+
+def _timestamp(files: Files) -> Iterator[Line]:
+    if TIMESTAMP not in files:
+        return
+    if hashlib.sha256(files[CHECKPOINT]).digest() not in files[TIMESTAMP]:
+        raise WrongError(TIMESTAMP, "it is no timestamp over this checkpoint")
+    asked = f"openssl ts -verify -data {CHECKPOINT} -in {TIMESTAMP} -CAfile AUTHORITY.pem"
+    yield NOTE, f"There is a timestamp over the checkpoint (RFC 3161). Whose it is, and of when, says: {asked}"
 
 
 def verify_media(path: Path, files: Files) -> Line:
