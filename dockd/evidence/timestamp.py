@@ -1,6 +1,6 @@
 """An RFC 3161 timestamp over a bundle's checkpoint, from whichever authority the agency trusts.
 
-The request is the one fixed DER structure that RFC 3161 section 2.4.1 defines for a SHA-256 digest; the answer is kept as it came.
+The request is the one DER structure that RFC 3161 section 2.4.1 defines for a SHA-256 digest; the answer is kept as it came.
 That it is of this checkpoint can be seen in it; whose it is, `openssl ts -verify` says with the authority's certificate.
 """
 
