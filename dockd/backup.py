@@ -15,7 +15,7 @@ from dockd.web.lists import BackupOrder
 from dockd.web.routes import JournalCopy
 
 BACKED_UP = "journal.backed-up"
-_BLOCK_BYTES = 1024 * 1024
+_PREFIX = ".journal-copy-"
 _REMEMBERED = 16
 
 
@@ -35,7 +35,8 @@ class Backups:
             JournalError: it cannot be made.
         """
         async with self._turn:
-            path = self._dock.spool.directory / f".journal-copy-{secrets.token_hex(8)}"
+            await asyncio.to_thread(_remove_left, self._dock.spool.directory)
+            path = self._dock.spool.directory / f"{_PREFIX}{secrets.token_hex(8)}"
             try:
                 await self._dock.journal.copy(path)
                 made = JournalCopy(path, *await asyncio.to_thread(_measured, path))
@@ -56,6 +57,12 @@ class Backups:
             raise ControlError(msg, hint="Take a new one: dockd journal backup FILE")
         details = {"by": by, "to": order.to, "bytes": str(found.size_bytes), "sha256": found.sha256}
         await self._dock.journal.record(custody.Noted(BACKED_UP, details))
+
+
+def _remove_left(folder: Path) -> None:
+    """What a crash left of earlier copies; there is one at a time, so nobody needs them."""
+    for path in folder.glob(f"{_PREFIX}*"):
+        _remove(path)
 
 
 def _remove(path: Path) -> None:

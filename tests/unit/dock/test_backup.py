@@ -30,7 +30,10 @@ async def dock(tmp_path: Path) -> AsyncIterator[Dock]:
 async def test_a_copy_is_a_journal(dock: Dock, tmp_path: Path) -> None:
     """It opens, holds what there was at that instant, and is gone from the spool afterwards."""
     backups = Backups(dock)
+    left = dock.spool.directory / ".journal-copy-of-a-crash"
+    await asyncio.to_thread(left.touch)
     async with backups.copy() as copy:
+        assert not await asyncio.to_thread(left.exists)
         await dock.journal.record(custody.Noted("later", {}))
         content = await asyncio.to_thread(copy.path.read_bytes)
     assert len(content) == copy.size_bytes
