@@ -1,4 +1,4 @@
-# Everything a developer runs. `make demo` and `make test` work on a fresh machine: each installs what it lacks first.
+# Everything a developer runs. It works on a fresh machine: each target installs what it lacks first.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -20,15 +20,18 @@ SCRIPTS = $(shell git -c safe.directory='*' ls-files '*.sh' .ci/run packaging/de
 # Tests write gigabytes and need direct I/O: on a disk, not in the memory that /tmp is on newer systems.
 export TMPDIR ?= /var/tmp
 
-# The parts of a run, for example: make test PYTEST="tests/unit -k spool"
+# The parts of a run, for example: make check PYTEST="tests/unit -k spool"
 PYTEST ?= tests
 # Two workers halve the time on two cores; PROCESSES=0 runs in one, which is what a debugger wants.
 PROCESSES ?= 2
+# Machines that run at a time. A part of the rig, for example: make rig RIG="-k 'debian13 and keyboard'"
+MACHINES ?= 2
+RIG ?=
 
 # The Debian releases that `make deb`, `make deb-check` and `make rig` are for.
 SUITES ?= 12 13
 
-# What `make test` demands of branch coverage, in percent: what whole runs on both suites have shown.
+# What `make check` demands of branch coverage, in percent: what whole runs on both suites have shown.
 COVERAGE ?= 97
 
 .NOTPARALLEL:
@@ -42,7 +45,17 @@ demo: setup-run ## docks cameras with real video and brings every recording into
 	@$(BIN)/dockd demo
 
 .PHONY: test
-test: lint pytest coverage ## every gate and every test
+test: check ## every gate and every test that needs no machines
+
+.PHONY: check
+check: lint pytest coverage ## every gate, and every test that needs neither root nor machines (a quarter of an hour)
+
+# Said at once, and not when half an hour has passed.
+.PHONY: root
+root:
+	@if [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo 'make test builds Debian packages and boots machines, which takes root on Debian: sudo make test' >&2; \
+	    echo 'Every test that takes neither: make check' >&2; exit 1; fi
 
 .PHONY: gates
 gates: lint house-rules ## the gates alone: seconds, not minutes (make -k gates shows all that fail)
@@ -53,7 +66,7 @@ LINTERS := ruff-check ruff-format mypy import-linter codespell interrogate shell
 .PHONY: lint $(LINTERS) house-rules pytest coverage
 lint: $(LINTERS)
 
-announce = @printf '\n== gate: %s\n' "$@"
+announce = @printf '\n== %s: %s (%s)\n' "$(or $1,gate)" "$@" "$$(date +%T)"
 
 ruff-check: setup-test
 	$(announce)
@@ -108,16 +121,20 @@ bench: setup-test ## measures against cp, rsync, rclone, curl, tuspy and aiotus
 
 .PHONY: deb deb-check
 deb: setup-deb ## builds the Debian packages, build/deb/SUITE/dockd_*.deb (as root; SUITES=13 for one)
+	$(call announce,packages)
 	@for suite in $(SUITES); do packaging/deb/build.sh $$suite; done
 
 deb-check: setup-deb ## installs, uses, upgrades, removes and purges them in clean roots of Debian
+	$(call announce,packages)
 	@for suite in $(SUITES); do tests/package/check.sh $$suite; done
 
 .PHONY: rig
 rig: setup-test deb ## boots whole machines, installs the package there and docks cameras (as root; RIG="-k debian13" for a part)
+	$(call announce,machines)
 	@tests/rig/setup.sh
 	@$(PYTHON) -m tests.rig $(SUITES)
-	@SUITES='$(SUITES)' $(PYTHON) -m pytest -n $(PROCESSES) --timeout 600 -o python_files='scenario_*.py' tests/rig $(RIG)
+	@SUITES='$(SUITES)' $(PYTHON) -m pytest -p no:randomly -n $(MACHINES) --dist worksteal --timeout 1800 --durations 0 --durations-min 20 \
+	    -o faulthandler_timeout=1800 -o tmp_path_retention_policy=failed -o python_files='scenario_*.py' tests/rig $(RIG)
 
 .PHONY: card
 card: setup-test ## prints the officers' card from docs: build/officer-card-en.pdf and -es.pdf

@@ -20,15 +20,7 @@ packages=("build/deb/$suite/"dockd_*.deb)
 packed "$suite" check ''
 unpacked "$packed"
 
-# The same package once more, as if it were a later one whose journal has one more version of tables.
-mkdir "$root/later"
-dpkg-deb --raw-extract "${packages[0]}" "$root/later/tree"
-sed -i 's/^Version: .*/&+later/' "$root/later/tree/DEBIAN/control"
-# shellcheck disable=SC2016 # expanded by the script that is changed
-sed -i 's/^newest=\([0-9]*\)$/newest=$((\1 + 1))/' "$root/later/tree/DEBIAN/preinst"
-dpkg-deb --root-owner-group -Zgzip -z1 --build "$root/later/tree" "$root/later.deb" >/dev/null
-rm -rf "$root/later"
-
+tests/package/repack.sh later "${packages[0]}" "$root/later.deb"
 cp "${packages[0]}" "$root/dockd.deb"
 cp tests/package/life.sh "$root/life.sh"
 # Packages that were fetched once are kept, so that only the first check needs them from the network.

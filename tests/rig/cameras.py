@@ -8,11 +8,13 @@ formatted and empty, with its tree beside it, and the machine's own kernel fills
 import hashlib
 import shutil
 import struct
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.rig.image import run
-from tests.sim.cameras import make_camera
+from tests.sim.cameras import make_camera, write_file
 
 MIB = 1 << 20
 SECTOR_BYTES = 512
@@ -73,6 +75,8 @@ def build(
     recording_bytes: int = 2 * MIB,
     size_bytes: int = 64 * MIB,
     dirty: bool = False,
+    more: Mapping[str, int] = MappingProxyType({}),
+    ignored: Collection[str] = (),
 ) -> Camera:
     """Make a camera's disk below `folder`, with random footage.
 
@@ -85,9 +89,15 @@ def build(
         recording_bytes: size of each.
         size_bytes: of the disk.
         dirty: as a camera leaves it that was switched off while it wrote.
+        more: further files, their sizes by path.
+        ignored: those of `more` that no archive wants.
     """
     tree = folder / f"{serial}.tree"
     originals = make_camera(tree, serial, recordings=recordings, size_bytes=recording_bytes)
+    for path, length in more.items():
+        digest = write_file(tree, path.encode(), length, f"{serial}/{path}")
+        if path not in ignored:
+            originals[path.encode()] = digest
     offset = _PARTITION_START_BYTES if partitioned else 0
     inner = folder / f"{serial}.fs"
     with inner.open("wb") as file:

@@ -7,17 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig.docks import DOCK_ID, Outside
-from tests.rig.image import SUITES
-from tests.rig.pki import certificates
+from tests.rig.image import SUITES, image
+from tests.rig.outside import Outside, own_network
+from tests.rig.outside import outside as outside_of
 from tests.rig.prepared import Prepared, prepared
-from tests.sim.vault_process import VaultProcess
+
+WANTED = os.environ.get("SUITES", " ".join(sorted(SUITES))).split()
 
 
-@pytest.fixture(
-    scope="session", params=os.environ.get("SUITES", " ".join(sorted(SUITES))).split(), ids=lambda suite: f"debian{suite}"
-)
-def prepared_machine(request: pytest.FixtureRequest) -> Prepared:
+@pytest.fixture(scope="session")
+def network() -> None:
+    """Scenarios run beside each other, and each has the vault's port for itself; what comes from elsewhere has to come before."""
+    for suite in WANTED:
+        image(suite)
+    own_network()
+
+
+@pytest.fixture(scope="session", params=WANTED, ids=lambda suite: f"debian{suite}")
+def prepared_machine(request: pytest.FixtureRequest, network: None) -> Prepared:
     """A saved machine of each release."""
     suite: str = request.param
     return asyncio.run(prepared(suite))
@@ -30,9 +37,8 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Outside]:
+def outside(prepared_machine: Prepared, tmp_path: Path) -> Iterator[Outside]:
     """A running vault that machines can reach, and that only docks with a certificate can."""
-    made = certificates(tmp_path)
-    options = ("--tls-cert", made.vault, "--tls-key", made.vault_key, "--client-ca", made.authority)
-    with VaultProcess(tmp_path / "vault", arguments=[os.fspath(each) for each in options]) as vault:
-        yield Outside(vault, made, vault.token(DOCK_ID))
+    made = outside_of(prepared_machine.model, tmp_path)
+    with made.vault:
+        yield made

@@ -10,44 +10,34 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dockd.clock import SystemClock, rfc3339
+from dockd.config import acceptance, load_site
 from tests.rig.cameras import Camera, sha256_of
-from tests.rig.guest import Guest
-from tests.rig.image import RigError, run
-from tests.rig.machine import KIOSK, Machine
-from tests.rig.pki import HOST, Certificates
+from tests.rig.guest import File, Guest
+from tests.rig.image import ROOT, RigError, run
+from tests.rig.machine import KIOSK, Machine, bay_path
+from tests.rig.outside import DOCK_ID, Outside
+from tests.rig.pki import HOST
 from tests.sim.audit import objects_of
 from tests.sim.vault_process import VaultProcess
 
-DOCK_ID = "rig-1"
-ARCHIVED_S = 90.0
+ARCHIVED_S = 300.0
 _LOOK_AGAIN_S = 0.3
-_SITE_FILE = "/etc/dockd/site.yaml"
-
-# Python's own client, because a Debian without curl is a Debian that we support.
-_STATUS = """
-import http.client, socket
-line = http.client.HTTPConnection("dockd", timeout=20)
-line.sock = socket.socket(socket.AF_UNIX)
-line.sock.connect("/run/dockd/control.sock")
-line.request("GET", "/api/v1/status")
-print(line.getresponse().read().decode())
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What is outside the machine: the vault, and what the dock needs to know it by."""
-
-    vault: VaultProcess
-    certificates: Certificates
-    token: str
+PROFILES, DIRECTORIES = "/etc/dockd/profiles", "/srv/dockd/bays"
+EIGHT = tuple({"id": str(number), "usb_port": bay_path(str(number))} for number in range(1, 9))
+HUB_PORT = "9"
+BEHIND_HUB = tuple({"id": f"h{number}", "usb_port": bay_path(f"{HUB_PORT}.{number}")} for number in (1, 2))
+DIRECTORY_BAYS = tuple({"id": f"d{number}", "directory": f"{DIRECTORIES}/{number}"} for number in (1, 2))
+ALL_BAYS = (*EIGHT, *BEHIND_HUB, *DIRECTORY_BAYS)
+SITE_FILE, ACCEPTED_FILE = "/etc/dockd/site.yaml", "/etc/dockd/site.accepted.json"
 
 
 @dataclass(slots=True)
@@ -59,32 +49,56 @@ class Dock:
         outside: where it delivers to.
         bays: as the site file has them.
         site: what else the site file says, over what all of them say.
+        filesystem: of the cameras in USB bays.
     """
 
     machine: Machine
     outside: Outside
-    bays: Sequence[dict[str, str]]
+    bays: Sequence[dict[str, str]] = ALL_BAYS
     site: dict[str, Any] = field(default_factory=dict)
+    filesystem: str = "vfat"
 
     @property
     def guest(self) -> Guest:
         """The machine's inside."""
         return self.machine.guest
 
+    async def ready(self) -> "Dock":
+        """Have it run as it is described here; a dock that was saved running, and that all of this fits, goes on."""
+        if self.machine.parts.docked and self._is_standard():
+            await self._set_clock()
+            if os.environ.get("RIG_BREAK"):
+                await break_it(self.guest)
+                await self.start()
+        else:
+            await self.configure()
+            await self.start()
+        return self
+
     async def configure(self) -> None:
-        """Write the site file and the secrets, and set the machine's clock, which stood still while it was saved."""
-        guest, known = self.guest, self.outside.certificates
-        await guest.sh(f"date -s @{time.time():.0f}")
-        await break_it(guest)
+        """Write the site file, the profile and the secrets, and set the machine's clock, which stood still while it was saved."""
+        await self._set_clock()
+        await break_it(self.guest)
+        await self.describe()
+
+    async def describe(self) -> None:
+        """Write the site file, with what an admin accepted of it, the cameras' profile and the secrets."""
+        known, folder = self.outside.certificates, "/etc/dockd"
         secrets = {
             "token": self.outside.token.encode(),
             "ca.pem": known.authority.read_bytes(),
             "dock.pem": known.dock.read_bytes(),
             "dock.key": known.dock_key.read_bytes(),
         }
-        for name, content in secrets.items():
-            await guest.write(f"/etc/dockd/{name}", content, mode="0600", owner="dockd")
-        site = {
+        files = [File(f"{folder}/{name}", content, 0o600, "dockd") for name, content in secrets.items()]
+        text = yaml.safe_dump(self._site_file())
+        files.append(File(f"{PROFILES}/rig.yaml", _profile(self.filesystem).encode()))
+        files += [File(SITE_FILE, text.encode()), File(ACCEPTED_FILE, accepted(text, self.machine.console.parent))]
+        await self.guest.sh(f"mkdir -p {PROFILES} {DIRECTORIES}")
+        await self.guest.write_all(files)
+
+    def _site_file(self) -> dict[str, Any]:
+        return {
             "agency": "ICE",
             "division": "ERO",
             "site": "Baltimore",
@@ -101,18 +115,45 @@ class Dock:
                 "client_cert": "/etc/dockd/dock.pem",
                 "client_key": "/etc/dockd/dock.key",
             },
-        }
-        await guest.write(_SITE_FILE, yaml.safe_dump(site | self.site))
-        await guest.sh("dockd config accept --yes --unencrypted-spool")
+            "profiles": {"directory": PROFILES},
+            # A loaded host without KVM lets everything wait; a scenario about devices that stall says so itself.
+            "offload": {"stall_after_s": 120},
+        } | self.site
+
+    def _is_standard(self) -> bool:
+        return not self.site and self.filesystem == "vfat" and all(bay in ALL_BAYS for bay in self.bays)
+
+    async def _set_clock(self) -> None:
+        await self.guest.sh(f"date -s @{time.time():.0f}")
 
     async def start(self) -> None:
-        """Start the service; returns when it says that it is ready."""
-        await self.guest.sh("systemctl start dockd.service", timeout_s=180)
+        """Start the service, anew if it runs; returns when it says that it is ready.
+
+        Raises:
+            RigError: it does not; with the end of its log.
+        """
+        started = await self.guest.call("systemctl", "restart", "dockd.service", timeout_s=600)
+        if started.status != 0:
+            msg = f"the dock does not start: {started.stderr}\n{await self.log()}"
+            raise RigError(msg)
 
     async def status(self) -> dict[str, Any]:
         """What the daemon says of itself."""
-        document: dict[str, Any] = json.loads(await self.guest.sh("/usr/bin/python3 -I -", stdin=_STATUS.encode()))
+        document: dict[str, Any] = await self.ask("GET", "status")
         return document
+
+    async def ask(self, method: str, path: str) -> Any:  # noqa: ANN401 - as dockd answers
+        """What the daemon answers on its control socket.
+
+        Raises:
+            RigError: it refuses, or is not there.
+        """
+        return json.loads(await self.guest.http("/run/dockd/control.sock", method, f"/api/v1/{path}"))
+
+    async def retry_refused(self) -> None:
+        """Say that everything that was refused may be tried again, as a person does."""
+        for each in (await self.ask("GET", "recordings?state=refused"))["recordings"]:
+            await self.ask("POST", f"retry/{each['recording']}")
 
     async def lamp(self, bay: str) -> dict[str, Any]:
         """What one bay shows."""
@@ -133,9 +174,10 @@ class Dock:
             await asyncio.sleep(_LOOK_AGAIN_S)
         return shown
 
-    async def heard(self, words: str, *, deadline_s: float = ARCHIVED_S) -> str:
-        """Wait until the daemon's log has a line with these words (a regular expression); the line."""
-        return await self.guest.until(f"journalctl -b -u dockd.service -o cat | grep -m1 -E '{words}'", deadline_s=deadline_s)
+    async def heard(self, words: str, *, count: int = 1, deadline_s: float = ARCHIVED_S) -> str:
+        """Wait until the daemon's log has so many lines with these words (a regular expression); the last of them."""
+        script = f"journalctl -b -u dockd.service -o cat | grep -E '{words}' | sed -n {count}p | grep ."
+        return await self.guest.until(script, deadline_s=deadline_s)
 
     async def log(self, lines: int = 60) -> str:
         """The end of what the services said."""
@@ -148,6 +190,19 @@ class Dock:
             RigError: it did not in time; with the end of the daemon's log.
         """
         await self._held(1, deadline_s)
+
+    async def uploading(self, *, deadline_s: float = ARCHIVED_S) -> None:
+        """Wait until some recording is on its way to the archive.
+
+        Raises:
+            RigError: none was, in time; with the end of the daemon's log.
+        """
+        given_up_s = time.monotonic() + deadline_s
+        while not (await self.status())["recordings"]["uploading"]:
+            if time.monotonic() > given_up_s:
+                msg = f"nothing is being uploaded\n{await self.log()}"
+                raise RigError(msg)
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def archived(self, cameras: Iterable[Camera], *, deadline_s: float = ARCHIVED_S) -> None:
         """Wait until the vault holds as many objects as the cameras have files, then compare every byte.
@@ -170,6 +225,22 @@ class Dock:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
 
+def _profile(filesystem: str) -> str:
+    """A profile for QEMU's disks as cameras; all else is as the one that ships has it."""
+    shipped = (ROOT / "dockd/config/profiles/dcf.yaml").read_text("utf-8")
+    text = shipped.partition("\n")[2].replace("name: dcf", "name: rig", 1)
+    return f'{text}usb:\n  - vendor: "46f4"\nfilesystem: {filesystem}\n'
+
+
+def accepted(text: str, place: Path) -> bytes:
+    """What `dockd config accept` writes for a site file, made here: in the machine it takes ten seconds; one scenario does."""
+    site_file = place / "site.yaml"
+    site_file.write_text(text)
+    acceptance.path_of(site_file).unlink(missing_ok=True)
+    acceptance.accept(site_file, load_site(site_file), by="the rig", at=rfc3339(SystemClock().now()), unencrypted_spool=False)
+    return acceptance.path_of(site_file).read_bytes()
+
+
 def objects_count(vault: VaultProcess) -> int:
     """How many objects the vault has made and signed for."""
     with closing(sqlite3.connect(f"{(vault.root / 'vault.sqlite').as_uri()}?mode=ro", uri=True, timeout=30)) as ledger:
@@ -188,16 +259,35 @@ def compare(vault: VaultProcess, cameras: Iterable[Camera]) -> None:
     assert held == wanted, f"missing: {wanted - held}; too many: {held - wanted}"
 
 
-async def carry_in(machine: Machine, camera: Camera, folder: str) -> None:
-    """Bring a camera's tree into a folder of the machine, over a disk that is none of the dock's business."""
-    await machine.plug(camera.disk, name="carried", port="3", serial="carried", controller=KIOSK)
-    device = "/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_carried-0:0" + ("-part1" if camera.offset_bytes else "")
+@asynccontextmanager
+async def lent(machine: Machine, tree: Path) -> AsyncIterator[str]:
+    """A folder of the host, to be read in the machine: on a disk that is none of the dock's business; where it is mounted."""
+    disk = machine.console.with_name("lent.img")
+    await asyncio.to_thread(_make_disk_of, tree, disk)
+    await machine.plug(disk, name="lent", port="3", serial="lent", controller=KIOSK)
+    device, where = "/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_lent-0:0", "/run/lent"
     await machine.guest.until(f"test -b {device}")
-    await machine.guest.sh(
-        f"mkdir -p /run/carried {folder}.new; mount -o ro,utf8=1 {device} /run/carried; "
-        f"cp -r /run/carried/. {folder}.new; umount /run/carried; chmod -R a+rX {folder}.new; sync; mv {folder}.new {folder}"
-    )
-    await machine.pull("carried")
+    await machine.guest.sh(f"mkdir -p {where}; mount -o ro {device} {where}")
+    yield where
+    await machine.guest.sh(f"umount {where}")
+    await machine.pull("lent")
+    disk.unlink()
+
+
+def _make_disk_of(tree: Path, disk: Path) -> None:
+    files = [each.lstat() for each in tree.rglob("*")]
+    kilobytes = 16 * 1024 + sum(each.st_size // 1024 + 8 for each in files)
+    disk.unlink(missing_ok=True)
+    run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-N", str(len(files) + 64), "-d", tree, disk, f"{kilobytes}k")
+
+
+async def carry_in(machine: Machine, camera: Camera, folder: str) -> None:
+    """Bring a camera's tree into a folder of the machine."""
+    async with lent(machine, camera.tree) as tree:
+        await machine.guest.sh(
+            f"mkdir -p {folder}.new; cd {tree}; cp -r [!l]* {folder}.new; cd /; "
+            f"chmod -R a+rX {folder}.new; sync -f {folder}.new; mv {folder}.new {folder}"
+        )
 
 
 async def break_it(guest: Guest) -> None:
@@ -208,20 +298,13 @@ async def break_it(guest: Guest) -> None:
 
 async def fill_exfat(machine: Machine, camera: Camera) -> Camera:
     """Have the machine's kernel copy the camera's tree onto its exfat disk, before any dock looks; the camera as it is then."""
-    carrier = camera.disk.with_suffix(".carrier")
-    with carrier.open("wb") as file:
-        file.truncate(camera.disk.stat().st_size)
-    run("mkfs.ext4", "-q", "-F", "-d", camera.tree, carrier)
-    await machine.plug(carrier, name="carrier", port="3", serial="carrier", controller=KIOSK)
     await machine.plug(camera.disk, name="filled", port="4", serial="filled", controller=KIOSK)
-    disks = "/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_"
-    camera_disk = f"{disks}filled-0:0" + ("-part1" if camera.offset_bytes else "")
-    await machine.guest.until(f"test -b {disks}carrier-0:0 && test -b {camera_disk}")
-    await machine.guest.sh(
-        f"mkdir -p /run/carrier /run/filled; mount -o ro {disks}carrier-0:0 /run/carrier; "
-        f"mount -t exfat {camera_disk} /run/filled; "
-        "cp -r /run/carrier/DCIM /run/carrier/MISC /run/filled; umount /run/filled /run/carrier"
-    )
+    device = "/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_filled-0:0" + ("-part1" if camera.offset_bytes else "")
+    async with lent(machine, camera.tree) as tree:
+        await machine.guest.until(f"test -b {device}")
+        await machine.guest.sh(
+            f"mkdir -p /run/filled; mount -t exfat {device} /run/filled; "
+            f"cd {tree}; cp -r [!l]* /run/filled; cd /; umount /run/filled"
+        )
     await machine.pull("filled")
-    await machine.pull("carrier")
     return replace(camera, sha256=sha256_of(camera.disk))

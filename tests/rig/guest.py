@@ -3,16 +3,19 @@
 import asyncio
 import base64
 import contextlib
+import io
 import itertools
 import json
 import socket
+import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from tests.rig.image import RigError
 
 # Under TCG a program starts ten times slower than it should.
-COMMAND_S = 60.0
+COMMAND_S = 300.0
 _LONGEST_LINE_BYTES = 1 << 26
 
 
@@ -23,6 +26,16 @@ class Result:
     status: int
     stdout: str
     stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to be made in the machine."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+    owner: str = "root"
 
 
 class Guest:
@@ -48,15 +61,30 @@ class Guest:
         Raises:
             RigError: the machine ended, or does not answer.
         """
+        return await self._order({"argv": argv, "stdin": base64.b64encode(stdin).decode(), "timeout_s": timeout_s})
+
+    async def http(self, socket_path: str, method: str, path: str) -> str:
+        """Ask over HTTP at a Unix socket and return the answer's body.
+
+        Raises:
+            RigError: nobody is there, or the answer is a refusal.
+        """
+        done = await self._order({"socket": socket_path, "method": method, "path": path, "timeout_s": COMMAND_S})
+        if done.status != 0:
+            msg = f"in the machine, {method} {path} at {socket_path}: {done.status} {done.stderr}"
+            raise RigError(msg)
+        return done.stdout
+
+    async def _order(self, order: dict[str, Any]) -> Result:
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
-        order = {"id": number, "argv": argv, "stdin": base64.b64encode(stdin).decode(), "timeout_s": timeout_s}
+        order |= {"id": number}
         self._writer.write(json.dumps(order).encode() + b"\n")
         try:
-            async with asyncio.timeout(timeout_s + 30):
+            async with asyncio.timeout(order["timeout_s"] + 60):
                 said = await answer
         except TimeoutError as exc:
-            msg = f"the machine does not answer to {argv}"
+            msg = f"the machine does not answer to {order}"
             raise RigError(msg) from exc
         finally:
             self._waiting.pop(number, None)
@@ -79,6 +107,24 @@ class Guest:
         """Make a file."""
         data = content.encode() if isinstance(content, str) else content
         await self.sh(f"install -D -m {mode} -o {owner} /dev/stdin {path}", stdin=data)
+
+    async def write_all(self, files: Iterable[File]) -> None:
+        """Make several files at once, with the folders that they need."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for each in files:
+                entry = tarfile.TarInfo(each.path.lstrip("/"))
+                entry.size, entry.mode, entry.uname, entry.gname = len(each.content), each.mode, each.owner, each.owner
+                archive.addfile(entry, io.BytesIO(each.content))
+        await self.sh("tar -C / --no-overwrite-dir -xf -", stdin=packed.getvalue())
+
+    async def read(self, script: str) -> bytes:
+        """What a script, which must succeed, writes to its output, byte for byte.
+
+        Raises:
+            RigError: it failed, with what it said.
+        """
+        return base64.b64decode(await self.sh(f"({script}\n) >/var/tmp/read; base64 -w 0 /var/tmp/read; rm /var/tmp/read"))
 
     async def until(self, script: str, *, deadline_s: float = COMMAND_S) -> str:
         """Run `script` again and again, in the machine, until it succeeds; its output.

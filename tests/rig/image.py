@@ -21,7 +21,10 @@ _PACKAGES = (
     *("linux-image-amd64", "initramfs-tools", "systemd-sysv", "udev", "dbus", "kmod", "iproute2"),
     # What the package depends on, and what a Debian system has anyway.
     *("ca-certificates", "python3", "tzdata", "libudev1", "e2fsprogs", "dosfstools", "procps"),
+    # The spool's disk is encrypted.
+    *("cryptsetup", "dmsetup"),
 )
+_PACKAGES_OF = {"12": (), "13": ("systemd-cryptsetup",)}
 _DISK_BYTES = 3 << 30
 
 _FILES = {
@@ -98,7 +101,7 @@ def image(suite: str) -> Image:
     Raises:
         RigError: a program is missing or fails, or this is not root.
     """
-    made_of = repr((suite, _PACKAGES, _DISK_BYTES, _FILES, _LINKS)).encode()
+    made_of = repr((suite, _PACKAGES, _PACKAGES_OF[suite], _DISK_BYTES, _FILES, _LINKS)).encode()
     key = digest(made_of, AGENT.read_bytes())
     folder = KEPT / f"debian{suite}-{key}"
     if not folder.exists():
@@ -116,7 +119,7 @@ def _make(suite: str, folder: Path) -> None:
         tree = making / "tree"
         mirror = [os.environ["DEBIAN_MIRROR"]] if "DEBIAN_MIRROR" in os.environ else []
         run(
-            *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(_PACKAGES)}"),
+            *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join((*_PACKAGES, *_PACKAGES_OF[suite]))}"),
             *(
                 "--aptopt=Acquire::Retries 5",
                 "--dpkgopt=path-exclude=/usr/share/locale/*",

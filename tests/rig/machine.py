@@ -7,6 +7,7 @@ business. No KVM: it runs by TCG everywhere, slower but the same.
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ BAYS, KIOSK = "bays", "kiosk"
 _BAYS_PORTS = 10
 _END_S = 30.0
 MEMORY = "640M"
+ADDRESS = "10.0.2.15"
 SECTOR_BYTES = 512
 
 
@@ -39,6 +41,7 @@ class Parts:
         root, spool: the disks' files; they are written to.
         root_format, spool_format: raw or qcow2.
         state: the saved memory that it continues from, None for a cold start.
+        docked: the saved memory is of a machine in which a dock runs.
         writes_log: where every write and flush of the spool's disk is logged, for `tests.rig.power_cut`.
     """
 
@@ -49,6 +52,7 @@ class Parts:
     root_format: str = "qcow2"
     spool_format: str = "qcow2"
     state: Path | None = None
+    docked: bool = False
     writes_log: Path | None = None
 
 
@@ -87,7 +91,7 @@ class Machine:
         passed = (orders[1].fileno(), agent[1].fileno())
         with self.console.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - it is kept, killed and waited for by its group, which asyncio has no words for
-                self._command(*passed), stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=passed, start_new_session=True
+                self.command(*passed), stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=passed, start_new_session=True
             )
         orders[1].close()
         agent[1].close()
@@ -103,13 +107,18 @@ class Machine:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Cut its power."""
+        """Cut its power, if nobody has yet."""
+        if self._process.poll() is None:
+            await self.cut()
+
+    async def cut(self) -> None:
+        """Cut its power in the middle of everything; its disks are for `tests.rig.power_cut`, from the log of their writes."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         await self._hang_up()
 
     async def quit(self) -> None:
-        """End it as a power cut does: no program in it hears of it."""
+        """Cut its power so that its disks hold all that it has written by then, synced or not, and can boot again."""
         with contextlib.suppress(RigError):
             await self.qmp.order("quit")
         await self._hang_up()
@@ -161,6 +170,24 @@ class Machine:
         """Change the speed of a plugged disk's line; 0 lets it go as fast as it can."""
         await self.qmp.order("qom-set", {"path": f"/objects/{name}-rate", "property": "limits", "value": _limits(bytes_s)})
 
+    async def reach(self, port: int, *, host_port: int = 0) -> int:
+        """Let the host's loopback reach a TCP port of the machine, under a free port or this one; the host's port.
+
+        Raises:
+            RigError: the host's port is taken.
+        """
+        said = await self._monitor(f"hostfwd_add net tcp:127.0.0.1:{host_port}-{ADDRESS}:{port}")
+        line = rf"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+{ADDRESS}\s+{port}\s"
+        found = re.search(line, await self._monitor("info usernet"))
+        if said.strip() or found is None:
+            msg = f"the machine's port {port} cannot be reached: {said}"
+            raise RigError(msg)
+        return int(found[1])
+
+    async def _monitor(self, line: str) -> str:
+        """What QEMU's other monitor says, for what QMP has no words for."""
+        return str(await self.qmp.order("human-monitor-command", {"command-line": line}))
+
     async def pull(self, name: str) -> None:
         """Pull a device out of its port, whatever it is doing."""
         await self.qmp.order("device_del", {"id": name})
@@ -170,7 +197,8 @@ class Machine:
                 await self.qmp.order("blockdev-del", {"node-name": node})
             await self.qmp.order("object-del", {"id": f"{name}-rate"})
 
-    def _command(self, orders: int, agent: int) -> list[str]:
+    def command(self, orders: int, agent: int) -> list[str]:
+        """What runs it, with descriptors of the lines to QMP and to the agent."""
         parts = self.parts
         spool = "spool-disk"
         # However this process ends, no machine outlives it.

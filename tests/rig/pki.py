@@ -12,6 +12,8 @@ from cryptography.x509.oid import NameOID
 
 # QEMU's user network shows the host's loopback to the machine under this address.
 HOST = "10.0.2.2"
+# And the host reaches a port of a machine here (Machine.reach).
+LOOPBACK = "127.0.0.1"
 _BEGIN = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 _SIGNS = x509.KeyUsage(
     digital_signature=False,
@@ -37,6 +39,11 @@ class Certificates:
     dock: Path
     dock_key: Path
 
+    @classmethod
+    def below(cls, folder: Path) -> "Certificates":
+        """Those that `certificates` made below `folder`."""
+        return cls(*(folder / name for name in ("ca.pem", "vault.pem", "vault.key", "dock.pem", "dock.key")))
+
 
 def certificates(folder: Path) -> Certificates:
     """Make them below `folder`."""
@@ -45,13 +52,13 @@ def certificates(folder: Path) -> Certificates:
     (folder / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     for name in ("vault", "dock"):
         own = ec.generate_private_key(ec.SECP256R1())
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))])
+        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(each)) for each in (HOST, LOOPBACK)])
         made = _certificate(name, own, "rig", key, x509.BasicConstraints(ca=False, path_length=None), address)
         (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
         (folder / f"{name}.key").write_bytes(
             own.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
-    return Certificates(*(folder / name for name in ("ca.pem", "vault.pem", "vault.key", "dock.pem", "dock.key")))
+    return Certificates.below(folder)
 
 
 def _certificate(

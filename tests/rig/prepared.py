@@ -1,4 +1,4 @@
-"""Machines on which the package was just installed, saved in the middle of running: a scenario continues one in seconds.
+"""Machines saved in the middle of running, once with the package just installed and once with a dock: continued in seconds.
 
 The package is installed as on a clean system: the machine boots a Debian that never saw dockd, gets the .deb on a USB disk, and
 `dpkg` runs its scripts under the real systemd and udev. What the scenarios need to know of that is kept beside it.
@@ -12,14 +12,30 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.rig import machine as machines
+from tests.rig.docks import Dock
 from tests.rig.guest import Guest
 from tests.rig.image import KEPT, ROOT, Image, RigError, digest, image, run
 from tests.rig.machine import KIOSK, Machine, Parts, overlay
+from tests.rig.outside import Outside, model, outside
 
 _SPOOL_BYTES = 1 << 30
+SPOOL_DEVICE = "/dev/mapper/spool"
 MIB = 1 << 20
-_INSTALL_S = 300.0
+_INSTALL_S = 600.0
+
+# As an admin does it, but that deriving the key from a file of random bytes need not be slow.
+_ENCRYPT_THE_SPOOL = f"""
+head -c 64 /dev/urandom >/etc/spool.key
+chmod 600 /etc/spool.key
+cryptsetup --batch-mode luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vdb /etc/spool.key
+echo 'spool /dev/vdb /etc/spool.key luks' >>/etc/crypttab
+echo '{SPOOL_DEVICE} /var/lib/dockd ext4 defaults 0 2' >>/etc/fstab
+mkdir -p /var/lib/dockd
+systemctl daemon-reload
+systemctl start systemd-cryptsetup@spool.service
+mkfs.ext4 -q -m 0 -L spool {SPOOL_DEVICE}
+mount /var/lib/dockd
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +52,28 @@ class Prepared:
         told: dict[str, str] = json.loads((self.folder / "told.json").read_text())
         return told
 
-    def parts(self, place: Path, *, cold: bool = False, logged: bool = False) -> Parts:
-        """Disks of its own for one scenario, below `place`.
+    @property
+    def model(self) -> Path:
+        """What the saved dock knows of its vault; for `tests.rig.outside`."""
+        return self.folder / "outside"
+
+    def parts(self, place: Path, *, logged: bool = False) -> Parts:
+        """The machine with the package just installed, with disks of its own below `place`.
 
         Args:
             place: an empty folder.
-            cold: boots the disks instead of continuing the saved memory.
             logged: keeps a log of the spool disk's writes, for `tests.rig.power_cut`.
         """
-        return Parts(
-            kernel=self.image.kernel,
-            initrd=self.image.initrd,
-            root=overlay(self.folder / "root.qcow2", "qcow2", place / "root.qcow2"),
-            spool=overlay(self.folder / "spool.img", "raw", place / "spool.qcow2"),
-            state=None if cold else self.folder / "state",
-            writes_log=_empty(place / "writes.log") if logged else None,
-        )
+        return _parts(self.image, self.folder / "installed", place, logged=logged)
+
+    def docking(self, place: Path) -> Parts:
+        """The machine in which a dock runs, as `tests.rig.docks` describes it by default, with disks of its own below `place`."""
+        return replace(_parts(self.image, self.folder / "docked", place), docked=True)
+
+    @property
+    def spool(self) -> Path:
+        """The raw spool disk of the machine with the package just installed."""
+        return self.folder / "installed" / "spool.img"
 
     def with_spool(self, place: Path, spool: Path) -> Parts:
         """As `parts`, with a raw disk of the scenario's for the spool."""
@@ -82,15 +104,17 @@ async def prepared(suite: str) -> Prepared:
         RigError: it cannot be made.
     """
     base, deb = image(suite), package(suite)
-    parts_of_it = (Path(machines.__file__), Path(__file__))
     version = run("qemu-system-x86_64", "--version")
-    # Disks name the disks below them by their whole path.
-    key = digest(str(base.disk).encode(), deb.read_bytes(), version.encode(), *(each.read_bytes() for each in parts_of_it))
+    # A saved memory fits the machine that it was saved from, and disks name the disks below them by their whole path.
+    hardware = repr(Machine(Parts(base.kernel, base.initrd, base.disk, base.disk), Path("console")).command(0, 0))
+    sources = [Path(__file__).with_name(name) for name in ("prepared.py", "docks.py", "outside.py", "pki.py")]
+    key = digest(hardware.encode(), version.encode(), *(each.read_bytes() for each in (deb, *sources)))
     folder = KEPT / f"dock{suite}-{key}"
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=KEPT, prefix="making-") as name:
             making = Path(name) / "done"
-            making.mkdir()
+            for each in ("installed", "docked"):
+                (making / each).mkdir(parents=True)
             await _make(base, deb, making)
             for old in KEPT.glob(f"dock{suite}-*"):
                 shutil.rmtree(old)
@@ -98,23 +122,53 @@ async def prepared(suite: str) -> Prepared:
     return Prepared(suite, folder, base)
 
 
+def _parts(base: Image, saved: Path, place: Path, *, logged: bool = False) -> Parts:
+    return Parts(
+        kernel=base.kernel,
+        initrd=base.initrd,
+        root=overlay(saved / "root.qcow2", "qcow2", place / "root.qcow2"),
+        spool=overlay(saved / "spool.img", "raw", place / "spool.qcow2"),
+        state=saved / "state",
+        writes_log=_empty(place / "writes.log") if logged else None,
+    )
+
+
 async def _make(base: Image, deb: Path, folder: Path) -> None:
+    told = await _make_installed(base, deb, folder / "installed")
+    (folder / "told.json").write_text(json.dumps(told, indent=1))
+    model(folder / "outside")
+    await _make_docked(base, folder / "installed", folder / "docked", outside(folder / "outside", folder))
+
+
+async def _make_installed(base: Image, deb: Path, folder: Path) -> dict[str, str]:
     spool = _empty(folder / "spool.img", _SPOOL_BYTES)
-    run("mkfs.ext4", "-q", "-F", "-L", "spool", spool)
     root = overlay(base.disk, "raw", folder / "root.qcow2")
     parts = Parts(base.kernel, base.initrd, root, spool, spool_format="raw")
     async with Machine(parts, folder / "console") as running:
         guest = running.guest
         told = {"booted": await _booted(guest)}
-        await guest.sh(
-            "echo 'LABEL=spool /var/lib/dockd ext4 defaults 0 2' >>/etc/fstab; mkdir -p /var/lib/dockd; "
-            "systemctl daemon-reload; mount /var/lib/dockd"
-        )
+        await guest.sh(_ENCRYPT_THE_SPOOL, timeout_s=_INSTALL_S)
         told["installed"] = await _install(running, deb, folder)
         # Unmounted and forgotten, so that a scenario may give the machine another spool; the service's start mounts it again.
         await guest.sh("umount /var/lib/dockd; sync; echo 3 >/proc/sys/vm/drop_caches")
-        (folder / "told.json").write_text(json.dumps(told, indent=1))
         await running.save(folder / "state")
+    return told
+
+
+async def _make_docked(base: Image, installed: Path, folder: Path, known: Outside) -> None:
+    # Named from here, because both folders are renamed together.
+    root = overlay(Path("../installed/root.qcow2"), "qcow2", folder / "root.qcow2")
+    spool = folder / "spool.img"
+    run("cp", "--sparse=always", installed / "spool.img", spool)
+    parts = Parts(base.kernel, base.initrd, root, spool, spool_format="raw", state=installed / "state")
+    async with Machine(parts, folder / "console") as running:
+        with known.vault:
+            dock = Dock(running, known)
+            await dock.describe()
+            await dock.start()
+            await dock.status()
+            await running.guest.sh("sync; echo 3 >/proc/sys/vm/drop_caches")
+            await running.save(folder / "state")
 
 
 async def _booted(guest: Guest) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.rig.image import RigError
 
-DEADLINE_S = 120.0
+DEADLINE_S = 300.0
 _LONGEST_LINE_BYTES = 1 << 22
 
 

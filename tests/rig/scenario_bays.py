@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.rig.cameras import MIB, Camera, build, sha256_of
-from tests.rig.docks import Dock, Outside, objects_count
+from tests.rig.docks import BEHIND_HUB, HUB_PORT, PROFILES, Dock, objects_count
 from tests.rig.guest import Guest
 from tests.rig.image import run
 from tests.rig.machine import BAYS, KIOSK, Faults, Machine, bay_path
+from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
-from tests.rig.scenario_usb import BEHIND_HUB, HUB_PORT, PROFILE, dock_camera, ready, usb_dock
+from tests.rig.scenario_usb import dock_camera, ready, usb_dock
 
 _PYTHON = "/usr/lib/dockd/bin/python -I -"
 _BAYS = "/sys/bus/pci/devices/0000:00:04.0"
@@ -51,11 +52,10 @@ async def test_bays_are_learned_by_plugging_and_written(prepared_machine: Prepar
     """Before any dock runs: one camera goes through the bays, and the site file then names their ports; comments stay."""
     camera = build(place, "CAM-1")
     async with Machine(prepared_machine.parts(place), place / "console") as machine:
-        dock = Dock(machine, outside, [{"id": "1", "directory": "/srv/bays/1"}], {"profiles": {"directory": PROFILE}})
-        await machine.guest.sh(f"mkdir -p {PROFILE}")
+        dock = Dock(machine, outside, [{"id": "1", "directory": "/srv/bays/1"}])
         await dock.configure()
         await machine.guest.sh("echo '# reviewed by A. Smith' >>/etc/dockd/site.yaml")
-        learning = asyncio.create_task(machine.guest.sh("dockd bays learn 1 left --write --json 2>/run/said", timeout_s=120))
+        learning = asyncio.create_task(machine.guest.sh("dockd bays learn 1 left --write --json 2>/run/said", timeout_s=600))
         for words, port in (("bay 1", "3"), ("bay left", "7")):
             await machine.guest.until(f"grep -q 'Plug one camera into {words}' /run/said")
             await dock_camera(machine, camera, port)
@@ -79,7 +79,7 @@ async def test_ext4_camera_that_only_its_own_root_may_read(prepared_machine: Pre
     (place / "orders").write_text("\n".join(orders))
     run("debugfs", "-w", "-f", place / "orders", camera.disk)
     camera = replace(camera, sha256=sha256_of(camera.disk))
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside), "ext4")
         await dock_camera(machine, camera, "1")
         await dock.archived([camera])
@@ -91,7 +91,7 @@ async def test_ext4_camera_that_only_its_own_root_may_read(prepared_machine: Pre
 async def test_udev_reads_nothing_on_a_camera(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """No file system is looked for and no link by label or UUID is made for a camera; the kiosk's own disk has both."""
     camera, own = build(place, "CAM-1"), build(place, "OWN-1")
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside))
         await dock_camera(machine, camera, "1")
         await dock.archived([camera])
@@ -119,7 +119,7 @@ async def test_keyboard_that_was_in_a_bay_before_the_machine_started(
     async with Machine(prepared_machine.again(parts), place / "console") as machine:
         await machine.plug_other("usb-kbd", name="own", port="1", controller=KIOSK)
         await machine.plug_other("usb-kbd", name="hostile", port="2")
-        await machine.guest.until("systemctl is-active dockd-helper.service", deadline_s=240)
+        await machine.guest.until("systemctl is-active dockd-helper.service", deadline_s=600)
         await machine.guest.until(f"grep -qx 0 {_BAYS}/usb*/*-2/authorized")
         await machine.guest.sh(
             "grep -q usb-0000:00:05.0 /proc/bus/input/devices; ! grep -q usb-0000:00:04.0 /proc/bus/input/devices"
@@ -169,7 +169,7 @@ async def test_camera_with_a_memory_and_a_card_is_read_whole_or_not_at_all(
     """Under a profile that names no volumes nothing is read; under one that does both are archived, and no bit changes."""
     (place / "second").mkdir()
     internal, card = build(place, "CAM-1"), build(place / "second", "CAM-1", partitioned=False, recording_bytes=MIB)
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside))
         await _plug_several(machine, [internal.disk, card.disk], name="cam", port="1", serial="CAM-1")
         shown = await dock.lamp_until("1", lamp="get help")
@@ -177,8 +177,8 @@ async def test_camera_with_a_memory_and_a_card_is_read_whole_or_not_at_all(
         assert objects_count(outside.vault) == 0
         await machine.pull("cam")
         await dock.lamp_until("1", lamp=None)
-        await machine.guest.write(f"{PROFILE}/rig.yaml", _SEVERAL)
-        await machine.guest.sh("systemctl restart dockd.service", timeout_s=180)
+        await machine.guest.write(f"{PROFILES}/rig.yaml", _SEVERAL)
+        await machine.guest.sh("systemctl restart dockd.service", timeout_s=600)
         for node in ("cam-lun0", "cam-lun1"):
             await machine.qmp.order("blockdev-del", {"node-name": node})
             await machine.qmp.order("blockdev-del", {"node-name": f"{node}-file"})
@@ -192,7 +192,7 @@ async def test_camera_with_a_memory_and_a_card_is_read_whole_or_not_at_all(
 async def test_two_cameras_with_one_serial_are_both_held(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """Neither is taken for the other; put back alone, one is archived."""
     first, second = build(place, "CAM-1"), build(place / "double", "CAM-1")
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside))
         await dock_camera(machine, first, "1", Faults(rate_bytes_s=MIB))
         await dock.lamp_until("1", camera="CAM-1")
@@ -219,7 +219,7 @@ async def _behind_a_hub(machine: Machine, cameras: Sequence[Camera], faults: Fau
 async def test_camera_that_drops_and_comes_back_by_itself(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """Its port loses it in the middle of a copy: a second docking goes on, nobody is alarmed, each file is archived once."""
     camera = build(place, "CAM-1", recordings=3, recording_bytes=4 * MIB)
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside, BEHIND_HUB))
         await _behind_a_hub(machine, [camera], Faults(rate_bytes_s=MIB))
         await machine.guest.until("ls /var/lib/dockd/spool/recordings/*.part")
@@ -235,19 +235,19 @@ async def test_camera_that_drops_and_comes_back_by_itself(prepared_machine: Prep
 async def test_port_power_goes_and_comes_back_whatever_dies(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """A camera in use keeps its power, a resting one comes back; when whoever asked dies, or the helper, the port has power."""
     resting, busy = build(place, "CAM-1"), build(place, "CAM-2", recordings=3, recording_bytes=20 * MIB, size_bytes=96 * MIB)
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
         guest = machine.guest
         dock = await ready(usb_dock(machine, outside, BEHIND_HUB))
         await _behind_a_hub(machine, [resting])
         await dock.lamp_until("h1", lamp="take it")
         await dock.archived([resting])
-        probed = await guest.call("dockd", "bays", "probe", "h1", "--json", timeout_s=120)
+        probed = await guest.call("dockd", "bays", "probe", "h1", "--json", timeout_s=600)
         assert json.loads(probed.stdout)["verdict"] == "switches", probed
         await dock.lamp_until("h1", lamp="take it")
 
         await machine.plug(busy.disk, name="busy", port=f"{HUB_PORT}.2", serial=busy.serial, faults=Faults(rate_bytes_s=MIB))
         await guest.until("ls /var/lib/dockd/spool/recordings/*.part")
-        refused = await guest.call("dockd", "bays", "probe", "h2", timeout_s=120)
+        refused = await guest.call("dockd", "bays", "probe", "h2", timeout_s=600)
         assert "the camera in bay h2 is in use, so its power stays on" in refused.stderr
 
         power = f"cat {_BAYS}/usb*/*-{HUB_PORT}/*:1.0/*-port1/disable"
@@ -266,26 +266,11 @@ async def test_port_power_goes_and_comes_back_whatever_dies(prepared_machine: Pr
 async def test_hub_that_ignores_what_it_is_told_is_found_out(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """Its power stays on whatever it is told: the probe says so, and the camera is docked again."""
     camera = build(place, "CAM-1")
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside, BEHIND_HUB))
         await _behind_a_hub(machine, [camera], obeys=False)
         await dock.lamp_until("h1", lamp="take it")
-        probed = await machine.guest.call("dockd", "bays", "probe", "h1", "--json", timeout_s=120)
+        probed = await machine.guest.call("dockd", "bays", "probe", "h1", "--json", timeout_s=600)
         assert (probed.status, json.loads(probed.stdout)["verdict"]) == (1, "ignores")
         await dock.lamp_until("h1", lamp="take it")
         await dock.archived([camera])
-
-
-async def test_removed_package_gives_the_ports_back(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
-    """Root hubs let in again what the system does, and a keyboard that was refused works when it is plugged anew."""
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
-        dock = await ready(usb_dock(machine, outside))
-        await machine.plug_other("usb-kbd", name="refused", port="2")
-        await dock.lamp_until("2", lamp="get help")
-        assert set((await machine.guest.sh(f"cat {_BAYS}/usb*/*authorized_default")).split()) == {"0"}
-        await machine.guest.sh("DEBIAN_FRONTEND=noninteractive dpkg --remove dockd", timeout_s=180)
-        assert set((await machine.guest.sh(f"cat {_BAYS}/usb*/*authorized_default")).split()) == {"1"}
-        await machine.guest.sh(f"{_NO_INPUT}; ! test -e /run/udev/rules.d/59-dockd-bays.rules")
-        await machine.pull("refused")
-        await machine.plug_other("usb-kbd", name="again", port="2")
-        await machine.guest.until("grep -q usb-0000:00:04.0 /proc/bus/input/devices")

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from tests.rig.cameras import MIB, Camera, build, sha256_of
-from tests.rig.docks import DOCK_ID, Dock, Outside, fill_exfat
+from tests.rig.docks import EIGHT, PROFILES, Dock, fill_exfat
 from tests.rig.guest import Guest
 from tests.rig.image import RigError, run
 from tests.rig.machine import Faults, Machine
+from tests.rig.outside import DOCK_ID, Outside
 from tests.rig.prepared import Prepared
 from tests.rig.scenario_bays import custody
-from tests.rig.scenario_usb import EIGHT, PROFILE, SITE, dock_camera
+from tests.rig.scenario_usb import dock_camera
 
 FACTS = "MISC/CAMERA.TXT"
 SLOW = Faults(rate_bytes_s=4 * MIB)
@@ -25,14 +26,12 @@ _TOKEN = b"This disk is being cleared"
 
 async def erasing(machine: Machine, outside: Outside, policy: str, filesystem: str = "vfat", *, start: bool = True) -> Dock:
     """A dock that empties cameras, and says `take it` only of empty ones."""
-    site: dict[str, Any] = SITE | {"erase": {"policy": policy}, "ready": {"needs": "erased"}}
-    dock = Dock(machine, outside, EIGHT, site)
-    await dock.guest.sh(
-        f"mkdir -p {PROFILE}; sed -e 's/^name: dcf/name: rig/' -e '/^# yaml-language/d' -e 's/method: delete/method: {policy}/' "
-        f"/usr/share/dockd/profiles/dcf.yaml >{PROFILE}/rig.yaml; "
-        f"printf 'usb:\\n  - vendor: \"46f4\"\\nfilesystem: {filesystem}\\n' >>{PROFILE}/rig.yaml"
-    )
+    site: dict[str, Any] = {"erase": {"policy": policy}, "ready": {"needs": "erased"}}
+    dock = Dock(machine, outside, EIGHT, site, filesystem)
     await dock.configure()
+    await dock.guest.sh(
+        f"sed -i 's/method: delete/method: {policy}/' {PROFILES}/rig.yaml; grep -q 'method: {policy}' {PROFILES}/rig.yaml"
+    )
     if start:
         await dock.start()
     return dock
@@ -86,7 +85,7 @@ async def shut(guest: Guest) -> bool:
     return "0" not in await guest.sh("cat /sys/block/sd*/ro /sys/block/sd*/sd*/ro 2>/dev/null || true")
 
 
-async def token_on(camera: Camera, *, deadline_s: float = 180.0) -> None:
+async def token_on(camera: Camera, *, deadline_s: float = 600.0) -> None:
     """Wait until the camera's clearing has begun; the host sees what the machine writes.
 
     Raises:
@@ -163,7 +162,7 @@ async def test_pull_during_a_clear_is_finished_in_another_bay(prepared_machine: 
         assert camera.disk.read_bytes()[: len(_TOKEN)] == _TOKEN
         await dock_camera(machine, camera, "3", SLOW)
         await dock.lamp_until("3", phase="clearing", lamp="leave it")
-        await dock.lamp_until("3", lamp="take it", camera=camera.serial, deadline_s=180)
+        await dock.lamp_until("3", lamp="take it", camera=camera.serial, deadline_s=600)
         (finished,) = await custody(machine.guest, "camera.clear-finished")
         assert (finished["camera"], finished["method"]) == (camera.serial, "clear")
         assert (await dock.status())["recordings"]["erased"] == len(camera.originals)
@@ -180,15 +179,15 @@ async def test_power_cut_during_a_clear_is_finished_at_the_next_start(
     parts = prepared_machine.parts(place)
     async with Machine(parts, place / "console") as machine:
         dock = await erasing(machine, outside, "clear")
-        await machine.guest.sh("systemctl enable dockd.service; sync")
+        await machine.guest.sh("sync")
         await dock_camera(machine, camera, "1", SLOW)
         await token_on(camera)
         await machine.quit()
     async with Machine(prepared_machine.again(parts), place / "console") as machine:
         dock = Dock(machine, outside, EIGHT)
-        await machine.guest.until("test -S /run/dockd/control.sock", deadline_s=240)
+        await machine.guest.until("test -S /run/dockd/control.sock", deadline_s=600)
         await dock_camera(machine, camera, "1")
-        await dock.lamp_until("1", lamp="take it", camera=camera.serial, deadline_s=180)
+        await dock.lamp_until("1", lamp="take it", camera=camera.serial, deadline_s=600)
         assert len(await custody(machine.guest, "camera.clear-finished")) == 1
         assert (await dock.status())["recordings"]["erased"] == len(camera.originals)
         await machine.pull(camera.serial)
@@ -309,7 +308,7 @@ async def test_daemon_that_was_taken_over_erases_nothing(prepared_machine: Prepa
         await machine.guest.until("grep -l 46f4 /sys/bus/usb/devices/*/idVendor")
         await machine.guest.sh(f"runuser -u dockd -- {_PYTHON}", stdin=_AUTHORISE.encode())
         await machine.guest.until("ls /sys/block/sd*/sd*1")
-        told = await machine.guest.sh(f"runuser -u dockd -- {_PYTHON} 1 {DOCK_ID} archive", stdin=_ATTACK.encode(), timeout_s=180)
+        told = await machine.guest.sh(f"runuser -u dockd -- {_PYTHON} 1 {DOCK_ID} archive", stdin=_ATTACK.encode(), timeout_s=600)
         said: dict[str, str] = json.loads(told)
         assert len(said) == 8
         assert [name for name, words in said.items() if words == "DONE"] == []

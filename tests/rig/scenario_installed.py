@@ -3,12 +3,10 @@
 from pathlib import Path
 
 from tests.rig.cameras import build
-from tests.rig.docks import Dock, Outside, break_it, carry_in
+from tests.rig.docks import ACCEPTED_FILE, DIRECTORIES, Dock, break_it, carry_in
 from tests.rig.machine import Machine
+from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
-
-BAYS = "/srv/dockd/bays"
-DIRECTORY_BAYS = [{"id": str(number), "directory": f"{BAYS}/{number}"} for number in (1, 2)]
 
 
 async def test_clean_system_takes_the_package_and_runs_its_services(prepared_machine: Prepared, place: Path) -> None:
@@ -24,6 +22,8 @@ async def test_clean_system_takes_the_package_and_runs_its_services(prepared_mac
         # It ends well whatever it has to say, so what it says counts.
         said = await guest.sh("systemd-analyze verify --man=no /usr/lib/systemd/system/dockd*.* 2>&1")
         assert "dockd" not in said, said
+        for service in ("dockd", "dockd-vault"):
+            await guest.sh(f"systemd-analyze security --no-pager --threshold=20 {service}.service")
         if prepared_machine.suite != "12":  # whose udevadm cannot verify yet
             await guest.sh("udevadm verify /usr/lib/udev/rules.d/*dockd*.rules")
 
@@ -32,10 +32,14 @@ async def test_directory_bay_brings_footage_to_the_archive(prepared_machine: Pre
     """What lies in a directory bay of the installed dock ends in the vault outside the machine, byte for byte."""
     camera = build(place, "CAM-1")
     async with Machine(prepared_machine.parts(place), place / "console") as machine:
-        dock = Dock(machine, outside, DIRECTORY_BAYS)
+        dock = Dock(machine, outside)
         await dock.configure()
-        await machine.guest.sh(f"mkdir -p {BAYS}")
+        await machine.guest.sh(f"rm {ACCEPTED_FILE}")
+        refused = await machine.guest.call("systemctl", "start", "dockd.service", timeout_s=600)
+        assert refused.status != 0
+        assert "nobody has accepted this site file" in await dock.log()
+        await machine.guest.sh("dockd config accept --yes")
         await dock.start()
-        await carry_in(machine, camera, f"{BAYS}/1")
+        await carry_in(machine, camera, f"{DIRECTORIES}/1")
         await dock.archived([camera])
         assert camera.as_it_was()

@@ -7,7 +7,7 @@ from tests.rig.cameras import MIB, build
 from tests.rig.guest import Guest
 from tests.rig.machine import Faults, Machine, bay_path
 from tests.rig.power_cut import flushes, replay
-from tests.rig.prepared import Prepared
+from tests.rig.prepared import SPOOL_DEVICE, Prepared
 
 _READ = "dd if={device} of=/dev/null bs=64k iflag=direct skip={skip} count={count} 2>&1"
 
@@ -52,10 +52,10 @@ async def test_replayed_disk_holds_what_was_flushed_and_nothing_later(prepared_m
     assert parts.writes_log is not None
     write = "tr '\\0' {letter} </dev/zero | dd of=/mnt/file bs=4096 count=1 iflag=fullblock oflag=direct conv=notrunc"
     async with Machine(parts, place / "console") as machine:
-        await machine.guest.sh(f"mount /dev/vdb /mnt; {write.format(letter='k')}; sync -f /mnt; {write.format(letter='l')}")
+        await machine.guest.sh(f"mount {SPOOL_DEVICE} /mnt; {write.format(letter='k')}; sync -f /mnt; {write.format(letter='l')}")
         # Not ended with `quit`, which flushes once more.
     last = flushes(parts.writes_log)
     for flush, letter in ((last, "k"), (last + 1, "l")):
-        after = replay(parts.writes_log, prepared_machine.folder / "spool.img", place / "after", flush=flush)
+        after = replay(parts.writes_log, prepared_machine.spool, place / "after", flush=flush)
         async with Machine(prepared_machine.with_spool(place, after), place / "console") as machine:
-            assert await machine.guest.sh("mount /dev/vdb /mnt; head -c 2 /mnt/file") == letter * 2
+            assert await machine.guest.sh(f"mount {SPOOL_DEVICE} /mnt; head -c 2 /mnt/file") == letter * 2

@@ -1,0 +1,94 @@
+"""Nowhere to go: an archive that is down for long, and a disk that is full. Nothing is lost, and it goes on by itself."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+from tests.rig.cameras import MIB, build
+from tests.rig.docks import objects_count
+from tests.rig.machine import Machine
+from tests.rig.outside import Outside
+from tests.rig.prepared import Prepared
+from tests.rig.scenario_usb import dock_camera, ready, usb_dock
+
+ROUNDS = 10
+_KEEP_FREE, _ROOM = 8 * MIB, 10 * MIB
+
+
+class ClosedDoor:
+    """In the place of an archive that is down: takes nobody in, and counts who came."""
+
+    def __init__(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self._listener.setblocking(False)
+
+    async def turned_away(self, count: int) -> None:
+        """Return when so many have come."""
+        for _ in range(count):
+            came, _address = await asyncio.get_running_loop().sock_accept(self._listener)
+            came.close()
+
+    def close(self) -> None:
+        """Make room for the archive."""
+        self._listener.close()
+
+
+async def test_archive_that_is_down_through_ten_rounds_of_retries(
+    prepared_machine: Prepared, place: Path, outside: Outside
+) -> None:
+    """With the archive down the camera is copied all the same and may not be taken; when it is back everything arrives, once."""
+    camera = build(place, "CAM-1")
+    outside.vault.kill()
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
+        dock = usb_dock(machine, outside)
+        # One at a time, so that each who comes is another round.
+        dock.site = {"uploads": {"parallel": 1}}
+        door = ClosedDoor(outside.vault.port)
+        await ready(dock)
+        await dock_camera(machine, camera, "1")
+        async with asyncio.timeout(1200):
+            await door.turned_away(ROUNDS)
+        door.close()
+        await dock.lamp_until("1", lamp="leave it", files_copied=len(camera.originals), files_archived=0)
+        assert not (await dock.status())["archive"]["reachable"]
+        outside.vault.start()
+        # The next round may be a minute away.
+        await dock.archived([camera], deadline_s=600)
+        await dock.lamp_until("1", lamp="take it")
+
+
+async def test_full_disk_waits_for_uploads_and_goes_on(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """What the spool's disk has no room for stays on the camera, and is copied when uploads have made room."""
+    camera = build(place, "CAM-1", recordings=6, recording_bytes=4 * MIB)
+    outside.vault.kill()
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await machine.guest.sh(
+            f"free=$(($(stat -f -c '%a * %S' /var/lib/dockd) - {_KEEP_FREE + _ROOM})); fallocate -l $free /var/lib/dockd/other"
+        )
+        await dock_camera(machine, camera, "1")
+        await dock.heard("spool full")
+        shown = await dock.lamp_until("1", lamp="leave it")
+        assert "disk is full" in shown["reason"]
+        assert 0 < shown["files_copied"] < len(camera.originals)
+        outside.vault.start()
+        await dock.archived([camera])
+        await dock.lamp_until("1", lamp="take it")
+    assert camera.as_it_was()
+
+
+async def test_disk_that_something_else_filled_to_the_last_block(
+    prepared_machine: Prepared, place: Path, outside: Outside
+) -> None:
+    """Not even the journal has room: nothing counts as copied that is not, and once there is room everything arrives."""
+    camera = build(place, "CAM-1", recordings=4, recording_bytes=2 * MIB)
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await machine.guest.sh("cat /dev/zero >/var/lib/dockd/other 2>/dev/null || true; sync; ! echo x >/var/lib/dockd/another")
+        await dock_camera(machine, camera, "1")
+        await dock.heard("spool full|disk is full|disk-full|journal")
+        await machine.guest.sh("sleep 5")
+        assert objects_count(outside.vault) == 0
+        await machine.guest.sh("rm /var/lib/dockd/other")
+        await dock.archived([camera], deadline_s=600)
+        await dock.lamp_until("1", lamp="take it")
