@@ -28,6 +28,11 @@ dockd verify."""
     help="Folder with files of these recordings: they are checked and get an ASC media hash list.",
 )
 @click.option(
+    "--tsa",
+    metavar="URL",
+    help="An RFC 3161 authority that is asked to timestamp the checkpoint, such as http://tsa.example.org.",
+)
+@click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("evidence.zip"),
