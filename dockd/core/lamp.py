@@ -21,8 +21,8 @@ class Rhythm(StrEnum):
 
 RHYTHMS: Mapping[Lamp, Rhythm] = {Lamp.TAKE: Rhythm.STEADY, Lamp.LEAVE: Rhythm.SWELLING, Lamp.HELP: Rhythm.BLINKING}
 
-COLOURS: Mapping[Lamp, tuple[int, int, int]] = {Lamp.TAKE: (0, 158, 115), Lamp.LEAVE: (86, 180, 233), Lamp.HELP: (213, 94, 0)}
-"""Red, green, blue, 0 to 255: bluish green, sky blue and vermilion of Okabe and Ito, which the colour-blind tell apart."""
+COLOURS: Mapping[Lamp, tuple[int, int, int]] = {Lamp.TAKE: (0, 158, 115), Lamp.LEAVE: (230, 159, 0), Lamp.HELP: (213, 94, 0)}
+"""Red, green, blue, 0 to 255: the page's bluish green, orange and vermilion, of Okabe and Ito, which the colour-blind tell apart."""
 
 
 @dataclass(frozen=True, slots=True)
