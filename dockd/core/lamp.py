@@ -22,7 +22,7 @@ class Rhythm(StrEnum):
 RHYTHMS: Mapping[Lamp, Rhythm] = {Lamp.TAKE: Rhythm.STEADY, Lamp.LEAVE: Rhythm.SWELLING, Lamp.HELP: Rhythm.BLINKING}
 
 COLOURS: Mapping[Lamp, tuple[int, int, int]] = {Lamp.TAKE: (0, 158, 115), Lamp.LEAVE: (230, 159, 0), Lamp.HELP: (213, 94, 0)}
-"""Red, green, blue, 0 to 255: the page's bluish green, orange and vermilion, of Okabe and Ito, which the colour-blind tell apart."""
+"""Red, green, blue, 0 to 255: the page's bluish green, orange and vermilion of Okabe and Ito, which the colour-blind can tell."""
 
 
 @dataclass(frozen=True, slots=True)
