@@ -56,17 +56,14 @@ def stopped(dock: str) -> Noted:
 
 async def interrupted(journal: Journal) -> list[Noted]:
     """What is to be recorded if the dock ended without a word the last time; ask before anything is recorded."""
-    last = await journal.last_entry((STARTED, STOPPED))
-    if last is None:
+    last = await journal.last_note(STARTED, STOPPED)
+    if last is None or last["event"] == STOPPED:
         return []
-    entry = json.loads(last.entry)
-    if entry["event"] == STOPPED:
-        return []
-    restarted = entry.get("boot") != _boot()
+    restarted = last.get("boot") != _boot()
     cause = "the machine was restarted or lost its power" if restarted else "the program ended without notice"
     (newest,) = await journal.custody(await journal.head(), 1)
     last_entry = json.loads(newest.entry)["time"]
-    return [Noted("daemon.interrupted", {"cause": cause, "started": entry["time"], "last_entry": last_entry})]
+    return [Noted("daemon.interrupted", {"cause": cause, "started": last["time"], "last_entry": last_entry})]
 
 
 async def running() -> list[Noted]:

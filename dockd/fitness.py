@@ -77,7 +77,7 @@ class Fitness:
 
     async def _backup(self) -> Check:
         last = await self._dock.journal.last_note(BACKED_UP)
-        age_s = None if last is None else (self._dock.clock.now() - parse_rfc3339(last)).total_seconds()
+        age_s = None if last is None else (self._dock.clock.now() - parse_rfc3339(last["time"])).total_seconds()
         return fitness.backup(age_s)
 
 

@@ -50,7 +50,7 @@ class Reconciler:
     async def run(self) -> None:
         """Until cancelled. A dock that was off when a day was over does it at its start."""
         last = await self._dock.journal.last_note(RECONCILED)
-        passed_s = self._every_s if last is None else (self._dock.clock.now() - parse_rfc3339(last)).total_seconds()
+        passed_s = self._every_s if last is None else (self._dock.clock.now() - parse_rfc3339(last["time"])).total_seconds()
         await self._dock.clock.sleep(min(max(self._every_s - passed_s, 0.0), self._every_s))
         while True:
             try:

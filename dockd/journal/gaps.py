@@ -56,7 +56,7 @@ def reconciled_to(connection: sqlite3.Connection) -> int:
     """Up to which custody entry the last reconciliation went, 0 if there was none."""
     query = """
         SELECT json_extract(CAST(entry AS TEXT), '$.until') FROM custody
-        WHERE json_extract(CAST(entry AS TEXT), '$.event') = ? ORDER BY seq DESC LIMIT 1"""
+        WHERE seq = (SELECT seq FROM newest_note WHERE event = ?)"""
     row = connection.execute(query, (RECONCILED,)).fetchone()
     return 0 if row is None else int(row[0])
 

@@ -5,12 +5,13 @@ is let go at once: what has not begun never happens, a transaction that runs is 
 """
 
 import asyncio
+import json
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from dockd.clock import Clock, rfc3339
 from dockd.core.clearance import Holds
@@ -180,17 +181,13 @@ class Journal:
         """The number of the newest custody entry, 0 in an empty log."""
         return await self._read(orders.head)
 
-    async def last_entry(self, events: Sequence[str]) -> CustodyEntry | None:
-        """The newest custody entry of one of these events, None if there is none; for the start, before others wait."""
-        number = await self._read(lambda connection: orders.last_of(connection, events))
-        return None if number is None else (await self.custody(number, 1))[0]
-
-    async def last_note(self, event: str) -> str | None:
-        """When the newest custody entry of `event` was written, None if there is none.
-
-        That may mean reading the whole log, so it happens beside the work, as `examine` does.
-        """
-        return await asyncio.to_thread(orders.last_note, self._path, event)
+    async def last_note(self, *events: str) -> dict[str, Any] | None:
+        """The members of the newest custody entry that notes one of these events, None if there is none."""
+        number = await self._read(lambda connection: orders.last_note(connection, events))
+        if number is None:
+            return None
+        members: dict[str, Any] = json.loads((await self.custody(number, 1))[0].entry)
+        return members
 
     def counts(self) -> dict[State, int]:
         """How many recordings are in each state, as of the last commit; it waits for nothing."""

@@ -58,6 +58,7 @@ _SIGHT = "INSERT INTO sighting SELECT ?, sequence FROM recording WHERE recording
 _PROVE = "INSERT INTO proof (sequence, envelope) SELECT sequence, ? FROM recording WHERE recording = ?"
 _HOLD = """
 INSERT INTO hold (scope, subject, placed_by, reason, placed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope, subject) DO NOTHING"""
+_NEWEST_NOTE = "INSERT OR REPLACE INTO newest_note (event, seq) VALUES (?, ?)"
 _ADMIT = "INSERT OR REPLACE INTO admission (camera, verdict, decided_by, reason, decided) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -107,6 +108,8 @@ class Ledger:
                     self._apply(change, now)
                     entry = custody.encode(change, seq=seq, time=now)
                     self._connection.execute("INSERT INTO custody VALUES (?, ?, ?)", (seq, entry, leaf_hash(entry)))
+                    if isinstance(change, custody.Noted):
+                        self._connection.execute(_NEWEST_NOTE, (change.event, seq))
                 crashpoint.passing("journal.committing")
                 self._connection.execute("COMMIT")
                 self._counts = {state: count + self._moved[state] for state, count in self._counts.items()}

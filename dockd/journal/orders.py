@@ -22,14 +22,6 @@ SELECT camera, bay, officer, started, ended FROM docking
 WHERE number IN (SELECT max(number) FROM docking GROUP BY camera) ORDER BY camera
 """
 _COUNTS = "SELECT camera, state, count(*) FROM recording GROUP BY camera, state"
-_LAST_OF = """
-SELECT seq FROM custody WHERE json_extract(CAST(entry AS TEXT), '$.event') IN (SELECT value FROM json_each(?))
-ORDER BY seq DESC LIMIT 1
-"""
-_LAST_NOTE = """
-SELECT entry FROM custody WHERE json_extract(CAST(entry AS TEXT), '$.event') = ? ORDER BY seq DESC LIMIT 1
-"""
-
 
 _PAGES_AT_ONCE = 4096
 
@@ -123,26 +115,11 @@ def head(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM custody").fetchone()[0])
 
 
-def last_of(connection: sqlite3.Connection, events: Sequence[str]) -> int | None:
-    """The number of the newest custody entry of one of these events, None if there is none. Reads the log backwards."""
-    row = connection.execute(_LAST_OF, (json.dumps(list(events)),)).fetchone()
-    return None if row is None else int(row[0])
-
-
-def last_note(path: Path, event: str) -> str | None:
-    """When the newest custody entry of this event was written, RFC 3339; None if there is none.
-
-    Reads the log backwards, through a connection of its own.
-
-    Raises:
-        JournalError: the journal in `path` cannot be read.
-    """
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            row = connection.execute(_LAST_NOTE, (event,)).fetchone()
-    except file.FOREIGN_ERRORS as exc:
-        raise file.as_journal_error(exc, path) from exc
-    return None if row is None else str(json.loads(row[0])["time"])
+def last_note(connection: sqlite3.Connection, events: Sequence[str]) -> int | None:
+    """The number of the newest custody entry that notes one of these events, None if there is none."""
+    query = "SELECT max(seq) FROM newest_note WHERE event IN (SELECT value FROM json_each(?))"
+    number: int | None = connection.execute(query, (json.dumps(events),)).fetchone()[0]
+    return number
 
 
 def copy(path: Path, to: Path) -> None:

@@ -181,6 +181,21 @@ MIGRATIONS: Migrations = (
         ) STRICT, WITHOUT ROWID
         """,
     ),
+    # Where the newest note of each kind stands: the last start or backup is not looked for through a log of years. An index
+    # would do, but SQLite takes no json_extract in the schema of a file that it does not trust. Of older notes, those asked for.
+    (
+        """
+        CREATE TABLE newest_note (
+            event TEXT NOT NULL PRIMARY KEY,
+            seq INTEGER NOT NULL REFERENCES custody (seq)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        INSERT INTO newest_note
+        SELECT json_extract(CAST(entry AS TEXT), '$.event') AS event, max(seq) FROM custody
+        WHERE event IN ('daemon.started', 'daemon.stopped', 'archive.reconciled', 'journal.backed-up') GROUP BY event
+        """,
+    ),
 )
 
 

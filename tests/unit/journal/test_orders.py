@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dockd.core import life
+from dockd.core.canonical import leaf_hash
 from dockd.core.custody import (
     CameraBarred,
     CameraDocked,
@@ -19,11 +20,12 @@ from dockd.core.custody import (
     Noted,
     RecordingSeen,
     Stepped,
+    encode,
 )
 from dockd.core.recording import State
-from dockd.errors import JournalCorruptError, JournalError
-from dockd.journal import Journal
-from dockd.journal.orders import Admission, CameraKnown, HoldOrdered, Verdict, last_note
+from dockd.errors import JournalCorruptError
+from dockd.journal import Journal, schema
+from dockd.journal.orders import Admission, CameraKnown, HoldOrdered, Verdict
 from tests.sim.consignments import HurriedClock
 from tests.sim.evidence import seen
 
@@ -71,7 +73,7 @@ async def test_cameras_are_told_with_their_last_docking_and_their_recordings(jou
     assert known.counts == {State.SEEN: 1, State.COPYING: 1}
 
 
-async def test_the_newest_entry_of_an_event_is_found(journal: Journal, clock: HurriedClock, path: Path) -> None:
+async def test_the_newest_entry_of_an_event_is_found(journal: Journal, clock: HurriedClock) -> None:
     """And the number of the newest of all."""
     assert await journal.last_note("journal.backed-up") is None
     await journal.record(Noted("journal.backed-up", {"to": "x"}))
@@ -81,10 +83,29 @@ async def test_the_newest_entry_of_an_event_is_found(journal: Journal, clock: Hu
     second = await journal.last_note("journal.backed-up")
     assert first is not None
     assert second is not None
-    assert first < second
+    assert first["time"] < second["time"]
+    assert (first["to"], second["to"]) == ("x", "y")
+    assert await journal.last_note("journal.backed-up", "daemon.started") == await journal.last_note("daemon.started")
     assert await journal.head() == 4
-    with pytest.raises(JournalError):
-        last_note(path.with_name("nowhere"), "journal.backed-up")
+
+
+async def test_the_newest_notes_of_an_older_journal_are_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was noted before the journal kept where is looked up once, when it is brought up to date."""
+    notes = [Noted("daemon.started", {"n": 1}), Noted("daemon.started", {"n": 2}), Noted("archive.reconciled", {"until": 7})]
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:5])
+        await (await Journal.create(path, HurriedClock())).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for seq, note in enumerate(notes, 1):
+            entry = encode(note, seq=seq, time="2026-11-24T19:10:00.000Z")
+            connection.execute("INSERT INTO custody VALUES (?, ?, ?)", (seq, entry, leaf_hash(entry)))
+    opened = await Journal.open(path, HurriedClock())
+    try:
+        assert (await opened.last_note("daemon.started", "daemon.stopped") or {})["n"] == 2
+        assert await opened.last_note("daemon.stopped") is None
+        assert await opened.reconciled_to() == 7
+    finally:
+        await opened.close()
 
 
 async def test_who_waits_hears_of_the_next_record(journal: Journal) -> None:
