@@ -14,7 +14,6 @@ that was rebound to loopback is a stranger's), and there are no CORS headers.
 
 import asyncio
 import contextlib
-import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -25,15 +24,14 @@ from aiohttp import web
 
 from dockd.clock import Clock
 from dockd.web.assets import Assets
+from dockd.web.loopback import HOST, listen, names
 from dockd.web.screen import Header, Notice, Screen, Tile
 
-HOST = "127.0.0.1"
 _GAP_S = 0.15
 _LARGEST_SHARE = 0.04
 _BUSY_S = 1.0
 _BEAT_S = 5.0
 _PATIENCE_S = 10.0
-_TRY_AGAIN_S = 10.0
 _GRACE_S = 1.0
 _MOST_READERS = 16
 _MOST_CONNECTIONS = 64
@@ -142,7 +140,11 @@ class _Frames:
 
 async def serve_kiosk(port: int, assets: Assets, source: Source, clock: Clock) -> None:
     """Serve the page until cancelled. A port that somebody else has is tried again: no screen ever holds up a dock."""
-    listener = await _listener(port, clock)
+    listener = await listen(
+        port,
+        clock,
+        lambda exc: _log.error("kiosk page cannot be served", port=port, why=exc.strerror, hint="Set kiosk.port to a free one."),
+    )
     runner = web.AppRunner(
         _application(assets, source, clock, listener.getsockname()[1]),
         access_log=None,
@@ -181,31 +183,10 @@ class _Refusal(asyncio.Protocol):
         transport.close()
 
 
-async def _listener(port: int, clock: Clock) -> socket.socket:
-    said = False
-    while True:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((HOST, port))
-            listener.listen()
-        except OSError as exc:
-            listener.close()
-            if not said:
-                _log.error("kiosk page cannot be served", port=port, why=exc.strerror, hint="Set kiosk.port to a free one.")
-            said = True
-            await clock.sleep(_TRY_AGAIN_S)
-        except BaseException:
-            listener.close()
-            raise
-        else:
-            return listener
-
-
 def _application(assets: Assets, source: Source, clock: Clock, port: int) -> web.Application:
     frames = _Frames(source, assets.version, clock)
     readers: set[asyncio.Task[object]] = set()
-    hosts = {f"{HOST}:{port}", f"localhost:{port}"}
+    hosts = names(port)
 
     @web.middleware
     async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:

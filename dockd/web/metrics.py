@@ -9,7 +9,6 @@ are called as in the site file.
 """
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
@@ -24,11 +23,10 @@ from dockd.clock import Clock, parse_rfc3339
 from dockd.core.readiness import Lamp
 from dockd.errors import DockError
 from dockd.web.lists import Totals
+from dockd.web.loopback import HOST, listen, names
 from dockd.web.view import BayView, StatusView
 
-HOST = "127.0.0.1"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_TRY_AGAIN_S = 10.0
 _GRACE_S = 1.0
 
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])
@@ -50,7 +48,11 @@ class Source(Protocol):
 
 async def serve_metrics(port: int, source: Source, clock: Clock) -> None:
     """Serve until cancelled. A port that somebody else has is tried again: no monitoring ever holds up a dock."""
-    listener = await _listener(port, clock)
+    listener = await listen(
+        port,
+        clock,
+        lambda exc: _log.error("metrics cannot be served", port=port, why=exc.strerror, hint="Set metrics.port to a free one."),
+    )
     runner = web.AppRunner(
         application(source, listener.getsockname()[1]), access_log=None, shutdown_timeout=_GRACE_S, handle_signals=False
     )
@@ -64,27 +66,9 @@ async def serve_metrics(port: int, source: Source, clock: Clock) -> None:
         listener.close()
 
 
-async def _listener(port: int, clock: Clock) -> socket.socket:
-    said = False
-    while True:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((HOST, port))
-            listener.listen()
-        except OSError as exc:
-            listener.close()
-            if not said:
-                _log.error("metrics cannot be served", port=port, why=exc.strerror, hint="Set metrics.port to a free one.")
-            said = True
-            await clock.sleep(_TRY_AGAIN_S)
-        else:
-            return listener
-
-
 def application(source: Source, port: int) -> web.Application:
     """Everything that can be asked."""
-    hosts = {f"{HOST}:{port}", f"localhost:{port}"}
+    hosts = names(port)
 
     @web.middleware
     async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
