@@ -122,17 +122,15 @@ async def _serve(
             for each in attendants:
                 each.look_again()
 
-        needs = Needs(site.ready.needs)
         fitness = Fitness(
             dock,
-            needs,
             usb_bays=[bay.id for bay in site.bays if bay.usb_port is not None],
             guarded=partial(client.bays, SOCKET),
             archive=partial(ask_archive, site, dock.clock),
         )
         has_usb = any(isinstance(each, UsbBay) for each in bays)
         holds = HelperHolds(SOCKET) if has_usb else None
-        overview = Overview(dock, needs, look_again, fitness.selftest, holds)
+        overview = Overview(dock, look_again, fitness.selftest, holds)
         groups = Groups(site.control.group, site.control.admin_group)
         async with control_api(site.control.socket, overview, groups), asyncio.TaskGroup() as group:
             watch = group.create_task(outpost.run(), name="watch of the bays")

@@ -5,7 +5,6 @@ over USB mass storage; what its files are dated is what can be measured of it.
 """
 
 import asyncio
-import ctypes
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 import dockd
-from dockd.clock import rfc3339, rfc3339_from_ns
+from dockd.clock import discipline, rfc3339, rfc3339_from_ns
 from dockd.core.clearance import FileKind, ScannedFile
 from dockd.core.custody import Noted
 from dockd.journal import Journal
@@ -24,24 +23,6 @@ STARTED, STOPPED = "daemon.started", "daemon.stopped"
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _KEEPERS = {"systemd-timesyncd": Path("/run/systemd/timesync/synchronized"), "chrony": Path("/run/chrony")}
-_UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
-
-
-class _Timex(ctypes.Structure):
-    """The beginning of struct timex, and room for the rest of it."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_byte * 256),
-    )
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def started(dock: str) -> Noted:
@@ -94,11 +75,10 @@ def software() -> Noted:
 
 def clock() -> Noted:
     """Who keeps the machine's clock, and how wrong the kernel says that it may be at most."""
-    state = _Timex()
-    answer = _libc.adjtimex(ctypes.byref(state))
-    synchronised = answer >= 0 and not state.status & _UNSYNCHRONISED
+    kept = discipline()
+    synchronised = kept is not None and kept.synchronised
     keeper = next((name for name, sign in _KEEPERS.items() if sign.exists()), "nobody that the dock knows")
-    error_us = str(state.maxerror) if synchronised else None
+    error_us = str(kept.error_us) if kept is not None and synchronised else None
     return Noted("clock.checked", {"source": keeper, "synchronised": synchronised, "error_us": error_us})
 
 

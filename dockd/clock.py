@@ -5,12 +5,35 @@ monotonic clock, and wall time is only ever written down.
 """
 
 import asyncio
+import ctypes
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 _YEAR_1_S = -62_135_596_800
 _YEAR_9999_S = 253_402_300_799
+
+
+_TIME_ERROR = 5  # of adjtimex(2), as the next one
+_STA_NANO = 0x2000
+
+
+class _Timex(ctypes.Structure):
+    """The beginning of struct timex of adjtimex(2), and room for the rest of it."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 256),
+    )
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Clock(Protocol):
@@ -43,6 +66,30 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Sleep on the event loop."""
         await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Discipline:
+    """What the kernel says of the machine's clock.
+
+    Attributes:
+        synchronised: whether somebody keeps it right.
+        offset_s: how far off it still is, as far as whoever keeps it knows.
+        error_us: how wrong it may be at most, in microseconds.
+    """
+
+    synchronised: bool
+    offset_s: float
+    error_us: int
+
+
+def discipline() -> Discipline | None:
+    """Asks the kernel; None if it does not say."""
+    said = _Timex()
+    state = _libc.adjtimex(ctypes.byref(said))
+    if state < 0:
+        return None
+    return Discipline(state != _TIME_ERROR, said.offset / (1e9 if said.status & _STA_NANO else 1e6), said.maxerror)
 
 
 def rfc3339(moment: datetime) -> str:

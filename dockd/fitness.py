@@ -9,7 +9,7 @@ from dockd.backup import BACKED_UP
 from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core import fitness
 from dockd.core.fitness import Check, Grade
-from dockd.core.readiness import Lamp, Needs
+from dockd.core.readiness import Lamp
 from dockd.core.recording import State
 from dockd.dock import Dock
 from dockd.errors import ArchiveDeniedError, DockError
@@ -21,7 +21,6 @@ class Fitness:
 
     Args:
         dock: whose parts they are.
-        needs: what the site asks before a camera may be taken.
         usb_bays: ids of the bays that are USB ports.
         guarded: asks the helper which it guards.
         archive: asks the archive.
@@ -30,13 +29,12 @@ class Fitness:
     def __init__(
         self,
         dock: Dock,
-        needs: Needs,
         *,
         usb_bays: Sequence[str],
         guarded: Callable[[], Awaitable[Sequence[str]]],
         archive: Callable[[], Awaitable[Findings]],
     ) -> None:
-        self._dock, self._needs, self._usb_bays = dock, needs, usb_bays
+        self._dock, self._usb_bays = dock, usb_bays
         self._guarded, self._archive = guarded, archive
         self._turn = asyncio.Lock()
 
@@ -59,7 +57,7 @@ class Fitness:
 
     def _bays(self) -> Check:
         board = self._dock.board
-        lamps = {bay.bay: bay.lamp(self._needs) for bay in board.bays.values()}
+        lamps = {bay.bay: bay.lamp(board.needs) for bay in board.bays.values()}
         return fitness.bays(len(lamps), {bay: lamp.reason for bay, lamp in lamps.items() if lamp and lamp.lamp is Lamp.HELP})
 
     async def _ports(self) -> Check:

@@ -18,7 +18,6 @@ from dockd.core import custody, life
 from dockd.core.names import shown
 from dockd.core.profile import CRITICAL
 from dockd.core.queue import drain_time_s
-from dockd.core.readiness import Needs
 from dockd.core.recording import Recording, State
 from dockd.dock import Dock
 from dockd.errors import ControlError
@@ -68,7 +67,6 @@ class Overview:
 
     Args:
         dock: whose state it shows.
-        needs: what the site asks before a camera may be taken.
         look_again: makes every bay begin another round, after an order that may let it go on.
         selftest: looks at every part of the dock.
         helper: its holds, None where no bay is a USB port.
@@ -77,12 +75,11 @@ class Overview:
     def __init__(
         self,
         dock: Dock,
-        needs: Needs,
         look_again: Callable[[], None],
         selftest: Callable[[], Awaitable[SelftestView]],
         helper: HelperHolds | None = None,
     ) -> None:
-        self._dock, self._needs, self._look_again, self._selftest, self._helper = dock, needs, look_again, selftest, helper
+        self._dock, self._look_again, self._selftest, self._helper = dock, look_again, selftest, helper
         self._started = rfc3339(dock.clock.now())
         self._backups = Backups(dock)
 
@@ -126,7 +123,7 @@ class Overview:
         return self._dock.spool.used_bytes(), _resident_bytes()
 
     def _bay(self, bay: BayBoard) -> BayView:
-        light = bay.lamp(self._needs)
+        light = bay.lamp(self._dock.board.needs)
         recordings = [each.recording for each in bay.present.values()]
         states = Counter(each.state for each in recordings)
         total = sum(each.size_bytes for each in recordings)

@@ -1,27 +1,10 @@
 """What the self-test asks the machine itself: clock, memory, temperature. The daemon is locked in and sees none of these."""
 
-import ctypes
 from pathlib import Path
 
+from dockd.clock import discipline
 from dockd.core import fitness
 from dockd.core.fitness import Check
-
-_TIME_ERROR = 5
-_NANOSECONDS = 0x2000  # STA_NANO of adjtimex(2)
-
-
-class _Timex(ctypes.Structure):
-    """The beginning of struct timex of adjtimex(2), and room for the rest of it."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_char * 256),
-    )
 
 
 def checks(root: Path = Path("/")) -> list[Check]:
@@ -31,12 +14,10 @@ def checks(root: Path = Path("/")) -> list[Check]:
 
 def clock() -> Check:
     """Asks the kernel, which knows whether somebody keeps its clock right, and how far off it still is."""
-    said = _Timex()
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(said))
-    if state < 0:
+    kept = discipline()
+    if kept is None:
         return fitness.clock(synchronised=None)
-    offset_s = said.offset / (1e9 if said.status & _NANOSECONDS else 1e6)
-    return fitness.clock(synchronised=state != _TIME_ERROR, offset_s=offset_s)
+    return fitness.clock(synchronised=kept.synchronised, offset_s=kept.offset_s)
 
 
 def memory(root: Path) -> Check:

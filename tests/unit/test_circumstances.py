@@ -4,12 +4,12 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 import dockd
 from dockd import circumstances
+from dockd.clock import Discipline
 from dockd.core.clearance import FileKind, ScannedFile
 from dockd.core.custody import Noted
 from dockd.journal import Journal
@@ -70,9 +70,9 @@ def test_the_clock_says_who_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (details["error_us"] is not None) == details["synchronised"]
     monkeypatch.setattr(circumstances, "_KEEPERS", {})
     assert circumstances.clock().details["source"] == "nobody that the dock knows"
-    monkeypatch.setattr(circumstances, "_UNSYNCHRONISED", 0)
-    assert str(circumstances.clock().details["error_us"]).isdigit()
-    monkeypatch.setattr(circumstances, "_libc", SimpleNamespace(adjtimex=lambda _: -1))
+    monkeypatch.setattr(circumstances, "discipline", lambda: Discipline(synchronised=True, offset_s=0.0, error_us=512))
+    assert circumstances.clock().details["error_us"] == "512"
+    monkeypatch.setattr(circumstances, "discipline", lambda: None)
     assert circumstances.clock().details["error_us"] is None, "a kernel that does not say is not believed to be right"
 
 

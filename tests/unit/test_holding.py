@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 
 from dockd.cli.release import command as release_command
 from dockd.core import custody
-from dockd.core.readiness import Needs
 from dockd.dock import Dock
 from dockd.errors import ControlError, WorkerError
 from dockd.helper import client, wire
@@ -44,7 +43,7 @@ def helper(tmp_path: Path) -> Iterator[HelperHere]:
 
 
 def _overview(dock: Dock, path: str) -> Overview:
-    return Overview(dock, Needs.ARCHIVED, lambda: None, FakeBackend().selftest, HelperHolds(path))
+    return Overview(dock, lambda: None, FakeBackend().selftest, HelperHolds(path))
 
 
 async def test_a_hold_is_placed_in_both(dock: Dock, helper: HelperHere) -> None:

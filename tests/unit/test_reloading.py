@@ -12,7 +12,6 @@ from watchdog.observers.inotify_c import InotifyFD
 from dockd.board import Configuration
 from dockd.config import load_site
 from dockd.config.acceptance import accept, in_force, path_of
-from dockd.core.readiness import Needs
 from dockd.dock import Dock
 from dockd.live import Orders
 from dockd.overview import Overview
@@ -150,7 +149,7 @@ async def test_without_a_watch_it_is_read_when_asked(tmp_path: Path, monkeypatch
     monkeypatch.setattr(InotifyFD, "__init__", used_up)
     async with reloading(tmp_path) as site:
         site.site_file.write_text(GOOD.replace("Buffalo", "Detroit"))
-        said = await Overview(site.dock, Needs.ARCHIVED, site.look_again, FakeBackend().selftest).reload("anna (uid 7)")
+        said = await Overview(site.dock, site.look_again, FakeBackend().selftest).reload("anna (uid 7)")
         assert (said.restart_for, site.dock.may_erase) == (("site",), False)
 
 

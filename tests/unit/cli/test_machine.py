@@ -1,10 +1,10 @@
 """What the self-test finds of the machine that it runs on, and of one that the test makes."""
 
-import ctypes
 from pathlib import Path
 
 import pytest
 
+from dockd import clock
 from dockd.cli import machine
 from dockd.core.fitness import Grade
 
@@ -66,5 +66,5 @@ def test_the_clock_is_what_the_kernel_says(
             given.offset, given.status = offset, status
             return state
 
-    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Kernel())
+    monkeypatch.setattr(clock, "_libc", Kernel())
     assert machine.clock().grade is grade

@@ -12,7 +12,6 @@ from dockd.backup import BACKED_UP
 from dockd.board import Configuration, Phase
 from dockd.core import custody, life
 from dockd.core.fitness import Grade
-from dockd.core.readiness import Needs
 from dockd.core.recording import Refusal
 from dockd.dock import Dock
 from dockd.errors import WorkerError
@@ -43,7 +42,7 @@ def looking(dock: Dock, *, usb: Sequence[str] = (), guarded: Sequence[str] | Non
     async def ask_archive() -> Findings:
         return found
 
-    return Fitness(dock, Needs.ARCHIVED, usb_bays=usb, guarded=ask_helper, archive=ask_archive)
+    return Fitness(dock, usb_bays=usb, guarded=ask_helper, archive=ask_archive)
 
 
 async def grades(looks: Fitness) -> dict[str, Grade]:

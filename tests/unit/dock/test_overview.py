@@ -12,7 +12,7 @@ from dockd.core import custody, life
 from dockd.core.clearance import FileKind
 from dockd.core.policy import Policy
 from dockd.core.profile import CRITICAL
-from dockd.core.readiness import Lamp, Needs
+from dockd.core.readiness import Lamp
 from dockd.core.recording import Refusal, State
 from dockd.dock import Dock
 from dockd.errors import ControlError
@@ -44,7 +44,7 @@ class _Rounds:
 
 def _overview(dock: Dock) -> tuple[Overview, _Rounds]:
     rounds = _Rounds()
-    return Overview(dock, Needs.ARCHIVED, rounds.look_again, _no_selftest), rounds
+    return Overview(dock, rounds.look_again, _no_selftest), rounds
 
 
 async def _no_selftest() -> SelftestView:
