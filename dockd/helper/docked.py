@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dockd.core.profile import Profile
-from dockd.errors import CameraGoneError, CameraUnknownError, DockError, EraseFailedError
+from dockd.errors import CameraGoneError, DockError, EraseFailedError
 from dockd.helper import guard, mounting
 from dockd.helper.idmapping import hand_over
 from dockd.helper.permitted import Permitted
@@ -74,13 +74,7 @@ class Docked:
         Raises:
             CameraUnknownError: the kernel cannot.
         """
-        if self.profile.filesystem != "ext4" or self.where.uid == 0:
-            return
-        try:
-            hand_over(self.where.folder, self.profile.owner, self.where.uid)
-        except OSError as exc:
-            msg = f"the camera's files cannot be handed to the daemon: {exc.strerror}"
-            raise CameraUnknownError(msg, hint="Admins: this takes Linux 6.1 or newer, as Debian 12 and 13 have it.") from exc
+        hand_over(self.where.folder, self.profile.filesystem, self.profile.owner, self.where.uid)
 
     def root(self) -> int:
         """A descriptor of the root folder; whoever has it keeps the volume mounted.
@@ -88,7 +82,7 @@ class Docked:
         Raises:
             CameraGoneError: it cannot be opened.
         """
-        return _root(self.where.folder)
+        return mounting.Mount(self.where.folder).root()
 
     def unmount(self) -> None:
         """Unmount it, if it is mounted.
@@ -113,7 +107,7 @@ class Docked:
             self.disk.let_write(let=True)
             mount = mounting.mounted(self.volume, self.profile.filesystem, 0, self.where.folder, writable=True)
             try:
-                root = _root(self.where.folder)
+                root = mount.root()
                 try:
                     yield root
                     mounting.sync(root)
@@ -173,14 +167,6 @@ class Docked:
             self._mount = None
         self.disk.close()
         os.close(self._turn)
-
-
-def _root(folder: Path) -> int:
-    try:
-        return mounting.Mount(folder).root()
-    except OSError as exc:
-        msg = f"the camera's root folder cannot be opened: {exc.strerror}"
-        raise CameraGoneError(msg) from exc
 
 
 def in_turn(folder: Path, diskseq: int) -> int:

@@ -10,6 +10,7 @@ import os
 import struct
 from pathlib import Path
 
+from dockd.errors import CameraUnknownError
 from dockd.logs import logger
 
 _log = logger(__name__)
@@ -65,20 +66,27 @@ def exchange(where: Path, tree: int) -> None:
         os.close(tree)
 
 
-def hand_over(where: Path, owner: int, uid: int) -> None:
-    """Exchange what is mounted on `where` for the same in which the files of `owner` are those of `uid`, if the kernel can.
+def hand_over(where: Path, filesystem: str, owner: int, uid: int) -> None:
+    """Let `uid` read what only the camera's own user may; root may anyhow, and all but ext4 belongs to the client as mounted.
 
-    If it cannot, what is mounted stays: all that everybody may read is read, and what only the owner may is named as unreadable.
+    What is mounted on `where` is exchanged for the same in which the files of `owner` are those of `uid`, if the kernel can. If
+    it cannot, what is mounted stays: all that everybody may read is read, and what only the owner may is named as unreadable.
 
     Raises:
-        OSError: nothing may be mounted there any more.
+        CameraUnknownError: nothing may be mounted there any more.
     """
+    if filesystem != "ext4" or uid == 0:
+        return
     try:
         tree = handed_over(where, owner, uid)
     except OSError as exc:
         _log.warning("files that only the camera's own user may read stay shut", why=str(exc), owner=owner, uid=uid)
         return
-    exchange(where, tree)
+    try:
+        exchange(where, tree)
+    except OSError as exc:
+        msg = f"the camera's files cannot be handed to the daemon: {exc.strerror}"
+        raise CameraUnknownError(msg, hint="Admins: this takes Linux 6.1 or newer, as Debian 12 and 13 have it.") from exc
 
 
 def _namespace(owner: int, uid: int) -> int:

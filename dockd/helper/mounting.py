@@ -232,8 +232,16 @@ class Mount:
         self._where = os.fsencode(where)
 
     def root(self) -> int:
-        """A descriptor of the root folder; whoever has it keeps the volume mounted."""
-        return os.open(self._where, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        """A descriptor of the root folder; whoever has it keeps the volume mounted.
+
+        Raises:
+            CameraGoneError: it cannot be opened.
+        """
+        try:
+            return os.open(self._where, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as exc:
+            msg = f"the camera's root folder cannot be opened: {exc.strerror}"
+            raise CameraGoneError(msg) from exc
 
     def release(self) -> None:
         """Unmount.

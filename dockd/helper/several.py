@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from dockd.core.profile import Profile
-from dockd.core.volumes import NamedVolume
 from dockd.errors import CameraGoneError, CameraUnknownError
 from dockd.helper import guard, mounting
 from dockd.helper.docked import in_turn
@@ -47,7 +46,7 @@ class Several:
             where, named = self._folder / part.name, names[part.name]
             try:
                 self._mounts.append(mounting.mounted(disks[part.diskseq].volume(part.partition), named.filesystem, uid, where))
-                self._hand_over(named, where, uid)
+                hand_over(where, named.filesystem, self.profile.owner, uid)
             except (CameraUnknownError, CameraGoneError) as exc:
                 msg = f"volume {part.name}: {exc.message}"
                 raise type(exc)(msg, hint=exc.hint) from exc
@@ -64,26 +63,13 @@ class Several:
             msg = f"no folder for the camera's volumes can be made: {exc.strerror}"
             raise CameraUnknownError(msg, hint="Admins: systemctl status dockd-helper.service") from exc
 
-    def _hand_over(self, named: NamedVolume, where: Path, uid: int) -> None:
-        if named.filesystem != "ext4" or uid == 0:
-            return
-        try:
-            hand_over(where, self.profile.owner, uid)
-        except OSError as exc:
-            msg = f"its files cannot be handed to the daemon: {exc.strerror}"
-            raise CameraUnknownError(msg, hint="Admins: this takes Linux 6.1 or newer, as Debian 12 and 13 have it.") from exc
-
     def root(self) -> int:
         """A descriptor of the folder that holds the volumes; whoever has it keeps them mounted.
 
         Raises:
             CameraGoneError: it cannot be opened.
         """
-        try:
-            return self._mounts[0].root()
-        except OSError as exc:
-            msg = f"the camera's root folder cannot be opened: {exc.strerror}"
-            raise CameraGoneError(msg) from exc
+        return self._mounts[0].root()
 
     def unmount(self) -> None:
         """Unmount all of them.

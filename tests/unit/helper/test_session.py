@@ -154,10 +154,12 @@ def test_a_kernel_that_refuses_an_idmapped_mount_leaves_what_everybody_may_read(
 def test_a_kernel_that_cannot_hand_over_is_named(rig: HelperHere, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing stays mounted, and the words say what it takes."""
 
-    def refused(where: Path, owner: int, uid: int) -> None:
+    def refused(where: Path, tree: int) -> None:
+        os.close(tree)
         raise OSError(22, "Invalid argument")
 
-    monkeypatch.setattr("dockd.helper.docked.hand_over", refused)
+    monkeypatch.setattr("dockd.helper.idmapping.handed_over", lambda *_: os.open("/", os.O_PATH))
+    monkeypatch.setattr("dockd.helper.idmapping.exchange", refused)
     rig.start(users=(_DAEMON,))
     with loop_device(camera_image(rig.folder / "card")) as node:
         rig.port.disk(rig.port.plug(BULK), node)
