@@ -10,7 +10,6 @@ import warnings
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,16 +23,8 @@ _UNITS: dict[str, int] = {"": 1}
 for _power, _prefix in enumerate("KMGTP", 1):
     _UNITS |= {_prefix: 1000**_power, f"{_prefix}i": 1024**_power}
 _SIZE_LIMIT_BYTES = 1 << 60
-_LOWER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-_BAY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
 _GROUP_LIMIT = 256
-_LED = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,62}", re.ASCII)
 _USB_ID = re.compile(r"[0-9a-f]{4}", re.ASCII)
-_SERIAL = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
-_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", re.ASCII)
-_HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}", re.ASCII)
-_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
 _EXPRESSION_LIMIT = 200
 _ROOT = "."
 NO_BAY = "-"
@@ -70,41 +61,9 @@ def _name(text: str) -> str:
     return text.strip()
 
 
-def _lower_id(text: str, example: str) -> str:
-    if not _LOWER_ID.fullmatch(text):
-        msg = f"{shown(text)} is not an id, expected 1 to 63 of a-z, 0-9 and -, not beginning with -, such as {example}"
-        raise ValueError(msg)
-    return text
-
-
-def _bay_id(text: str) -> str:
-    if not _BAY_ID.fullmatch(text):
-        msg = f'{shown(text)} is not an id, expected 1 to 63 of A-Z, a-z, 0-9 and -, not beginning with -, such as "1"'
-        raise ValueError(msg)
-    return text
-
-
 def _group(text: str) -> str:
     if not text.isprintable() or not 0 < len(text) <= _GROUP_LIMIT or set(text) & set(":,\n") or text.isdecimal():
         msg = f"{shown(text)} is not the name of a group, expected one as `getent group` shows it, such as dockd-admin"
-        raise ValueError(msg)
-    return text
-
-
-def _place(text: str) -> str:
-    return text if text == NO_BAY else _bay_id(text)
-
-
-def _usb_port(text: str) -> str:
-    if not PORT.fullmatch(text):
-        msg = f"{shown(text)} is not a USB port, expected the ID_PATH of what is plugged in there, such as {_PORT_EXAMPLE}"
-        raise ValueError(msg)
-    return text
-
-
-def _led(text: str) -> str:
-    if not _LED.fullmatch(text):
-        msg = f"{shown(text)} is not the name of an LED, expected one that `ls /sys/class/leds` shows, such as dock:bay1"
         raise ValueError(msg)
     return text
 
@@ -265,59 +224,58 @@ def nearest(word: str, known: "set[str] | list[str]") -> str | None:
     return by_lower[close[0]] if close else None
 
 
-def _serial(text: str) -> str:
-    if not _SERIAL.fullmatch(text):
-        msg = f"{shown(text)} is not a serial, expected 1 to 64 letters, digits and . _ : -, such as X60A01234"
-        raise ValueError(msg)
-    return text
+def _matching(pattern: str, what: str, *, secret: bool = False) -> Rule:
+    """Takes what matches as a whole; of anything else it says that it is `what`, such as "not a serial, expected ..."."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def read(text: str) -> str:
+        if not compiled.fullmatch(text):
+            msg = what if secret else f"{shown(text)} is {what}"
+            raise ValueError(msg)
+        return text
+
+    return Rule(read, {"pattern": f"^{compiled.pattern}$"}, secret=secret)
 
 
-def _time_of_day(text: str) -> str:
-    if not _TIME_OF_DAY.fullmatch(text):
-        msg = f'{shown(text)} is not a time of day, expected hours and minutes from 00:00 to 23:59, such as "18:00"'
-        raise ValueError(msg)
-    return text
-
-
-def _file_name(text: str) -> str:
-    if not _FILE_NAME.fullmatch(text):
-        msg = f"{shown(text)} is not the name of a file beside this one, expected one without /, such as roster.csv"
-        raise ValueError(msg)
-    return text
-
-
-def _host(text: str) -> str:
-    if not _HOST.fullmatch(text):
-        msg = "not the name or address of a machine, expected one such as mail.example.org"
-        raise ValueError(msg)
-    return text
-
-
-def _address(text: str) -> str:
-    if not _ADDRESS.fullmatch(text):
-        msg = f"{shown(text)} is not an e-mail address, expected one such as ops@example.org"
-        raise ValueError(msg)
-    return text
+def _lower_id(example: str) -> Rule:
+    what = f"not an id, expected 1 to 63 of a-z, 0-9 and -, not beginning with -, such as {example}"
+    return _matching(r"[a-z0-9][a-z0-9-]{0,62}", what)
 
 
 _ABSOLUTE = {"type": "string", "pattern": "^/"}
 _RELATIVE = {"type": "string", "minLength": 1, "pattern": "^[^/]"}
 NAME = Rule(_name, {"minLength": 1, "maxLength": _NAME_LIMIT})
-DOCK_ID = Rule(partial(_lower_id, example="balt-ero-01"), {"pattern": f"^{_LOWER_ID.pattern}$"})
-CATEGORY = Rule(partial(_lower_id, example="at-large-arrest"), {"pattern": f"^{_LOWER_ID.pattern}$"})
-PROFILE_NAME = Rule(partial(_lower_id, example="acme-mk2"), {"pattern": f"^{_LOWER_ID.pattern}$"})
-VOLUME_NAME = Rule(partial(_lower_id, example="card"), {"pattern": f"^{_LOWER_ID.pattern}$"})
-BAY_ID = Rule(_bay_id, {"pattern": f"^{_BAY_ID.pattern}$"})
+DOCK_ID = _lower_id("balt-ero-01")
+CATEGORY = _lower_id("at-large-arrest")
+PROFILE_NAME = _lower_id("acme-mk2")
+VOLUME_NAME = _lower_id("card")
+BAY_ID = _matching(
+    r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", 'not an id, expected 1 to 63 of A-Z, a-z, 0-9 and -, not beginning with -, such as "1"'
+)
 GROUP = Rule(_group, {"minLength": 1, "maxLength": _GROUP_LIMIT, "pattern": "^[^:,]*[^:,0-9][^:,]*$"})
-PLACE = Rule(_place, {"pattern": f"^(-|{_BAY_ID.pattern})$"})
-USB_PORT = Rule(_usb_port, {"pattern": f"^{PORT.pattern}$"})
-LED = Rule(_led, {"pattern": f"^{_LED.pattern}$"})
+PLACE = Rule(
+    lambda text: text if text == NO_BAY else BAY_ID.read(text), {"pattern": f"^(-|{str(BAY_ID.schema['pattern'])[1:-1]})$"}
+)
+USB_PORT = _matching(PORT.pattern, f"not a USB port, expected the ID_PATH of what is plugged in there, such as {_PORT_EXAMPLE}")
+LED = _matching(
+    r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,62}",
+    "not the name of an LED, expected one that `ls /sys/class/leds` shows, such as dock:bay1",
+)
 USB_ID = Rule(_usb_id, {"pattern": "^[0-9a-fA-F]{4}$"})
-SERIAL = Rule(_serial, {"pattern": f"^{_SERIAL.pattern}$"})
-TIME_OF_DAY = Rule(_time_of_day, {"pattern": f"^{_TIME_OF_DAY.pattern}$"})
-FILE_NAME = Rule(_file_name, {"pattern": f"^{_FILE_NAME.pattern}$"})
-HOST = Rule(_host, {"pattern": f"^{_HOST.pattern}$"}, secret=True)
-ADDRESS = Rule(_address, {"pattern": f"^{_ADDRESS.pattern}$"})
+SERIAL = _matching(r"[A-Za-z0-9._:-]{1,64}", "not a serial, expected 1 to 64 letters, digits and . _ : -, such as X60A01234")
+TIME_OF_DAY = _matching(
+    r"([01][0-9]|2[0-3]):[0-5][0-9]",
+    'not a time of day, expected hours and minutes from 00:00 to 23:59, such as "18:00"',
+)
+FILE_NAME = _matching(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", "not the name of a file beside this one, expected one without /, such as roster.csv"
+)
+HOST = _matching(
+    r"[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}",
+    "not the name or address of a machine, expected one such as mail.example.org",
+    secret=True,
+)
+ADDRESS = _matching(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253}", "not an e-mail address, expected one such as ops@example.org")
 WEBHOOK_URL = Rule(_webhook_url, {"format": "uri", "pattern": "^https?://"}, secret=True)
 TIME_ZONE = Rule(_time_zone, {"minLength": 1})
 ABSOLUTE_PATH = Rule(_absolute_path, _ABSOLUTE)
