@@ -16,7 +16,7 @@ from dockd.bays.learning import Connected, UdevWatch, learned
 from dockd.bays.probing import WORDS, Patience, Verdict, probed
 from dockd.bays.udev import Udev
 from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
-from dockd.cli.config import DEFAULT_SITE_FILE
+from dockd.cli.options import CONFIG
 from dockd.clock import SystemClock
 from dockd.config import load_site
 from dockd.config.ports import with_ports
@@ -79,17 +79,9 @@ is for: on some machines a fast and a slow device are at two ports in one socket
 )
 @click.argument("ids", nargs=-1, metavar="[BAY]...")
 @click.option("--write", is_flag=True, help="Write the ports into the site file; its comments stay.")
-@click.option(
-    "--config",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT_SITE_FILE,
-    show_default=True,
-    metavar="FILE",
-    help="The site file.",
-)
+@CONFIG
 @click.option("--json", "as_json", is_flag=True, help="Print what was learned as JSON.")
-def learn(*, ids: tuple[str, ...], write: bool, path: Path, as_json: bool) -> None:
+def learn(*, ids: tuple[str, ...], write: bool, config: Path, as_json: bool) -> None:
     """Find out which USB port each bay is.
 
     Without the bays' ids they are called 1, 2, 3 and so on, until you press Enter instead of plugging.
@@ -105,7 +97,7 @@ def learn(*, ids: tuple[str, ...], write: bool, path: Path, as_json: bool) -> No
         click.echo("Press Enter when there are no more bays.", err=True)
     bays: Iterable[str] = ids or map(str, itertools.count(1))
     found = learned(bays, UdevWatch(person), lambda words: click.echo(words, err=True))
-    written = _write(path, {bay: device.port for bay, device in found.items()}) if write and found else None
+    written = _write(config, {bay: device.port for bay, device in found.items()}) if write and found else None
     click.echo(_document(found, written) if as_json else _entries(found), nl=as_json)
     if written is not None:
         click.echo(f"Written to {written}. Put it into force with: systemctl restart dockd", err=True)
@@ -121,21 +113,13 @@ Put a camera into the bay first, and wait until the dock is done with it: it lea
 What the hub says is not measured; docs/HARDWARE.md says how to. Exit code 1: the power cannot be switched."""
 )
 @click.argument("bay")
-@click.option(
-    "--config",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=DEFAULT_SITE_FILE,
-    show_default=True,
-    metavar="FILE",
-    help="The site file.",
-)
+@CONFIG
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
-def probe(*, bay: str, path: Path, as_json: bool) -> None:
+def probe(*, bay: str, config: Path, as_json: bool) -> None:
     """Find out whether the power of a bay's port can be switched, which charging by plan needs."""
-    port = next((each.usb_port for each in load_site(path).bays if each.id == bay), None)
+    port = next((each.usb_port for each in load_site(config).bays if each.id == bay), None)
     if port is None:
-        msg = f"{bay!r} is no USB bay of {path}"
+        msg = f"{bay!r} is no USB bay of {config}"
         raise click.UsageError(msg)
     verdict = asyncio.run(_probed(bay, port))
     if as_json:

@@ -10,6 +10,7 @@ CONFIG = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("/etc/dockd/site.yaml"),
     show_default=True,
+    metavar="FILE",
     help="The site file.",
 )
 
