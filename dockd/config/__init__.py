@@ -11,13 +11,13 @@ from dockd.config.model import (
     Erase,
     Offload,
     Profiles,
-    Ready,
     Site,
     Spool,
     Uploads,
 )
 from dockd.config.office import Category
 from dockd.config.profile import load_profile, load_profiles
+from dockd.config.readying import Ready
 from dockd.config.served import Kiosk
 from dockd.config.site import load_site
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from dockd.config.model import ArchiveSettings, Erase, Ready, Site
+from dockd.config.model import ArchiveSettings, Erase, Site
 from dockd.config.office import Category
 from dockd.config.policy import policy_of, retention
+from dockd.config.readying import Ready
 from dockd.core.policy import UNCATEGORISED
 
 _POLICIES = ("never", "delete", "clear")

@@ -10,9 +10,10 @@ from msgspec import Meta, Struct, field
 
 from dockd.config import rules
 from dockd.config.office import Alerts, Camera, Category
+from dockd.config.readying import Charging, Ready
 from dockd.config.served import Kiosk, Metrics
 from dockd.core.lamp import Wiring
-from dockd.core.readiness import Lamp, Needs
+from dockd.core.readiness import Lamp
 
 GIB = 1 << 30
 
@@ -195,18 +196,6 @@ class Erase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = False
 
 
-class Ready(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When the light says: take it."""
-
-    needs: Annotated[
-        Needs,
-        Meta(
-            description="How far everything on a camera must have come: verified (the spool holds it), archived (the archive "
-            "proved that it holds it) or erased (and it is gone from the camera)."
-        ),
-    ] = Needs.ARCHIVED
-
-
 class Offload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Copying from cameras."""
 
@@ -331,6 +320,10 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Erase, Meta(description="Whether cameras are emptied once the archive has proved that it holds everything."), rules.LIVE
     ] = field(default_factory=Erase)
     ready: Annotated[Ready, Meta(description="When the light says: take it.")] = field(default_factory=Ready)
+    charging: (
+        Annotated[Charging, Meta(description="Hubs that cannot charge every camera at once; without it every bay has power.")]
+        | None
+    ) = None
     offload: Annotated[Offload, Meta(description="Copying from cameras.")] = field(default_factory=Offload)
     uploads: Annotated[Uploads, Meta(description="Sending to the archive.")] = field(default_factory=Uploads)
     categories: Annotated[

@@ -47,6 +47,17 @@ class Camera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    shift_starts: (
+        Annotated[
+            str,
+            Meta(
+                description="When it begins, in the same time zone: who goes soonest is charged first.",
+                examples=["06:00"],
+            ),
+            rules.TIME_OF_DAY,
+        ]
+        | None
+    ) = None
 
 
 class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from dockd.config import rules
 from dockd.config.fill import fill, place_of
 from dockd.config.model import Site
 from dockd.config.problems import Problems
+from dockd.config.readying import Charge, appetite
 from dockd.config.source import Node, read
 from dockd.core.erasure import Erasing, Method, ReadBack
 from dockd.core.profile import MarkLines, Profile, Source, UsbId
@@ -191,6 +192,7 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ]
         | None
     ) = None
+    charge: Annotated[Charge, Meta(description="What such a camera draws, and how its battery fills.")] | None = None
 
     volumes: Annotated[
         tuple[VolumeFile, ...],
@@ -245,6 +247,7 @@ def _read_profile(path: Path) -> tuple[Profile, Node]:
         if content.marks is not None and not content.sidecars:
             problems.add(place_of(node, "marks"), "marks: have no effect without sidecars, expected patterns there, or no marks")
         _check_usb(content, node, problems)
+        _check_charge(content, node, problems)
         _check_volumes(content, node, problems)
     if problems or content is None:
         raise problems.error()
@@ -268,6 +271,7 @@ def _profile(content: ProfileFile) -> Profile:
         owner=content.owner or 0,
         volumes=tuple(_volume(each, content.filesystem or "") for each in content.volumes),
         numbering=content.numbering,
+        appetite=appetite(content.charge),
         marks=None
         if content.marks is None
         else MarkLines(content.marks.category, content.marks.first_amendment, content.marks.critical),
@@ -306,6 +310,14 @@ def _check_volumes(content: ProfileFile, node: Node, problems: Problems) -> None
         if path.partition("/")[0] not in names:
             msg = f"{key}: {path or '.'} is on no volume, expected a path that begins with {' or '.join(sorted(names))}"
             problems.add(place_of(node, key), msg)
+
+
+def _check_charge(content: ProfileFile, node: Node, problems: Problems) -> None:
+    try:
+        appetite(content.charge)
+    except ValueError:
+        msg = "charge.curve: does not rise, expected percent and minutes that rise from 0 and 0 to percent 100"
+        problems.add(place_of(node, "charge", "curve"), msg)
 
 
 def _check_sidecars(content: ProfileFile, node: Node, problems: Problems) -> None:

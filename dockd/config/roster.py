@@ -1,7 +1,7 @@
 """The roster: a CSV file of cameras and whose they are, as admins keep it in a spreadsheet.
 
-The first row names the columns: `serial`, and where wanted `officer` and `shift_ends`. What spreadsheets write is read: commas,
-semicolons or tabs, quotes, a byte order mark, any line ends, empty rows. Every error names file, row and column.
+The first row names the columns: `serial`, and where wanted `officer`, `shift_ends` and `shift_starts`. What spreadsheets write is
+read: commas, semicolons or tabs, quotes, a byte order mark, any line ends, empty rows. Every error names file, row and column.
 """
 
 import csv
@@ -15,13 +15,14 @@ from dockd.config.problems import Problems
 from dockd.config.source import Place, bytes_of
 from dockd.errors import ConfigError
 
-COLUMNS = {"serial": rules.SERIAL, "officer": rules.NAME, "shift_ends": rules.TIME_OF_DAY}
+COLUMNS = {"serial": rules.SERIAL, "officer": rules.NAME, "shift_ends": rules.TIME_OF_DAY, "shift_starts": rules.TIME_OF_DAY}
 LIMIT_BYTES = 1 << 20
 
 _ALSO = {
     "serial": ("serial number", "serial no", "serial no.", "camera", "camera serial", "device id"),
     "officer": ("assigned officer", "assigned to", "agent", "name"),
     "shift_ends": ("shift end", "shift ends", "end of shift"),
+    "shift_starts": ("shift start", "shift starts", "start of shift"),
 }
 """What spreadsheets call the columns."""
 
@@ -68,9 +69,11 @@ def written(cameras: Iterable[Camera]) -> str:
     """A roster of these cameras, sorted by serial, so that two are compared line by line."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for each in sorted(cameras, key=lambda camera: camera.serial):
-        writer.writerow([each.serial, each.officer or "", each.shift_ends or ""])
+    listed = sorted(cameras, key=lambda camera: camera.serial)
+    columns = [key for key in COLUMNS if key != "shift_starts" or any(each.shift_starts for each in listed)]
+    writer.writerow(columns)
+    for each in listed:
+        writer.writerow([getattr(each, key) or "" for key in columns])
     return out.getvalue()
 
 
@@ -121,7 +124,7 @@ def _cameras(rows: Iterator[tuple[int, list[str]]], columns: Sequence[str], prob
         if serial in cameras:
             msg = f"serial {serial} is also in line {lines[serial]}, expected it once"
             problems.add(Place(line, columns.index("serial") + 1), msg)
-        cameras[serial] = Camera(serial=serial, officer=values.get("officer"), shift_ends=values.get("shift_ends"))
+        cameras[serial] = Camera(**(dict.fromkeys(COLUMNS) | values))
         lines[serial] = line
     return tuple(cameras.values())
 
@@ -133,9 +136,10 @@ def _values(line: int, cells: dict[str, str], problems: Problems) -> dict[str, s
             if key == "serial":
                 problems.add(Place(line, number), "serial: is empty, expected the camera's serial")
             continue
-        text = f"0{cell}" if key == "shift_ends" and cell[1:2] == ":" else cell  # spreadsheets write 7:30
+        timed = COLUMNS[key] is rules.TIME_OF_DAY
+        text = f"0{cell}" if timed and cell[1:2] == ":" else cell  # spreadsheets write 7:30
         try:
-            values[key] = str(COLUMNS[key].read(text[:5] if key == "shift_ends" and text[5:] == ":00" else text))
+            values[key] = str(COLUMNS[key].read(text[:5] if timed and text[5:] == ":00" else text))
         except ValueError as exc:
             problems.add(Place(line, number), f"{key}: {exc}")
     return values

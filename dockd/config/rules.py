@@ -23,6 +23,8 @@ _UNITS: dict[str, int] = {"": 1}
 for _power, _prefix in enumerate("KMGTP", 1):
     _UNITS |= {_prefix: 1000**_power, f"{_prefix}i": 1024**_power}
 _SIZE_LIMIT_BYTES = 1 << 60
+_CURRENT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?) ?(mA|A)", re.ASCII)
+_CURRENT_LIMIT_MA = 100_000
 _GROUP_LIMIT = 256
 _USB_ID = re.compile(r"[0-9a-f]{4}", re.ASCII)
 _EXPRESSION_LIMIT = 200
@@ -118,6 +120,15 @@ def _size_bytes(text: str) -> int:
         msg = f"{shown(text)} is more than any disk holds, expected at most 1024 PiB"
         raise ValueError(msg)
     return size_bytes
+
+
+def _current_ma(text: str) -> int:
+    match = _CURRENT.fullmatch(text)
+    current_ma = 0 if match is None else round(float(match.group(1)) * (1 if match.group(2) == "mA" else 1000))
+    if not 0 < current_ma <= _CURRENT_LIMIT_MA:
+        msg = f'{shown(text)} is not a current, expected a number with its unit, such as "900 mA" or "3.6 A"'
+        raise ValueError(msg)
+    return current_ma
 
 
 def _archive_url(text: str) -> str:
@@ -282,6 +293,7 @@ ABSOLUTE_PATH = Rule(_absolute_path, _ABSOLUTE)
 SECRET_FILE = Rule(_absolute_path, _ABSOLUTE, secret=True)
 SOCKET_PATH = Rule(_socket_path, _ABSOLUTE | {"maxLength": _SOCKET_LIMIT_BYTES})
 SIZE = Rule(_size_bytes, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,3})? ?([KMGTP]i?)?B$"})
+CURRENT = Rule(_current_ma, {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,3})? ?(mA|A)$"})
 ARCHIVE_URL = Rule(_archive_url, {"format": "uri", "pattern": "^https?://.*/$"}, secret=True)
 PUBLIC_KEY = Rule(_public_key, {"pattern": "^ed25519:[A-Za-z0-9+/]{43}=$"}, secret=True)
 FOLDER = Rule(_folder, _RELATIVE)

@@ -55,6 +55,7 @@ def _read_site(path: Path) -> tuple[Site, Node]:
         _check_archive(site.archive, node, problems)
         _check_proofs(site, node, problems)
         _check_light(site, node, problems)
+        _check_hubs(site, node, problems)
         _check_categories(site, node, problems)
         _check_kiosk(site, node, problems)
         _check_alerts(site.alerts, node, problems)
@@ -173,6 +174,30 @@ def _check_light(site: Site, node: Node, problems: Problems) -> None:
     elif any(bay.directory is not None for bay in site.bays) and not site.erase.directory_erase:
         msg = "ready.needs: erased needs erase.directory_erase: true in directory bays, expected that, or archived here"
         problems.add(place, msg)
+
+
+def _check_hubs(site: Site, node: Node, problems: Problems) -> None:
+    """A bay draws from one hub, and has a port whose power can be cut at all."""
+    known = {bay.id: bay for bay in site.bays}
+    owners: dict[str, int] = {}
+    names: dict[str, int] = {}
+    for index, hub in enumerate(() if site.charging is None else site.charging.hubs):
+        place = ("charging", "hubs", index)
+        if names.setdefault(hub.name, index) != index:
+            msg = f"charging.hubs[{index}].name: {hub.name!r} is also hubs[{names[hub.name]}], expected one of its own"
+            problems.add(place_of(node, *place, "name"), msg)
+        for at, bay in enumerate(hub.bays):
+            key = f"charging.hubs[{index}].bays[{at}]"
+            if bay not in known:
+                msg = f"{key}: no bay has the id {bay!r}, expected one of {', '.join(sorted(known))}"
+            elif known[bay].usb_port is None:
+                msg = f"{key}: bay {bay!r} is a folder, which draws nothing, expected a bay with a usb_port"
+            elif bay in owners:
+                msg = f"{key}: bay {bay!r} is at hubs[{owners[bay]}] already, expected it at one hub"
+            else:
+                owners[bay] = index
+                continue
+            problems.add(place_of(node, *place, "bays", at), msg)
 
 
 def _check_kiosk(site: Site, node: Node, problems: Problems) -> None:

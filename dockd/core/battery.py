@@ -83,6 +83,20 @@ class Curve:
         return self.points[after - 1], self.points[after]
 
 
+@dataclass(frozen=True, slots=True)
+class Appetite:
+    """What a kind of camera draws.
+
+    Attributes:
+        draw_ma, full_ma: while it charges, and when it is full.
+        curve: how its battery fills, None if nobody has said.
+    """
+
+    draw_ma: int = 900
+    full_ma: int = 50
+    curve: Curve | None = None
+
+
 def estimate(curve: Curve | None, last: Reading, powered_minutes: float, time: str) -> Reading:
     """What the battery should have by now.
 

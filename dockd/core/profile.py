@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from dockd.core.battery import Appetite
 from dockd.core.clearance import FileKind, Identity, ScannedFile
 from dockd.core.erasure import Erasing
 from dockd.core.names import basename
@@ -74,6 +75,7 @@ class Profile:
         owner: the user who writes on them, where the file system knows owners.
         volumes: what such a camera shows, if that is not exactly one; each is a folder of its root then.
         marks: what sidecars say of their recordings, None if nothing.
+        appetite: what it draws; what a fast port may give at most, where the profile does not say.
         numbering: its only group is the number in a recording's name, None where names have none that shows what is missing.
     """
 
@@ -94,6 +96,7 @@ class Profile:
     volumes: tuple[NamedVolume, ...] = ()
     marks: MarkLines | None = None
     numbering: re.Pattern[str] | None = None
+    appetite: Appetite = field(default_factory=Appetite)
 
     def is_device(self, vendor: int, product: int) -> bool:
         """Whether a USB device with these numbers is such a camera."""

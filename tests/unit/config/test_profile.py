@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dockd.config import load_profile, load_profiles
+from dockd.core.battery import Appetite, Curve
 from dockd.core.clearance import FileKind, Identity
 from dockd.core.profile import CRITICAL, ROUTINE, Found, Profile, UsbId, classify
 from dockd.core.volumes import NamedVolume
@@ -218,3 +219,13 @@ def test_a_profile_names_its_devices(tmp_path: Path) -> None:
 def test_the_shipped_profile_is_no_usb_device() -> None:
     """Which devices are cameras is for each agency to say."""
     assert (dcf().usb, dcf().filesystem) == ((), "")
+
+
+def test_a_profile_says_what_its_cameras_draw_and_how_they_fill(tmp_path: Path) -> None:
+    """As the documentation's example does; one that says nothing is reckoned with as the hungriest that a fast port feeds."""
+    example, _ = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
+    profile = load_profile(write(tmp_path, "acme-mk2.yaml", example))
+    assert profile.appetite == Appetite(900, 50, Curve(((0, 0.0), (80, 96.0), (100, 180.0))))
+    plain = "charge: {draw: 0.5 A, full: 20 mA}\n"
+    assert load_profile(write(tmp_path, "acme.yaml", GOOD + plain)).appetite == Appetite(500, 20)
+    assert dcf().appetite == Appetite(900, 50, None)

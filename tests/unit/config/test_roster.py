@@ -34,17 +34,19 @@ def test_what_spreadsheets_write_is_read(text: str) -> None:
 def test_early_hours_need_no_zero() -> None:
     """As spreadsheets write them."""
     assert parse_roster(b"serial,shift_ends\nX1,6:30\n", file="r") == (Camera(serial="X1", shift_ends="06:30"),)
+    rows = b"camera,start of shift\nX1,6:30:00\nX2,\n"
+    assert parse_roster(rows, file="r") == (Camera(serial="X1", shift_starts="06:30"), Camera(serial="X2"))
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", ["r.csv:1:1: the first row has no column serial, expected serial,officer,shift_ends"]),
+        (b"", ["r.csv:1:1: the first row has no column serial, expected serial,officer,shift_ends,shift_starts"]),
         (b"serial,offcer\n", ["r.csv:1:2: column 'offcer' is unknown, expected officer"]),
         (b"serial,serial number\n", ["r.csv:1:2: column 'serial number' is here twice"]),
         (
             b"serial,colour\nX1,red\n",
-            ["r.csv:1:2: column 'colour' is unknown, expected serial, officer, shift_ends"],
+            ["r.csv:1:2: column 'colour' is unknown, expected serial, officer, shift_ends, shift_starts"],
         ),
         (
             b"serial,officer,shift_ends\nX 1,A,18:00\n\nX2,B,25:00\n,C,\nX3,D,18:00,more\nX2,B,\n",
@@ -80,6 +82,7 @@ cameras = st.builds(
     serial=st.from_regex(r"[A-Za-z0-9._:-]{1,64}", fullmatch=True),
     officer=st.none() | st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=20),
     shift_ends=st.none() | st.sampled_from(["00:00", "18:30"]),
+    shift_starts=st.none() | st.sampled_from(["06:00", "22:45"]),
 )
 
 

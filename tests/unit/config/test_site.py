@@ -8,6 +8,7 @@ import pytest
 
 from dockd.config import ArchiveSettings, Bay, Erase, Ready, Site, Spool, load_site
 from dockd.config.fill import place_of
+from dockd.config.readying import Charging, Hub
 from dockd.config.source import Place, parse
 from dockd.core.readiness import Needs
 from dockd.errors import ConfigError
@@ -234,3 +235,14 @@ def test_the_page_has_the_docks_shape(site_of: SiteOf) -> None:
     assert kiosk is not None
     assert (kiosk.port, kiosk.language, kiosk.layout) == (8480, "en", (("-", "1"), ("2",)))
     assert site_of(GOOD).kiosk is None
+
+
+def test_hubs_share_their_budget_among_their_bays(site_of: SiteOf) -> None:
+    """And the light may ask for charge and room besides."""
+    ports = 'bays:\n  - {id: "1", usb_port: pci-0000:00:14.0-usb-0:1}\n'
+    text = GOOD.replace('bays:\n  - {id: "1", directory: /srv/bays/1}\n', ports)
+    text += 'charging: {hubs: [{name: left, bays: ["1"], budget: 3.6 A}], enough: 80}\n'
+    text += "ready: {min_battery: 70, min_free: 16 GB}\n"
+    site = site_of(text)
+    assert site.charging == Charging(hubs=(Hub(name="left", bays=("1",), budget_ma=3600),), enough=80)
+    assert site.ready == Ready(min_battery=70, min_free_bytes=16 * 10**9)
