@@ -124,7 +124,8 @@ def _cameras(rows: Iterator[tuple[int, list[str]]], columns: Sequence[str], prob
         if serial in cameras:
             msg = f"serial {serial} is also in line {lines[serial]}, expected it once"
             problems.add(Place(line, columns.index("serial") + 1), msg)
-        cameras[serial] = Camera(**(dict.fromkeys(COLUMNS) | values))
+        others: dict[str, str | None] = {key: values.get(key) for key in COLUMNS if key != "serial"}
+        cameras[serial] = Camera(serial=serial, **others)
         lines[serial] = line
     return tuple(cameras.values())
 
