@@ -22,6 +22,7 @@ class TusSettings:
         pinned_keys: the archive's public keys, `ed25519:<base64>`; statements under any other key prove nothing.
         token: the dock's bearer token, None where the archive wants none.
         archive_id: what the archive must call itself; None to take its word from GET /archive.
+        read_back: where the archive signs nothing, fetch each recording back and compare; otherwise nothing is ever proved.
         tls: the context with the pinned CA and the client's certificate; None for the system's authorities.
         patch_size_bytes: the most that one PATCH carries when a recording goes in several.
         whole_limit_bytes: the most that one PATCH carries when a recording goes in one, under its own verified digest;
@@ -36,6 +37,7 @@ class TusSettings:
     pinned_keys: tuple[str, ...]
     token: str | None = field(default=None, repr=False)
     archive_id: str | None = None
+    read_back: bool = False
     tls: ssl.SSLContext | None = None
     patch_size_bytes: int = 64 * 1024 * 1024
     whole_limit_bytes: int = 8 * 1024**3

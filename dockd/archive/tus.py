@@ -10,6 +10,7 @@ from yarl import URL
 
 from dockd.archive.answers import Answer, error_for
 from dockd.archive.introduction import Identity, created_at, identify, metadata_header, sound_out
+from dockd.archive.looking import look
 from dockd.archive.pace import Pace
 from dockd.archive.protocol import Consignment, Progress
 from dockd.archive.reading import SpoolFile, SpoolPass
@@ -67,7 +68,8 @@ class TusArchive:
 
     async def prove(self, stored: StoredObject, *, camera: str) -> ArchiveProof:
         """As the protocol says."""
-        await self._sign_expected()
+        if not await self._signs():
+            return await self._look(stored, StatementKind.RECEIPT, stored.nonce, camera)
         url = self._object(stored) / "receipt"
         while True:
             answer = await self._wire.ask("GET", url, work_bytes=stored.measured.size_bytes)
@@ -85,7 +87,8 @@ class TusArchive:
 
     async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
         """As the protocol says."""
-        await self._sign_expected()
+        if not await self._signs():
+            return await self._look(stored, StatementKind.HOLDING, nonce, camera)
         url = self._object(stored) / "holding"
         answer = await self._wire.ask(
             "POST",
@@ -112,14 +115,26 @@ class TusArchive:
                 self._pace = await sound_out(self._wire, self._settings, self._clock)
             return self._identity, self._pace
 
-    async def _sign_expected(self) -> None:
-        """Refuse to wait for proofs from a server that has none to give."""
+    async def _signs(self) -> bool:
+        """Whether the archive signs what it holds; one that does not is looked at, if the settings say so.
+
+        Raises:
+            ProofRefusedError: it proves nothing.
+        """
         async with self._meeting:
             if self._identity is None:
                 self._identity = await identify(self._wire, self._settings, self._clock)
-        if not self._identity.signs:
+        if not self._identity.signs and not self._settings.read_back:
             msg = f"the archive at {self._endpoint} is a plain tus server: it gives no proof of what it holds"
             raise ProofRefusedError(msg)
+        return self._identity.signs
+
+    async def _look(self, stored: StoredObject, kind: StatementKind, nonce: str, camera: str) -> ArchiveProof:
+        if self._identity is None or stored.archive != self._identity.archive_id:
+            msg = f"{stored.object_id} is in archive {stored.archive!r}, and this is another"
+            raise ProofRefusedError(msg)
+        where, dock = self._object(stored), self._settings.dock
+        return await look(self._wire, where, self._clock, kind=kind, stored=stored, nonce=nonce, dock=dock, camera=camera)
 
     async def _of_this_archive(self, resume: ResumePoint | None, progress: Progress) -> ResumePoint | None:
         """`resume`, unless it was made at another archive: neither evidence nor the token goes there."""

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from http import HTTPStatus
 
 import aiohttp
 from aiohttp import payload
@@ -147,6 +148,34 @@ class Wire:
             if streamed and streamed.failure:
                 raise streamed.failure from None
             msg = f"{doing}: {_reason(exc)}"
+            raise ArchiveUnreachableError(msg) from exc
+
+    async def fetch(self, url: URL, taken: Callable[[bytes], Awaitable[object]]) -> Answer:
+        """GET everything; the body of a 200 goes to `taken`, piece by piece, and may take any time as long as something moves.
+
+        Raises:
+            ArchiveUnreachableError: no answer came, or it broke off.
+        """
+        settings, loop = self._settings, asyncio.get_running_loop()
+        headers = {"Tus-Resumable": TUS_VERSION, "Accept-Encoding": "identity"}
+        if settings.token is not None:
+            headers["Authorization"] = f"Bearer {settings.token}"
+        try:
+            async with (
+                asyncio.timeout(settings.connect_s + settings.answer_s) as deadline,
+                self._open().request("GET", url, headers=headers, allow_redirects=False) as response,
+            ):
+                if response.status != HTTPStatus.OK:
+                    return Answer(response.status, response.headers, (await _beginning(response))[:_ANSWER_LIMIT_BYTES])
+                async for piece in response.content.iter_chunked(_MOST_WRITE_BYTES):
+                    deadline.reschedule(loop.time() + settings.stall_s)
+                    await taken(piece)
+                return Answer(response.status, response.headers, b"")
+        except TimeoutError as exc:
+            msg = f"GET {url}: nothing came for {settings.stall_s:g} s"
+            raise ArchiveUnreachableError(msg) from exc
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            msg = f"GET {url}: {_reason(exc)}"
             raise ArchiveUnreachableError(msg) from exc
 
     async def close(self) -> None:

@@ -23,7 +23,7 @@ from dockd.core.proof import StatementKind
 from dockd.core.recording import Digests, Measured, StoredObject
 from dockd.dsse import SigningKey
 from dockd.errors import ArchiveDeniedError, ArchiveError, ProofRefusedError, SpoolMismatchError, UploadLostError
-from tests.contract.stands import s3, sim, vault
+from tests.contract.stands import s3, sim, tus, vault
 from tests.contract.stands.stand import Stand
 from tests.sim.consignments import HurriedClock, Watched, consign, noise
 from tests.sim.evidence import DOCK
@@ -34,6 +34,7 @@ BACKENDS = (
     vault.BACKEND,
     s3.SEAWEED,
     s3.MOTO,
+    tus.NODE,
 )
 
 CAMERA = "C1"
