@@ -96,9 +96,9 @@ class UsbBay:
             told = await self._told(device, policy)
             policy = "inserted"
             if isinstance(told, Inserted):
-                seen = self._port.plugged
                 yield told
-                while self._port.plugged == seen:
+                # Compared with what was told, and not with what is there by now: a disk's number may have changed in between.
+                while (now := self._port.plugged) and (now.address, self._source(now)) == (device.address, told.root):
                     await self._port.changed()
             elif told is not None:
                 yield told
@@ -159,10 +159,12 @@ class UsbBay:
                 await self._within(self._port.changed(), wait_s)
             except TimeoutError:
                 if now.volumes:
-                    source = UsbSource(self.bay_id, now.serial, now.volumes, self._helper.path)
-                    return Inserted(self.bay_id, source, profile)
+                    return Inserted(self.bay_id, self._source(now), profile)
                 return Unrecognised(self.bay_id, f"the camera in bay {self.bay_id} shows no disk")
         return None
+
+    def _source(self, now: Plugged) -> UsbSource:
+        return UsbSource(self.bay_id, now.serial, now.volumes, self._helper.path)
 
     async def _unless_replugged(self, device: Plugged, work: Coroutine[Any, Any, _T], within_s: float) -> _T | None:
         """The result of `work`; None if the device leaves before.

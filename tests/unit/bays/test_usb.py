@@ -29,8 +29,8 @@ class Scene:
         self.asked = 0
         self.judge: Callable[[], Awaitable[str]] = self._let_in
         self.guarded: list[Sequence[str] | WorkerError] = [["3"]]
-        helper = Helper("/run/h", self._bays, self._authorise)
-        self.bay = UsbBay("3", self.port, [PROFILE], helper, clock=SystemClock(), patience=QUICK)
+        self.helper = Helper("/run/h", self._bays, self._authorise)
+        self.bay = UsbBay("3", self.port, [PROFILE], self.helper, clock=SystemClock(), patience=QUICK)
         self.told: asyncio.Queue[BayEvent] = asyncio.Queue()
 
     async def _let_in(self) -> str:
@@ -122,6 +122,35 @@ async def test_a_camera_that_re_enumerates_is_another(scene: Scene) -> None:
     assert await scene.event() == Removed("3")
     assert await scene.event() == source(again)
     assert scene.asked == 2
+
+
+class Late(SystemClock):
+    """Something happens so many turns of the event loop after each sleep."""
+
+    def __init__(self, turns: int, happens: Callable[[], None]) -> None:
+        self._turns, self._happens = turns, happens
+
+    async def sleep(self, seconds: float) -> None:
+        """As long as it takes, and what follows is on its way."""
+        await super().sleep(seconds)
+        self._turn(self._turns)
+
+    def _turn(self, left: int) -> None:
+        if left:
+            asyncio.get_running_loop().call_soon(self._turn, left - 1)
+        else:
+            self._happens()
+
+
+@pytest.mark.parametrize("turns", range(10))
+async def test_a_disk_that_changes_while_it_is_being_told_of(turns: int) -> None:
+    """The kernel may number a disk anew at any moment: whatever was told last is what is there."""
+    scene = Scene()
+    scene.bay = UsbBay("3", scene.port, [PROFILE], scene.helper, clock=Late(turns, lambda: scene.see(TWO)), patience=QUICK)
+    async with played(scene):
+        scene.see(CARD, first=True)
+        while await scene.event() != source(TWO):
+            pass
 
 
 async def test_an_exchanged_card_is_another_camera(scene: Scene) -> None:
