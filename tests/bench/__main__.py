@@ -18,6 +18,7 @@ from rich.console import Console
 
 from tests.bench import bays, daemon, figures, kiosk, machine, offload, upload
 from tests.bench.occasion import Occasion
+from tests.scale import measure as scale
 from tests.sim.camera_fs import fuse_missing
 
 _MIB = 1 << 20
@@ -25,7 +26,7 @@ _ROOT = Path(__file__).parents[2]
 _PRIORITY = -15
 
 
-PARTS = ("offload", "small-files", "upload", "bays", "daemon", "kiosk")
+PARTS = ("offload", "small-files", "upload", "bays", "daemon", "kiosk", "fleet")
 
 
 def _measured(part: str, occasion: Occasion) -> figures.Part:
@@ -49,6 +50,10 @@ def _measured(part: str, occasion: Occasion) -> figures.Part:
                 recordings=20 if quick else 200,
                 seconds=2.0 if quick else 20.0,
                 facts=4 if quick else 100,
+            )
+        case "fleet":
+            return scale.measure(
+                occasion, docks=(2, 4) if quick else (10, 25, 50, 100, 200), large_bytes=(1 if quick else 4) * _MIB
             )
         case _:
             return daemon.measure(
