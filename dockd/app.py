@@ -255,7 +255,7 @@ async def witnessing(site: Site, dock: Dock) -> AsyncIterator[Notary]:
     """
     key = await asyncio.to_thread(dock_key, site.spool.directory)
     inner: Witness = NoWitnessThere()
-    if site.archive.s3 is None:
+    if site.archive.s3 is None and site.archive.proof == "receipt":
         inner = TusWitness(await asyncio.to_thread(tus_settings, site), dock.clock)
     witness = RetryingWitness(inner, _patient(dock.archive, dock.clock, dock.board))
     try:
@@ -290,9 +290,10 @@ def tus_settings(site: Site) -> TusSettings:
         return TusSettings(
             url=settings.url,
             dock=site.dock,
-            pinned_keys=(settings.key,),
+            pinned_keys=(settings.key,) if settings.key else (),
             token=_token(settings.token_file),
             archive_id=settings.id,
+            read_back=settings.proof == "read-back",
             tls=_tls(settings),
         )
     except ValueError as exc:

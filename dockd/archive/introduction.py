@@ -17,7 +17,7 @@ from dockd.archive.reading import HASHERS
 from dockd.archive.settings import TusSettings
 from dockd.archive.wire import Wire
 from dockd.clock import Clock
-from dockd.errors import ArchiveDeniedError, ArchiveError, ArchiveUnreachableError
+from dockd.errors import ArchiveDeniedError, ArchiveError, ArchiveUnreachableError, UploadLostError
 
 BODY_TYPE = "application/offset+octet-stream"
 
@@ -74,6 +74,8 @@ async def identify(wire: Wire, settings: TusSettings, clock: Clock) -> Identity:
         ArchiveDeniedError: it is another one, or signs with another key; the admin must look before anything is sent there.
         ArchiveError: as the wire says.
     """
+    if settings.read_back and settings.archive_id is not None:
+        return Identity(settings.archive_id, signs=False, looked_at=True)  # nobody who could introduce himself
     url = URL(settings.url).join(URL("../archive"))
     answer = await wire.ask("GET", url, public=True)
     if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED} and settings.archive_id is not None:
@@ -97,6 +99,28 @@ async def identify(wire: Wire, settings: TusSettings, clock: Clock) -> Identity:
         msg = f"the archive at {url.origin()} signs with {key!r}, which the site file does not pin"
         raise ArchiveDeniedError(msg, hint="Admins: check archive.url and archive.key; nothing is sent until then.")
     return Identity(archive_id, signs=True, witnesses=witnesses)
+
+
+async def lost_there(wire: Wire, url: URL, answer: Answer) -> None:
+    """Whether a 404 or 410 about an upload is a plain server's own word, where it does not say in it that it speaks tus.
+
+    Some of them leave Tus-Resumable out of their errors, so the endpoint is asked, by the same way: if tus answers there, it did
+    here. The worst that a proxy in between can bring about is that bytes are sent again.
+
+    Raises:
+        UploadLostError: the archive does not know the upload.
+        ArchiveError: it cannot be asked.
+    """
+    if not wire.plain or answer.is_tus or answer.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+        return
+    options = await wire.ask("OPTIONS", url.parent / "", public=True)
+    if (
+        options.status in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}
+        and options.is_tus
+        and TUS_VERSION in _listed(options, "Tus-Version")
+    ):
+        msg = f"the archive does not know {url}: it answered {answer.status}"
+        raise UploadLostError(msg)
 
 
 async def sound_out(wire: Wire, settings: TusSettings, clock: Clock) -> Pace:

@@ -3,18 +3,29 @@
 import asyncio
 import base64
 import hashlib
+from collections.abc import Mapping
 from http import HTTPStatus
+from urllib.parse import quote
 
 from blake3 import blake3
 from yarl import URL
 
 from dockd.archive.answers import error_for
+from dockd.archive.introduction import lost_there
 from dockd.archive.wire import Wire
 from dockd.clock import Clock
 from dockd.core.observation import ReadBack
 from dockd.core.proof import ArchiveProof, StatementError, StatementKind, observe
 from dockd.core.recording import Digests, Measured, StoredObject
 from dockd.errors import ProofRefusedError, UploadLostError
+
+
+def file_name(values: Mapping[str, str]) -> str:
+    """What Upload-Metadata calls the file for a plain tus server: many give back nothing but that name and a type.
+
+    It says whose the upload is, so that an object that was put in its place is not taken for it.
+    """
+    return "+".join(quote(values[key], safe="") for key in ("recording", "nonce", "dock", "camera"))
 
 
 async def look(
@@ -28,12 +39,12 @@ async def look(
         ArchiveError: it cannot be asked.
     """
     answer = await wire.ask("HEAD", url)
+    await lost_there(wire, url, answer)
     if answer.status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT} or not answer.is_tus:
         raise error_for(answer, f"asking for {url}", now=clock.now())
     if answer.number("Upload-Offset") != answer.number("Upload-Length"):
         msg = f"the archive has not all of {url}"
         raise UploadLostError(msg)
-    said = _metadata(answer.headers.get("Upload-Metadata", ""))
     wanted = {
         "recording": stored.recording_id,
         "dock": dock,
@@ -42,10 +53,7 @@ async def look(
         "sha256": stored.measured.digests.sha256.hex(),
         "nonce": stored.nonce,
     }
-    for key, want in wanted.items():
-        if said.get(key) != want:
-            msg = f"the archive says that {url} has {key} {said.get(key)!r}, not {want!r}"
-            raise ProofRefusedError(msg)
+    _compare(url, _metadata(answer.headers.get("Upload-Metadata", "")), wanted)
     size_bytes, both = 0, (blake3(), hashlib.sha256())
 
     def hashed(piece: bytes) -> None:
@@ -75,6 +83,20 @@ async def look(
         msg = f"what was fetched back from {url} proves nothing: {exc}"
         raise ProofRefusedError(msg) from exc
     return proof
+
+
+def _compare(url: URL, said: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Whose the object is, from what the server gives back of what it was told.
+
+    Raises:
+        ProofRefusedError: it is another's, or nobody can say whose.
+    """
+    if wanted.keys().isdisjoint(said):
+        said, wanted = {"filename": said.get("filename", "")}, {"filename": file_name(wanted)}
+    for key, want in wanted.items():
+        if said.get(key) != want:
+            msg = f"the archive says that {url} has {key} {said.get(key)!r}, not {want!r}"
+            raise ProofRefusedError(msg)
 
 
 def _metadata(header: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from yarl import URL
 
 from dockd.archive.answers import Answer, error_for
 from dockd.archive.introduction import Identity, created_at, identify, metadata_header, sound_out
-from dockd.archive.looking import look
+from dockd.archive.looking import file_name, look
 from dockd.archive.pace import Pace
 from dockd.archive.protocol import Consignment, Progress
 from dockd.archive.reading import SpoolFile, SpoolPass
@@ -190,6 +190,8 @@ class TusArchive:
             values["retain_days"] = str(consignment.retain_days)
         if consignment.first_amendment:
             values["first_amendment"] = "yes"
+        if self._identity is not None and not self._identity.signs:
+            values |= {"filename": file_name(values), "filetype": "application/octet-stream"}
         headers = {"Upload-Length": str(measured.size_bytes), "Upload-Metadata": metadata_header(values)}
         answer = await self._wire.ask("POST", self._endpoint, headers=headers)
         if answer.status != HTTPStatus.CREATED or not answer.is_tus:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from yarl import URL
 
 from dockd.archive.answers import Answer, error_for
-from dockd.archive.introduction import BODY_TYPE
+from dockd.archive.introduction import BODY_TYPE, lost_there
 from dockd.archive.pace import Pace
 from dockd.archive.protocol import Consignment, Progress
 from dockd.archive.reading import SpoolFile, SpoolPass
@@ -46,6 +46,7 @@ class Upload:
             ArchiveError: it cannot be asked.
         """
         answer = await self._wire.ask("HEAD", self._url)
+        await lost_there(self._wire, self._url, answer)
         if answer.status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT} or not answer.is_tus:
             raise error_for(answer, f"asking how far {self._url} came", now=self._clock.now())
         offset_bytes, length_bytes = answer.number("Upload-Offset"), answer.number("Upload-Length")

@@ -97,6 +97,11 @@ class Wire:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
+    @property
+    def plain(self) -> bool:
+        """Whether a plain tus server is expected at the other end, one that proves nothing by itself."""
+        return self._settings.read_back
+
     async def ask(
         self,
         method: str,

@@ -240,10 +240,19 @@ def _summary(site: Site, profiles: tuple[Profile, ...]) -> str:
             f"site file is good: dock {site.dock}, {bays}, archive {site.archive.url}",
             f"  belongs to   {site.agency} {site.division}, {site.site} ({site.time_zone})",
             f"  profiles     {', '.join(profile.name for profile in profiles)}",
+            f"  archived     once {_proving(site)}",
             f"  cameras are  {_erasing(site)}",
             f"  take it      once everything is {site.ready.needs}",
         ]
     )
+
+
+def _proving(site: Site) -> str:
+    if site.archive.kind == "s3":
+        return "the store showed checksum and lock, or gave it back; nobody signs that, so no camera is emptied"
+    if site.archive.proof == "read-back":
+        return "it was fetched back and compared; nobody signs that, so no camera is emptied"
+    return "the archive signed a receipt for it"
 
 
 def _erasing(site: Site) -> str:

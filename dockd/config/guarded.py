@@ -3,7 +3,7 @@
 A guarded section moves as a whole: where one of its keys is weaker than what was accepted, all of the accepted section stays in
 force, so that no mixture ever runs that nobody wrote. Making a key stricter needs nobody's leave.
 
-    archive   any other kind, url, key or id; another ca_file, or none
+    archive   any other kind, url, key, proof or id; another ca_file, or none
     retention a category, or what nobody named, that would be kept for a shorter time than was accepted (`categories` and
               `uploads.retain_days` together)
     erase     a policy or directory_erase under which more is erased (ready.needs goes with it: a light that waits for an erasing
@@ -24,7 +24,7 @@ from dockd.core.policy import UNCATEGORISED
 _POLICIES = ("never", "delete", "clear")
 """From the one that keeps most to the one that erases most."""
 
-_FIXED = ("kind", "url", "key", "s3")
+_FIXED = ("kind", "url", "key", "proof", "s3")
 """Another value is another archive."""
 
 _TIGHTENED = ("id", "ca_file")
@@ -118,6 +118,7 @@ def permits(accepted: Guarded) -> tuple[str, ...]:
     lines = [
         f"archive.url: {_written(archive.url)}",
         f"archive.key: {_written(archive.key)}",
+        *([] if archive.proof == "receipt" else [f"archive.proof: {_written(archive.proof)}"]),
         *([] if archive.s3 is None else [f"archive.s3: {_written(archive.s3)}"]),
         f"archive.id: {_written(archive.id)}",
         f"archive.ca_file: {_written(archive.ca_file)}",

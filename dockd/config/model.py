@@ -132,12 +132,19 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     key: Annotated[
         str,
         Meta(
-            description="The public key with which it signs receipts: needed for tus. Nothing is erased that this key did not "
-            "vouch for.",
+            description="The public key with which it signs receipts: needed for tus, unless it proves by read-back. Nothing is "
+            "erased that this key did not vouch for.",
             examples=["ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="],
         ),
         rules.PUBLIC_KEY,
     ] = ""
+    proof: Annotated[
+        Literal["receipt", "read-back"],
+        Meta(
+            description="How a tus archive proves what it holds: by receipts that it signs, as the vault does, or by the dock "
+            "fetching each recording back and comparing it, which any tus server allows. Read-back empties no camera."
+        ),
+    ] = "receipt"
     s3: Annotated[S3, Meta(description="Its bucket: needed for s3.")] | None = None
     id: (
         Annotated[

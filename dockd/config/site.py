@@ -1,5 +1,6 @@
 """Loads a site file: the model from its YAML, then what no single key can say."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import structs
@@ -139,27 +140,38 @@ def _check_archive(archive: ArchiveSettings, node: Node, problems: Problems) -> 
 def _check_proofs(site: Site, node: Node, problems: Problems) -> None:
     """An archive either signs what it holds, or is looked at by the dock; the second erases nothing."""
     archive = site.archive
-    place = place_of(node, "archive")
-    if archive.kind == "tus":
-        if not archive.key:
-            problems.add(place, "archive: key is missing, expected the public key with which the archive signs its receipts")
-        if archive.s3 is not None:
-            problems.add(
-                _key_place(node, "archive", "s3"), "archive.s3: has no effect on a tus archive, expected kind s3, or no s3"
-            )
-        return
-    if archive.s3 is None:
-        problems.add(place, "archive: s3 is missing, expected the section with the bucket")
-    if archive.key:
-        problems.add(_key_place(node, "archive", "key"), "archive.key: S3 signs nothing, expected no key")
-    if archive.token_file is not None:
-        msg = "archive.token_file: has no effect on S3, expected s3.credentials_file"
-        problems.add(_key_place(node, "archive", "token_file"), msg)
-    if archive.s3 is not None and archive.s3.kms_key is not None and archive.s3.encryption != "aws:kms":
-        problems.add(_key_place(node, "archive", "s3"), "archive.s3.kms_key: has no effect without encryption aws:kms")
-    if site.erase.policy != "never":
-        msg = f"erase.policy: {site.erase.policy} never happens with S3, whose proofs nobody signs; expected never"
+    wrong = _wrong_of_tus(archive) if archive.kind == "tus" else _wrong_of_s3(archive)
+    for key, msg in wrong:
+        problems.add(_key_place(node, "archive", key) if key else place_of(node, "archive"), msg)
+    looked_at = "S3" if archive.kind == "s3" else "read-back" if archive.proof == "read-back" else ""
+    if looked_at and site.erase.policy != "never":
+        msg = f"erase.policy: {site.erase.policy} never happens with {looked_at}, whose proofs nobody signs; expected never"
         problems.add(place_of(node, "erase", "policy"), msg)
+
+
+def _wrong_of_tus(archive: ArchiveSettings) -> Iterator[tuple[str, str]]:
+    """The key that is wrong, empty for one that is missing, and what to say."""
+    if archive.proof == "receipt" and not archive.key:
+        yield "", "archive: key is missing, expected the public key with which the archive signs its receipts, or proof read-back"
+    if archive.proof == "read-back" and archive.key:
+        yield "key", "archive.key: nothing is signed with proof read-back, expected no key, or proof receipt"
+    if archive.proof == "read-back" and archive.id is None:
+        yield "", "archive: id is missing, expected a name for an archive that does not introduce itself"
+    if archive.s3 is not None:
+        yield "s3", "archive.s3: has no effect on a tus archive, expected kind s3, or no s3"
+
+
+def _wrong_of_s3(archive: ArchiveSettings) -> Iterator[tuple[str, str]]:
+    if archive.s3 is None:
+        yield "", "archive: s3 is missing, expected the section with the bucket"
+    if archive.key:
+        yield "key", "archive.key: S3 signs nothing, expected no key"
+    if archive.proof != "receipt":
+        yield "proof", "archive.proof: has no effect on S3, where the store shows how it is proved; expected no proof"
+    if archive.token_file is not None:
+        yield "token_file", "archive.token_file: has no effect on S3, expected s3.credentials_file"
+    if archive.s3 is not None and archive.s3.kms_key is not None and archive.s3.encryption != "aws:kms":
+        yield "s3", "archive.s3.kms_key: has no effect without encryption aws:kms"
 
 
 def _check_light(site: Site, node: Node, problems: Problems) -> None:

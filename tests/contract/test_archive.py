@@ -35,6 +35,8 @@ BACKENDS = (
     s3.SEAWEED,
     s3.MOTO,
     tus.NODE,
+    tus.FASTAPI,
+    tus.RESUMABLE,
 )
 
 CAMERA = "C1"
@@ -246,7 +248,7 @@ async def test_what_differs_from_what_the_dock_knows_proves_nothing(stand: Stand
 async def test_an_unknown_object_is_lost_not_proved(stand: Stand, tmp_path: Path) -> None:
     """The recording must be sent again."""
     stored = await stand.archive.store(consign(tmp_path, noise(10)), None, Watched())
-    unknown = replace(stored, object_id="0" * len(stored.object_id))
+    unknown = replace(stored, object_id="".join("0" if each.isalnum() else each for each in stored.object_id))
     with pytest.raises(UploadLostError):
         await stand.archive.prove(unknown, camera=CAMERA)
     with pytest.raises(UploadLostError):

@@ -130,7 +130,7 @@ class DockProcess:
                 "time_zone": site.time_zone,
                 "bays": [{"id": str(number), "directory": str(self.bay(number))} for number in range(1, site.bays + 1)],
                 "spool": {"directory": str(self.spool), "keep_free": site.keep_free},
-                "archive": archive | site.archive,
+                "archive": {key: value for key, value in (archive | site.archive).items() if value},
                 "erase": {"policy": site.erase, "directory_erase": site.erase == "delete"},
                 "ready": {"needs": site.needs},
                 "offload": {"stall_after_s": site.stall_after_s},

@@ -112,6 +112,7 @@ class TusServer:
         uploads: what it keeps, by name.
         seen: every request.
         stalled: set when a body is no longer read.
+        repeated: the keys of Upload-Metadata that HEAD gives back; None for all.
 
     Args:
         key: with it, the server introduces itself and signs as dockd's protocol says; without, it is plain tus.
@@ -123,6 +124,7 @@ class TusServer:
         self.wrong = Misbehaviour()
         self.uploads: dict[str, Kept] = {}
         self.seen: list[Seen] = []
+        self.repeated: tuple[str, ...] | None = None
         self.stalled = asyncio.Event()
         self.port = 0
         self._runner: web.AppRunner | None = None
@@ -184,6 +186,7 @@ class TusServer:
             "OPTIONS": self._options,
             "POST": self._post,
             "HEAD": self._head,
+            "GET": self._get,
             "PATCH": self._patch,
             "DELETE": self._delete,
         }.get(request.method)
@@ -213,7 +216,17 @@ class TusServer:
             return web.Response(status=404)
         offset = len(kept.body) if self.wrong.head_offset is None else self.wrong.head_offset
         length = kept.length_bytes if self.wrong.head_length is None else self.wrong.head_length
-        return web.Response(headers={"Upload-Offset": str(offset), "Upload-Length": str(length), "Cache-Control": "no-store"})
+        headers = {"Upload-Offset": str(offset), "Upload-Length": str(length), "Cache-Control": "no-store"}
+        told = {key: value for key, value in kept.metadata.items() if self.repeated is None or key in self.repeated}
+        if told:
+            headers["Upload-Metadata"] = ",".join(
+                f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in told.items()
+            )
+        return web.Response(headers=headers)
+
+    async def _get(self, request: web.Request) -> web.Response:
+        kept = self.uploads.get(request.path.removeprefix("/files/"))
+        return web.Response(status=404) if kept is None else web.Response(body=bytes(kept.body))
 
     async def _delete(self, request: web.Request) -> web.Response:
         gone = self.uploads.pop(request.path.removeprefix("/files/"), None)

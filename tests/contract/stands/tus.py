@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 
 from dockd.archive.introduction import metadata_header
+from dockd.archive.looking import file_name
 from dockd.archive.protocol import Consignment
 from dockd.archive.settings import TusSettings
 from dockd.archive.tus import TusArchive
@@ -17,7 +18,7 @@ from dockd.core.recording import ResumePoint, StoredObject
 from tests.contract.stands.stand import PART_BYTES, SIZE, Backend, Stand, set_event
 from tests.sim.cut_link import CutLink
 from tests.sim.evidence import DOCK
-from tests.sim.foreign_tus import ForeignTus, NodeTus
+from tests.sim.foreign_tus import ForeignTus, NodeTus, PySyncTus, PyTus
 
 
 @asynccontextmanager
@@ -50,6 +51,7 @@ async def foreign_stand(server: ForeignTus) -> AsyncIterator[Stand]:
                 "sha256": measured.digests.sha256.hex(),
                 "nonce": nonce,
             }
+            values |= {"filename": file_name(values), "filetype": "application/octet-stream"}
             headers = {"Upload-Length": str(measured.size_bytes), "Upload-Metadata": metadata_header(values)}
             async with session.post(server.url, headers=headers) as answer:
                 assert answer.status == 201
@@ -85,3 +87,5 @@ async def foreign_stand(server: ForeignTus) -> AsyncIterator[Stand]:
 
 
 NODE = Backend("tus-node", NodeTus, foreign_stand)
+FASTAPI = Backend("tuspyserver", PyTus, foreign_stand)
+RESUMABLE = Backend("resumable-upload", PySyncTus, foreign_stand)

@@ -22,7 +22,6 @@ from dockd.errors import (
 )
 from tests.sim.archive import Lie
 from tests.sim.consignments import HurriedClock, Watched, consign, noise
-from tests.sim.evidence import DOCK
 from tests.sim.tus_server import Canned, TusServer
 
 NONCE = "ab" * 16
@@ -177,16 +176,3 @@ async def test_a_broken_introduction_is_no_archive(archive: TusArchive, server: 
     server.wrong.canned = [Canned("GET", 200, text=text, part="/archive")]
     with pytest.raises(ArchiveUnreachableError, match="introduction"):
         await archive.store(consign(tmp_path, b"x"), None, Watched())
-
-
-async def test_a_plain_server_that_does_not_say_whose_an_object_is_proves_nothing_by_being_looked_at(tmp_path: Path) -> None:
-    """It must give back what it was told of the upload, or any object could stand for any recording."""
-    async with TusServer() as server:
-        archive = TusArchive(TusSettings(server.url, DOCK, (), archive_id="plain", read_back=True), HurriedClock())
-        stored = await archive.store(consign(tmp_path, noise(10)), None, Watched())
-        with pytest.raises(ProofRefusedError, match="has recording None"):
-            await archive.prove(stored, camera="C1")
-        server.wrong.head_offset = 3
-        with pytest.raises(UploadLostError, match="has not all"):
-            await archive.prove_again(stored, "ab" * 16, camera="C1")
-        await archive.close()

@@ -32,9 +32,30 @@ def test_a_good_site_file_is_summed_up_in_plain_words(tmp_path: Path) -> None:
         "site file is good: dock balt-ero-01, 2 bays, archive https://vault.example.org:8443/files/",
         "  belongs to   ICE ERO, Baltimore (America/New_York)",
         "  profiles     dcf",
+        "  archived     once the archive signed a receipt for it",
         "  cameras are  never erased",
         "  take it      once everything is archived",
     ]
+
+
+@pytest.mark.parametrize(
+    ("archive", "words"),
+    [
+        ("kind: tus\n  proof: read-back\n  id: tus-1", "it was fetched back and compared"),
+        (
+            "kind: s3\n  s3: {bucket: evidence, credentials_file: /etc/dockd/s3}",
+            "the store showed checksum and lock, or gave it back",
+        ),
+    ],
+)
+def test_a_site_whose_proofs_nobody_signs_says_what_that_means(tmp_path: Path, archive: str, words: str) -> None:
+    """What counts as archived, and that no camera is emptied by it."""
+    text = EXAMPLE.read_text(encoding="utf-8").partition("bays:")[0] + 'bays:\n  - {id: "1", directory: /srv/bays/1}\n'
+    text += f"spool: {{directory: /var/lib/dockd/spool}}\narchive:\n  url: https://archive.example.org/files/\n  {archive}\n"
+    (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+    done = dockd_command("config", "check", "--config", "site.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"  archived     once {words}; nobody signs that, so no camera is emptied" in done.stdout.splitlines()
 
 
 ERASED = "erased once the archive has proved that it holds everything"

@@ -1,0 +1,55 @@
+"""A dock whose archive is a tus server that somebody else wrote: from the camera to a proof, which empties no camera."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dockd.app import ask_archive
+from dockd.clock import SystemClock
+from dockd.config import load_site
+from dockd.core.fitness import Grade
+from dockd.core.recording import State
+from dockd.fitness import archive_checks
+from tests.sim.audit import files_below
+from tests.sim.cameras import make_camera
+from tests.sim.dock_process import DockProcess, Site
+from tests.sim.foreign_tus import ForeignTus, NodeTus, PySyncTus, PyTus
+
+
+@pytest.mark.parametrize("make", [NodeTus, PyTus, PySyncTus])
+def test_a_dock_delivers_to_a_tus_server_of_others(make: Callable[[Path], ForeignTus], tmp_path: Path) -> None:
+    """Every recording is proved by read-back and leaves the spool; the record says on what it rests; the camera keeps all."""
+    with make(tmp_path / "server") as server:
+        archive = {"url": server.url, "key": "", "token_file": "", "id": "tus-1", "proof": "read-back"}
+        site = Site(erase="never", needs="archived", archive=archive)
+        with DockProcess(tmp_path / "dock", None, site) as dock:
+            make_camera(tmp_path / "camera", "CAM-1", recordings=2, size_bytes=700_000, sidecars=False)
+            before = files_below(tmp_path / "camera")
+            (tmp_path / "camera").rename(dock.bay(1))
+            dock.wait_until(lambda _: len(dock.recordings(State.ARCHIVED)) == 2, why="two recordings archived")
+            dock.wait_until(lambda _: not dock.spooled(), why="an empty spool")
+            archived = [each for each in dock.custody() if each["event"] == "recording.archived"]
+            assert [each["basis"] for each in archived] == ["read-back", "read-back"]
+            assert files_below(dock.bay(1)) == before
+
+
+@pytest.mark.parametrize(
+    ("make", "grades"),
+    [
+        (NodeTus, [Grade.GOOD, Grade.GOOD, Grade.LOOK]),
+        (PyTus, [Grade.GOOD, Grade.GOOD, Grade.LOOK]),
+        (PySyncTus, [Grade.GOOD, Grade.GOOD, Grade.GOOD]),
+    ],
+)
+def test_the_self_test_says_which_servers_check_what_they_are_sent(
+    make: Callable[[Path], ForeignTus], grades: list[Grade], tmp_path: Path
+) -> None:
+    """None of them signs; only one refuses a wrong checksum."""
+    with make(tmp_path / "server") as server:
+        archive = {"url": server.url, "key": "", "token_file": "", "id": "tus-1", "proof": "read-back"}
+        dock = DockProcess(tmp_path / "dock", None, Site(erase="never", needs="archived", archive=archive))
+        found = asyncio.run(ask_archive(load_site(dock.write_site()), SystemClock()))
+        dock.close()
+    assert [each.grade for each in archive_checks(found)] == grades
