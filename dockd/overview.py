@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from dockd import __version__
 from dockd.backup import Backups
@@ -20,7 +21,7 @@ from dockd.core.profile import CRITICAL
 from dockd.core.queue import drain_time_s
 from dockd.core.recording import Recording, State
 from dockd.dock import Dock
-from dockd.errors import ControlError
+from dockd.errors import ControlError, SpoolMismatchError
 from dockd.holding import HelperHolds
 from dockd.journal.orders import Admission, CameraKnown
 from dockd.web.lists import (
@@ -54,6 +55,8 @@ from dockd.web.view import (
     StatusView,
     Wanted,
 )
+
+_log = structlog.get_logger(__name__)
 
 _MOVING_S = 1.0
 _GATHER_S = 0.2
@@ -206,15 +209,44 @@ class Overview:
         if known.state is not State.REFUSED:
             msg = f"recording {recording} is {known.state}, not refused"
             raise ControlError(msg, hint="Nothing to do.")
-        spooled = recording in await asyncio.to_thread(self._dock.spool.recording_ids)
+        spooled, notes = await asyncio.to_thread(self._spooled, known)
         step = life.Retried(by, spooled)
         after = life.take(known, step)
-        await self._dock.journal.record(custody.Stepped(recording, step))
+        await self._dock.journal.record(*notes, custody.Stepped(recording, step))
         self._dock.board.stepped(after)
         if after.state is State.VERIFIED:
             self._dock.outbox.put(after)
         self._look_again()
         return _view(after)
+
+    def _spooled(self, known: Recording) -> tuple[bool, list[custody.Noted]]:
+        """Whether the spool has what was verified, and what was done if it has something else; blocks.
+
+        Bytes that were found to be others are read once more, from the medium. If they still are, they make room for a new copy
+        from the camera, which keeps its recordings until the archive proved them.
+        """
+        spool, recording_id = self._dock.spool, known.recording_id
+        if recording_id not in spool.recording_ids():
+            return False, []
+        wanted = known.measured
+        if known.refusal is None or known.refusal.code != SpoolMismatchError.code or wanted is None:
+            return True, []
+        found = spool.examine(recording_id)
+        if found is not None and (found.size_bytes, found.blake3) == (wanted.size_bytes, wanted.digests.blake3):
+            return True, []
+        file = str(spool.set_aside(recording_id))
+        _log.error("altered copy set aside", recording=recording_id, file=file)
+        return False, [
+            custody.Noted(
+                "spool.set-aside",
+                {
+                    "recording": recording_id,
+                    "file": file,
+                    "size_bytes": None if found is None else str(found.size_bytes),
+                    "blake3": None if found is None else found.blake3.hex(),
+                },
+            )
+        ]
 
     async def holds(self) -> HoldsView:
         """Every hold that stands."""

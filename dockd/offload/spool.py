@@ -5,6 +5,7 @@
     <spool>/recordings/<id>.json    its manifest (core.manifest), durable before the recording has its final name
     <spool>/recordings/<id>.part    a copy that is under way or was broken off
     <spool>/recordings/<id>.steps   how far that copy is proved: lines of offset and BLAKE3 of the bytes before it
+    <spool>/set-aside/<id>.<n>      bytes that are no longer those that were verified; nobody but a person removes them
 
 A name is the recording's random id, never anything that a camera said. Only the worker of one bay writes a recording's files, and
 holds a lock on its `.part` while it does. Room is reserved in the `Ledger` before a copy starts.
@@ -17,6 +18,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from dockd.core.manifest import Manifest, ManifestError
@@ -102,6 +104,7 @@ class Spool:
         self.directory = directory
         self.recordings = directory / "recordings"
         self.journal = directory / JOURNAL_NAME
+        self.altered = directory / "set-aside"
 
     def prepare(self) -> None:
         """Make the folders and show that the disk can be read past its cache.
@@ -190,6 +193,27 @@ class Spool:
             return None
         finally:
             lanes.close()
+
+    def set_aside(self, recording_id: str) -> Path:
+        """Move bytes that are no longer what was verified out of the way of a new copy, and keep them; where they are now.
+
+        Raises:
+            SpoolBrokenError: the disk failed.
+        """
+        try:
+            self.altered.mkdir(mode=0o700, exist_ok=True)
+            place = next(path for n in count(1) if not (path := self.altered / f"{recording_id}.{n}").exists())
+            self.path_of(recording_id).rename(place)
+            for each in (self.altered, self.recordings, self.directory):
+                folder = durable.open_folder(each)
+                try:
+                    durable.sync_folder(folder)
+                finally:
+                    os.close(folder)
+        except OSError as exc:
+            msg = f"{self.altered}: {exc.strerror}"
+            raise SpoolBrokenError(msg) from exc
+        return place
 
     def discard(self, recording_id: str) -> None:
         """Remove a recording that the archive has proved: bytes first, so that no manifest-less bytes are ever left.

@@ -280,7 +280,8 @@ class DockProcess:
         line.sock = socket.socket(socket.AF_UNIX)
         line.sock.connect(str(self.control))
         with closing(line):
-            line.request("POST", f"/api/v1/{path}", json.dumps(members), {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json"} if members else {}
+            line.request("POST", f"/api/v1/{path}", json.dumps(members) if members else None, headers)
             answer = line.getresponse()
             words = answer.read().decode()
         if answer.status >= http.HTTPStatus.BAD_REQUEST:

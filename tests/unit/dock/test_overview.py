@@ -1,6 +1,7 @@
 """What people see of the dock, and what they may order."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,25 @@ async def test_a_refused_recording_that_was_never_copied_is_read_again(dock: Doc
     assert (await overview.retry("a" * 32, "anna")).state is State.SEEN
     assert dock.outbox.files == 0
     assert rounds.count == 1
+
+
+@pytest.mark.parametrize("altered", [b"y", b"xx", None])
+async def test_a_copy_that_is_not_what_was_verified_makes_room_for_another(dock: Dock, altered: bytes | None) -> None:
+    """Wrong bytes are kept beside the spool, and the retry begins at the camera; bytes that turn out to be right go on."""
+    await spooled(dock, "a" * 32, b"x")
+    await dock.journal.record(custody.Stepped("a" * 32, life.Refused(Refusal("spool-mismatch", "other bytes"))))
+    if altered is not None:
+        dock.spool.path_of("a" * 32).write_bytes(altered)
+    view = await _overview(dock)[0].retry("a" * 32, "anna")
+    kept = sorted(dock.spool.altered.iterdir()) if dock.spool.altered.exists() else []
+    if altered is None:
+        assert (view.state, kept) == (State.VERIFIED, [])
+        return
+    assert view.state is State.SEEN
+    assert [each.read_bytes() for each in kept] == [altered]
+    noted, retried = (json.loads(each.entry) for each in (await dock.journal.custody())[-2:])
+    assert (noted["event"], noted["file"], noted["size_bytes"]) == ("spool.set-aside", str(kept[0]), str(len(altered)))
+    assert (retried["event"], retried["by"]) == ("recording.retried", "anna")
 
 
 @pytest.mark.parametrize("recording", ["a" * 32, "f" * 32])
