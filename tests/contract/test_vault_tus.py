@@ -1,7 +1,6 @@
 import asyncio
 import base64
 import hashlib
-import io
 import json
 import os
 import threading
@@ -11,10 +10,8 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 
-import aiotus
 import pytest
 from blake3 import blake3
-from tusclient.client import TusClient
 
 from dockd.core.proof import StatementKind, accept_statement
 from dockd.core.recording import Digests, Measured, StoredObject
@@ -554,45 +551,3 @@ async def test_an_accepted_body_is_asked_for(served: Served) -> None:
     path = await served.place(DATA)
     answer = await served.ask("PATCH", path, {"Upload-Offset": "0", "Content-Type": BODY_TYPE}, DATA, expect100=True)
     assert (answer.status, answer.headers["Upload-Offset"]) == (204, str(len(DATA)))
-
-
-async def test_tuspy_uploads(served: Served, tmp_path: Path) -> None:
-    """tuspy, a client others wrote, uploads in checked pieces, and the vault signs for the result."""
-    source = tmp_path / "clip.mp4"
-    source.write_bytes(DATA * 30)
-    client = TusClient(f"{served.url}/files/", headers={"Authorization": f"Bearer {served.token}"})
-    members = {
-        "recording": "ab" * 16,
-        "camera": "CAM-1",
-        "nonce": "0123456789abcdef",
-        "blake3": blake3(source.read_bytes()).hexdigest(),
-        "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
-    }
-
-    def upload() -> str:
-        with source.open("rb") as stream:
-            uploader = client.uploader(file_stream=stream, chunk_size=100_000, metadata=members, upload_checksum=True)
-            uploader.upload()
-        return str(uploader.url)
-
-    path = "/files/" + (await asyncio.to_thread(upload)).rpartition("/")[2]
-    receipt = await served.ask("GET", f"{path}/receipt")
-    accept(served, path, DATA * 30, receipt.body, StatementKind.RECEIPT, "0123456789abcdef")
-
-
-async def test_aiotus_uploads(served: Served) -> None:
-    """aiotus, a client others wrote, uploads, and the vault signs for the result."""
-    data = DATA * 30
-    members = {
-        "recording": b"ab" * 16,
-        "camera": b"CAM-1",
-        "nonce": b"0123456789abcdef",
-        "blake3": blake3(data).hexdigest().encode(),
-        "sha256": hashlib.sha256(data).hexdigest().encode(),
-    }
-    url = await aiotus.upload(
-        f"{served.url}/files/", io.BytesIO(data), members, headers={"Authorization": f"Bearer {served.token}"}, chunksize=100_000
-    )
-    assert url is not None
-    receipt = await served.ask("GET", f"{url.path}/receipt")
-    accept(served, url.path, data, receipt.body, StatementKind.RECEIPT, "0123456789abcdef")
