@@ -57,6 +57,7 @@ class Dock:
     bays: Sequence[dict[str, str]] = ALL_BAYS
     site: dict[str, Any] = field(default_factory=dict)
     filesystem: str = "vfat"
+    _changes: int = field(init=False, default=0)
 
     @property
     def guest(self) -> Guest:
@@ -97,6 +98,13 @@ class Dock:
         await self.guest.sh(f"mkdir -p {PROFILES} {DIRECTORIES}")
         await self.guest.write_all(files)
 
+    async def change(self, **sections: dict[str, Any]) -> None:
+        """Say something else of what a running dock takes over from its site file, and return when it has."""
+        self.site |= sections
+        await self.describe()
+        self._changes += 1
+        await self.heard("configuration changed", count=self._changes)
+
     def _site_file(self) -> dict[str, Any]:
         return {
             "agency": "ICE",
@@ -127,7 +135,7 @@ class Dock:
         await self.guest.sh(f"date -s @{time.time():.0f}")
 
     async def start(self) -> None:
-        """Start the service, anew if it runs; returns when it says that it is ready.
+        """Start the service, anew if it runs; returns when it says that it is ready. Half a minute without KVM: see `change`.
 
         Raises:
             RigError: it does not; with the end of its log.
@@ -226,9 +234,9 @@ class Dock:
 
 
 def _profile(filesystem: str) -> str:
-    """A profile for QEMU's disks as cameras; all else is as the one that ships has it."""
+    """A profile for QEMU's disks as cameras, in which the site's policy may ask for a clear; else as the one that ships."""
     shipped = (ROOT / "dockd/config/profiles/dcf.yaml").read_text("utf-8")
-    text = shipped.partition("\n")[2].replace("name: dcf", "name: rig", 1)
+    text = shipped.partition("\n")[2].replace("name: dcf", "name: rig", 1).replace("method: delete", "method: clear")
     return f'{text}usb:\n  - vendor: "46f4"\nfilesystem: {filesystem}\n'
 
 
@@ -266,8 +274,7 @@ async def lent(machine: Machine, tree: Path) -> AsyncIterator[str]:
     await asyncio.to_thread(_make_disk_of, tree, disk)
     await machine.plug(disk, name="lent", port="3", serial="lent", controller=KIOSK)
     device, where = "/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_lent-0:0", "/run/lent"
-    await machine.guest.until(f"test -b {device}")
-    await machine.guest.sh(f"mkdir -p {where}; mount -o ro {device} {where}")
+    await machine.guest.until(f"mkdir -p {where}; mount -o ro {device} {where}")
     yield where
     await machine.guest.sh(f"umount {where}")
     await machine.pull("lent")
@@ -301,10 +308,8 @@ async def fill_exfat(machine: Machine, camera: Camera) -> Camera:
     await machine.plug(camera.disk, name="filled", port="4", serial="filled", controller=KIOSK)
     device = "/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_filled-0:0" + ("-part1" if camera.offset_bytes else "")
     async with lent(machine, camera.tree) as tree:
-        await machine.guest.until(f"test -b {device}")
-        await machine.guest.sh(
-            f"mkdir -p /run/filled; mount -t exfat {device} /run/filled; "
-            f"cd {tree}; cp -r [!l]* /run/filled; cd /; umount /run/filled"
-        )
+        # A disk that has just come may be looked at by others yet.
+        await machine.guest.until(f"mkdir -p /run/filled; mount -t exfat {device} /run/filled")
+        await machine.guest.sh(f"cd {tree}; cp -r [!l]* /run/filled; cd /; umount /run/filled")
     await machine.pull("filled")
     return replace(camera, sha256=sha256_of(camera.disk))

@@ -133,7 +133,15 @@ class Machine:
         await self.quit()
 
     async def plug(
-        self, image: Path, *, name: str, port: str, serial: str = "", controller: str = BAYS, faults: Faults | None = None
+        self,
+        image: Path,
+        *,
+        name: str,
+        port: str,
+        serial: str = "",
+        controller: str = BAYS,
+        faults: Faults | None = None,
+        log: Path | None = None,
     ) -> None:
         """Plug a USB disk into a port, as soon as the machine takes it.
 
@@ -144,6 +152,7 @@ class Machine:
             serial: as its USB descriptor shows it; none if empty.
             controller: `BAYS` or `KIOSK`.
             faults: what is wrong with it.
+            log: where every write and flush is logged, for `tests.rig.power_cut`; never pulled then.
         """
         faults = faults or Faults()
         nodes = self._nodes[name] = []
@@ -153,6 +162,11 @@ class Machine:
             node = {"driver": "blkdebug", "image": nodes[-1], "inject-error": errors, "node-name": f"{name}-bad"}
             await self._node(nodes, node)
         await self._node(nodes, {"driver": "raw", "file": nodes[-1], "node-name": f"{name}-raw"})
+        if log is not None:
+            await asyncio.to_thread(log.touch)
+            await self.qmp.order("blockdev-add", {"driver": "file", "filename": str(log), "node-name": f"{name}-log"})
+            node = {"driver": "blklogwrites", "file": nodes[-1], "log": f"{name}-log", "node-name": f"{name}-logged"}
+            await self._node(nodes, node)
         await self.qmp.order(
             "object-add", {"qom-type": "throttle-group", "id": f"{name}-rate", "limits": _limits(faults.rate_bytes_s)}
         )

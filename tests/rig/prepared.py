@@ -66,14 +66,13 @@ class Prepared:
         """
         return _parts(self.image, self.folder / "installed", place, logged=logged)
 
-    def docking(self, place: Path) -> Parts:
-        """The machine in which a dock runs, as `tests.rig.docks` describes it by default, with disks of its own below `place`."""
-        return replace(_parts(self.image, self.folder / "docked", place), docked=True)
+    def docking(self, place: Path, *, logged: bool = False) -> Parts:
+        """The machine in which a dock runs, as `tests.rig.docks` describes it by default; else as `parts`."""
+        return replace(_parts(self.image, self.folder / "docked", place, logged=logged), docked=True)
 
-    @property
-    def spool(self) -> Path:
-        """The raw spool disk of the machine with the package just installed."""
-        return self.folder / "installed" / "spool.img"
+    def spool_of(self, parts: Parts) -> Path:
+        """The raw spool disk that these parts began with."""
+        return self.folder / ("docked" if parts.docked else "installed") / "spool.img"
 
     def with_spool(self, place: Path, spool: Path) -> Parts:
         """As `parts`, with a raw disk of the scenario's for the spool."""
@@ -81,7 +80,7 @@ class Prepared:
 
     def again(self, parts: Parts) -> Parts:
         """The same disks after a power cut: they boot, and no memory continues."""
-        return replace(parts, state=None, writes_log=None)
+        return replace(parts, state=None, docked=False, writes_log=None)
 
 
 def package(suite: str) -> Path:

@@ -3,22 +3,20 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.rig.cameras import MIB, Camera, build, sha256_of
+import pytest
+
+from tests.rig.cameras import MIB, Camera, build
 from tests.rig.docks import BEHIND_HUB, HUB_PORT, PROFILES, Dock, objects_count
 from tests.rig.guest import Guest
-from tests.rig.image import run
 from tests.rig.machine import BAYS, KIOSK, Faults, Machine, bay_path
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
-from tests.rig.scenario_usb import dock_camera, ready, usb_dock
+from tests.rig.scenario_usb import CONTROLLER, dock_camera, ready, usb_dock
 
 _PYTHON = "/usr/lib/dockd/bin/python -I -"
-_BAYS = "/sys/bus/pci/devices/0000:00:04.0"
-_NO_INPUT = "! dmesg | grep 'input:.*0000:00:04.0'"
 
 # The custody log as it lies in the journal, read without the daemon.
 _CUSTODY = """
@@ -48,6 +46,7 @@ async def custody(guest: Guest, event: str) -> list[dict[str, Any]]:
     return [each for each in entries if each["event"] == event]
 
 
+@pytest.mark.once
 async def test_bays_are_learned_by_plugging_and_written(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """Before any dock runs: one camera goes through the bays, and the site file then names their ports; comments stay."""
     camera = build(place, "CAM-1")
@@ -69,58 +68,21 @@ async def test_bays_are_learned_by_plugging_and_written(prepared_machine: Prepar
         assert "2 bays" in text
 
 
-async def test_ext4_camera_that_only_its_own_root_may_read(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
-    """Files of mode 0600 in folders of 0700 are archived whole, by a daemon without any capability; no bit changes."""
-    camera = build(place, "CAM-1", filesystem="ext4", partitioned=False)
-    orders = [f"sif {path.decode()} mode 0100600" for path in camera.originals]
-    orders += [f"sif {each} mode 040700" for each in ("DCIM", "DCIM/100MEDIA", "MISC", "/")] + [
-        "sif MISC/CAMERA.TXT mode 0100600"
-    ]
-    (place / "orders").write_text("\n".join(orders))
-    run("debugfs", "-w", "-f", place / "orders", camera.disk)
-    camera = replace(camera, sha256=sha256_of(camera.disk))
-    async with Machine(prepared_machine.docking(place), place / "console") as machine:
-        dock = await ready(usb_dock(machine, outside), "ext4")
-        await dock_camera(machine, camera, "1")
-        await dock.archived([camera])
-        await dock.lamp_until("1", lamp="take it")
-        await machine.pull(camera.serial)
-    assert camera.as_it_was()
-
-
-async def test_udev_reads_nothing_on_a_camera(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
-    """No file system is looked for and no link by label or UUID is made for a camera; the kiosk's own disk has both."""
-    camera, own = build(place, "CAM-1"), build(place, "OWN-1")
-    async with Machine(prepared_machine.docking(place), place / "console") as machine:
-        dock = await ready(usb_dock(machine, outside))
-        await dock_camera(machine, camera, "1")
-        await dock.archived([camera])
-        await machine.plug(own.disk, name="own", port="1", serial="own", controller=KIOSK)
-        own_disk = "/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_own-0:0-part1"
-        await machine.guest.until(f"udevadm info {own_disk} | grep -q ID_FS_TYPE=vfat")
-        disks = await machine.guest.sh(f"for each in {_BAYS}/usb*/*/*/host*/target*/*/block/*/sd*; do basename $each; done")
-        assert disks.split()
-        for disk in disks.split():
-            told = await machine.guest.sh(f"udevadm info --query=all /dev/{disk}")
-            assert "DOCKD_BAY=1" in told
-            assert "ID_FS_" not in told
-            assert "disk/by-" not in told
-
-
+@pytest.mark.once
 async def test_keyboard_that_was_in_a_bay_before_the_machine_started(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
     """The helper shuts it out by itself, with the daemon dead; the daemon then shows it, and records that it was there first."""
-    parts = prepared_machine.parts(place)
+    parts = prepared_machine.docking(place)
     async with Machine(parts, place / "console") as machine:
-        dock = await ready(usb_dock(machine, outside))
+        await ready(usb_dock(machine, outside))
         await machine.guest.sh("systemctl disable --quiet dockd.service; systemctl stop dockd.service; sync")
         await machine.quit()
     async with Machine(prepared_machine.again(parts), place / "console") as machine:
         await machine.plug_other("usb-kbd", name="own", port="1", controller=KIOSK)
         await machine.plug_other("usb-kbd", name="hostile", port="2")
         await machine.guest.until("systemctl is-active dockd-helper.service", deadline_s=600)
-        await machine.guest.until(f"grep -qx 0 {_BAYS}/usb*/*-2/authorized")
+        await machine.guest.until(f"grep -qx 0 {CONTROLLER}/usb*/*-2/authorized")
         await machine.guest.sh(
             "grep -q usb-0000:00:05.0 /proc/bus/input/devices; ! grep -q usb-0000:00:04.0 /proc/bus/input/devices"
         )
@@ -189,6 +151,7 @@ async def test_camera_with_a_memory_and_a_card_is_read_whole_or_not_at_all(
     assert card.as_it_was()
 
 
+@pytest.mark.once
 async def test_two_cameras_with_one_serial_are_both_held(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """Neither is taken for the other; put back alone, one is archived."""
     first, second = build(place, "CAM-1"), build(place / "double", "CAM-1")
@@ -224,7 +187,7 @@ async def test_camera_that_drops_and_comes_back_by_itself(prepared_machine: Prep
         await _behind_a_hub(machine, [camera], Faults(rate_bytes_s=MIB))
         await machine.guest.until("ls /var/lib/dockd/spool/recordings/*.part")
         await machine.guest.sh(
-            f"for each in {_BAYS}/usb*/*-{HUB_PORT}/*:1.0/*-port1/disable; do echo 1 >$each; echo 0 >$each; done"
+            f"for each in {CONTROLLER}/usb*/*-{HUB_PORT}/*:1.0/*-port1/disable; do echo 1 >$each; echo 0 >$each; done"
         )
         await dock.archived([camera])
         await dock.lamp_until("h1", lamp="take it")
@@ -250,7 +213,7 @@ async def test_port_power_goes_and_comes_back_whatever_dies(prepared_machine: Pr
         refused = await guest.call("dockd", "bays", "probe", "h2", timeout_s=600)
         assert "the camera in bay h2 is in use, so its power stays on" in refused.stderr
 
-        power = f"cat {_BAYS}/usb*/*-{HUB_PORT}/*:1.0/*-port1/disable"
+        power = f"cat {CONTROLLER}/usb*/*-{HUB_PORT}/*:1.0/*-port1/disable"
         await guest.write("/run/hold.py", _HOLD)
         for end in ("kill -9 $(cat /run/hold.pid)", "systemctl kill -s KILL dockd-helper.service"):
             await dock.lamp_until("h1", lamp="take it")
@@ -263,6 +226,7 @@ async def test_port_power_goes_and_comes_back_whatever_dies(prepared_machine: Pr
         await dock.lamp_until("h1", lamp="take it")
 
 
+@pytest.mark.once
 async def test_hub_that_ignores_what_it_is_told_is_found_out(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """Its power stays on whatever it is told: the probe says so, and the camera is docked again."""
     camera = build(place, "CAM-1")

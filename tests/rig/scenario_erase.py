@@ -1,198 +1,91 @@
-"""Erasing in USB bays on the kernel's own file systems: deleted, cleared, broken off, forbidden, and asked for by an attacker."""
+"""Erasing that is broken off, forbidden, and asked for by an attacker; tests/rig/scenario_filesystems.py shows it undisturbed."""
 
-import asyncio
 import json
-import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.rig.cameras import MIB, Camera, build, sha256_of
-from tests.rig.docks import EIGHT, PROFILES, Dock, fill_exfat
+from tests.rig.cameras import MIB, build, sha256_of
+from tests.rig.docks import EIGHT
 from tests.rig.guest import Guest
-from tests.rig.image import RigError, run
 from tests.rig.machine import Faults, Machine
+from tests.rig.on_disk import TOKEN, footage_on, is_sound, overwriting, token_on
 from tests.rig.outside import DOCK_ID, Outside
+from tests.rig.power_cut import flushes, replay
 from tests.rig.prepared import Prepared
 from tests.rig.scenario_bays import custody
-from tests.rig.scenario_usb import dock_camera
+from tests.rig.scenario_usb import dock_camera, ready, usb_dock
 
-FACTS = "MISC/CAMERA.TXT"
 SLOW = Faults(rate_bytes_s=4 * MIB)
 _PYTHON = "/usr/lib/dockd/bin/python -I -"
-_TOKEN = b"This disk is being cleared"
 
 
-async def erasing(machine: Machine, outside: Outside, policy: str, filesystem: str = "vfat", *, start: bool = True) -> Dock:
-    """A dock that empties cameras, and says `take it` only of empty ones."""
-    site: dict[str, Any] = {"erase": {"policy": policy}, "ready": {"needs": "erased"}}
-    dock = Dock(machine, outside, EIGHT, site, filesystem)
-    await dock.configure()
-    await dock.guest.sh(
-        f"sed -i 's/method: delete/method: {policy}/' {PROFILES}/rig.yaml; grep -q 'method: {policy}' {PROFILES}/rig.yaml"
-    )
-    if start:
-        await dock.start()
-    return dock
-
-
-async def made(machine: Machine, place: Path, filesystem: str, *, partitioned: bool = True) -> Camera:
-    """A camera of that file system, filled."""
-    camera = build(place, "CAM-1", filesystem=filesystem, partitioned=partitioned)
-    return await fill_exfat(machine, camera) if filesystem == "exfat" else camera
-
-
-def volume(camera: Camera) -> Path:
-    """The file system on the camera's disk, cut out."""
-    inner = camera.disk.with_suffix(".volume")
-    inner.write_bytes(camera.disk.read_bytes()[camera.offset_bytes :])
-    return inner
-
-
-def sound(camera: Camera) -> None:
-    """Who checks such file systems finds nothing."""
-    checks = {"vfat": ["fsck.vfat", "-n"], "exfat": ["fsck.exfat", "-n"], "ext4": ["e2fsck", "-f", "-n"]}
-    run(*checks[camera.filesystem], volume(camera))
-
-
-def facts_on(camera: Camera) -> bytes:
-    """What the camera's own file says, read on the host; exfat, for which no program reads files, is looked through for it."""
-    content = (camera.tree / FACTS).read_bytes()
-    match camera.filesystem:
-        case "vfat":
-            return run("mtype", "-i", volume(camera), f"::/{FACTS}").encode()
-        case "ext4":
-            return run("debugfs", "-R", f"cat /{FACTS}", volume(camera)).encode()
-        case _:
-            return content if content in camera.disk.read_bytes() else b""
-
-
-def footage_on(camera: Camera) -> list[str]:
-    """Recordings of which any of a few samples is anywhere on the camera's disk."""
-    disk = camera.disk.read_bytes()
-    found = []
-    for path in camera.originals:
-        content = (camera.tree / path.decode()).read_bytes()
-        samples = [content[begin : begin + 64] for begin in range(0, len(content) - 64, max(1, len(content) // 16))]
-        if any(sample in disk for sample in samples):
-            found.append(path.decode())
-    return found
-
-
-async def shut(guest: Guest) -> bool:
-    """Whether writes to every disk in the bays are blocked."""
-    return "0" not in await guest.sh("cat /sys/block/sd*/ro /sys/block/sd*/sd*/ro 2>/dev/null || true")
-
-
-async def token_on(camera: Camera, *, deadline_s: float = 600.0) -> None:
-    """Wait until the camera's clearing has begun; the host sees what the machine writes.
-
-    Raises:
-        RigError: it did not in time.
-    """
-    given_up_s = time.monotonic() + deadline_s
-    while True:
-        with camera.disk.open("rb") as disk:
-            if disk.read(len(_TOKEN)) == _TOKEN:
-                return
-        if time.monotonic() > given_up_s:
-            msg = f"the clearing of {camera.serial} did not begin"
-            raise RigError(msg)
-        await asyncio.sleep(0.1)
-
-
-@pytest.mark.parametrize("filesystem", ["vfat", "exfat", "ext4"])
-async def test_proved_recordings_are_deleted(filesystem: str, prepared_machine: Prepared, place: Path, outside: Outside) -> None:
-    """What the archive holds is gone from the camera, which is sound, shut, and has its own file; and it can be docked again."""
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
-        camera = await made(machine, place, filesystem)
-        dock = await erasing(machine, outside, "delete", filesystem)
-        await dock_camera(machine, camera, "1")
-        await dock.archived([camera])
-        shown = await dock.lamp_until("1", lamp="take it", files_erased=len(camera.originals))
-        assert shown["files_total"] == len(camera.originals)
-        assert await shut(machine.guest)
-        (cleared,) = await custody(machine.guest, "camera.cleared")
-        assert (cleared["method"], cleared["files"]) == ("delete", len(camera.originals))
-        await machine.pull(camera.serial)
-        await dock.lamp_until("1", camera=None)
-        sound(camera)
-        assert facts_on(camera) == (camera.tree / FACTS).read_bytes()
-        await dock_camera(machine, camera, "2")
-        await dock.lamp_until("2", lamp="take it", camera=camera.serial, files_total=0)
-
-
-@pytest.mark.parametrize(("filesystem", "partitioned"), [("vfat", True), ("exfat", True), ("ext4", False)])
-async def test_camera_is_cleared_and_accepted_again(
-    filesystem: str, partitioned: bool, prepared_machine: Prepared, place: Path, outside: Outside
+@pytest.mark.once
+async def test_clear_after_which_only_what_was_flushed_is_there(
+    prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
-    """Not a byte of the footage is left; table, label and number are the same, and the kernel mounts what was made."""
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
-        camera = await made(machine, place, filesystem, partitioned=partitioned)
-        table = camera.disk.read_bytes()[440:512] if partitioned else b""
-        dock = await erasing(machine, outside, "clear", filesystem)
-        await dock_camera(machine, camera, "1")
-        await dock.archived([camera])
-        await dock.lamp_until("1", lamp="take it", files_erased=len(camera.originals))
-        (cleared,) = await custody(machine.guest, "camera.cleared")
-        assert cleared["method"] == "clear"
-        assert cleared["overwritten"]["written_bytes"] == str(camera.disk.stat().st_size)
-        assert await shut(machine.guest)
-        await machine.pull(camera.serial)
-        await dock.lamp_until("1", camera=None)
-        assert footage_on(camera) == []
-        assert not partitioned or camera.disk.read_bytes()[440:512] == table
-        sound(camera)
-        assert facts_on(camera) == (camera.tree / FACTS).read_bytes()
-        await dock_camera(machine, camera, "2")
-        await dock.lamp_until("2", lamp="take it", camera=camera.serial, files_total=0)
-
-
-async def test_pull_during_a_clear_is_finished_in_another_bay(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
-    """Pulled in the middle of it the camera is nothing that anybody takes for a camera; put in again it is cleared by itself."""
+    """What says that a camera is being cleared is durable, there and here, before its first block is overwritten."""
     camera = build(place, "CAM-1", size_bytes=48 * MIB)
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
-        dock = await erasing(machine, outside, "clear")
+    parts, log = prepared_machine.docking(place, logged=True), place / "camera.log"
+    assert parts.writes_log is not None
+    content = camera.disk.read_bytes()
+    async with Machine(parts, place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await dock.change(erase={"policy": "clear"})
+        await machine.guest.sh("sync")
+        await dock_camera(machine, camera, "1", SLOW, log=log)
+        await overwriting(camera)
+        await machine.cut()
+    camera.disk.write_bytes(content)
+    flushed = replay(log, camera.disk, place / "flushed.img", flush=flushes(log))
+    assert flushed.read_bytes()[: len(TOKEN)] == TOKEN
+    flushed.rename(camera.disk)
+    spool = replay(parts.writes_log, prepared_machine.spool_of(parts), place / "spool.img", flush=flushes(parts.writes_log))
+    parts = replace(prepared_machine.again(parts), spool=spool, spool_format="raw")
+    async with Machine(parts, place / "console") as machine:
+        await machine.guest.until("test -S /run/dockd/control.sock", deadline_s=600)
+        dock = usb_dock(machine, outside)
+        await dock_camera(machine, camera, "1")
+        await dock.lamp_until("1", lamp="take it", camera=camera.serial, deadline_s=600)
+        assert len(await custody(machine.guest, "camera.clear-finished")) == 1
+        await dock.archived([camera])
+        await machine.pull(camera.serial)
+    assert footage_on(camera) == []
+    is_sound(camera)
+
+
+async def test_clear_that_a_power_cut_and_a_pull_break_off_is_finished(
+    prepared_machine: Prepared, place: Path, outside: Outside
+) -> None:
+    """The dock loses its power in the middle of it, and the camera is pulled when it goes on: whole at the third docking."""
+    camera = build(place, "CAM-1", size_bytes=48 * MIB)
+    parts = prepared_machine.docking(place)
+    async with Machine(parts, place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await dock.change(erase={"policy": "clear"})
+        await machine.guest.sh("sync")
         await dock_camera(machine, camera, "1", SLOW)
         await token_on(camera)
         assert (await dock.lamp("1"))["lamp"] == "leave it"
+        await machine.quit()
+    assert camera.disk.read_bytes()[: len(TOKEN)] == TOKEN
+    async with Machine(prepared_machine.again(parts), place / "console") as machine:
+        dock = usb_dock(machine, outside)
+        await machine.guest.until("test -S /run/dockd/control.sock", deadline_s=600)
+        await dock_camera(machine, camera, "1", SLOW)
+        await dock.lamp_until("1", phase="clearing", lamp="leave it", deadline_s=600)
         await machine.pull(camera.serial)
         await dock.lamp_until("1", camera=None)
-        assert camera.disk.read_bytes()[: len(_TOKEN)] == _TOKEN
-        await dock_camera(machine, camera, "3", SLOW)
-        await dock.lamp_until("3", phase="clearing", lamp="leave it")
+        assert camera.disk.read_bytes()[: len(TOKEN)] == TOKEN
+        await dock_camera(machine, camera, "3")
         await dock.lamp_until("3", lamp="take it", camera=camera.serial, deadline_s=600)
         (finished,) = await custody(machine.guest, "camera.clear-finished")
         assert (finished["camera"], finished["method"]) == (camera.serial, "clear")
         assert (await dock.status())["recordings"]["erased"] == len(camera.originals)
         await machine.pull(camera.serial)
     assert footage_on(camera) == []
-    sound(camera)
-
-
-async def test_power_cut_during_a_clear_is_finished_at_the_next_start(
-    prepared_machine: Prepared, place: Path, outside: Outside
-) -> None:
-    """The dock loses its power in the middle of it; started again, with the same camera, it clears it by itself."""
-    camera = build(place, "CAM-1", size_bytes=48 * MIB)
-    parts = prepared_machine.parts(place)
-    async with Machine(parts, place / "console") as machine:
-        dock = await erasing(machine, outside, "clear")
-        await machine.guest.sh("sync")
-        await dock_camera(machine, camera, "1", SLOW)
-        await token_on(camera)
-        await machine.quit()
-    async with Machine(prepared_machine.again(parts), place / "console") as machine:
-        dock = Dock(machine, outside, EIGHT)
-        await machine.guest.until("test -S /run/dockd/control.sock", deadline_s=600)
-        await dock_camera(machine, camera, "1")
-        await dock.lamp_until("1", lamp="take it", camera=camera.serial, deadline_s=600)
-        assert len(await custody(machine.guest, "camera.clear-finished")) == 1
-        assert (await dock.status())["recordings"]["erased"] == len(camera.originals)
-        await machine.pull(camera.serial)
-    assert footage_on(camera) == []
-    sound(camera)
+    is_sound(camera)
 
 
 _HOLD = """
@@ -212,26 +105,29 @@ async def order(guest: Guest, user: str, verb: str, serial: str) -> str:
     return (await guest.sh(f"runuser -u {user} -- {_PYTHON} {verb} {serial}", stdin=_HOLD.encode())).strip()
 
 
-@pytest.mark.parametrize("policy", ["delete", "clear"])
-async def test_hold_that_the_helper_knows_keeps_a_camera(
-    policy: str, prepared_machine: Prepared, place: Path, outside: Outside
-) -> None:
-    """Not a bit of it changes, whatever the daemon knows; the daemon's own user cannot lift it, root can."""
+@pytest.mark.once
+async def test_hold_that_the_helper_knows_keeps_a_camera(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """Not a bit of it changes, whatever the daemon knows and the policy is; the daemon's own user cannot lift it, root can."""
     camera = build(place, "CAM-1")
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
-        dock = await erasing(machine, outside, policy)
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
+        dock = usb_dock(machine, outside, EIGHT)
+        dock.site = {"erase": {"policy": "delete"}, "ready": {"needs": "erased"}}
+        await ready(dock)
         assert await order(machine.guest, "dockd", "place_hold", camera.serial) == "done"
-        await dock_camera(machine, camera, "1")
+        for bay, policy in (("1", "delete"), ("2", "clear")):
+            if policy != "delete":
+                await dock.change(erase={"policy": policy})
+            await dock_camera(machine, camera, bay)
+            shown = await dock.lamp_until(bay, lamp="get help")
+            assert "on hold" in shown["reason"]
+            await machine.pull(camera.serial)
+            await dock.lamp_until(bay, camera=None)
+            assert camera.as_it_was()
         await dock.archived([camera])
-        shown = await dock.lamp_until("1", lamp="get help")
-        assert "on hold" in shown["reason"]
         assert "only root" in await order(machine.guest, "dockd", "lift_hold", camera.serial)
-        await machine.pull(camera.serial)
-        await dock.lamp_until("1", camera=None)
-        assert camera.as_it_was()
         assert await order(machine.guest, "root", "lift_hold", camera.serial) == "done"
-        await dock_camera(machine, camera, "2")
-        await dock.lamp_until("2", lamp="take it", files_erased=len(camera.originals))
+        await dock_camera(machine, camera, "3")
+        await dock.lamp_until("3", lamp="take it", files_erased=len(camera.originals))
 
 
 # Whoever has become the daemon: its user, its key to the helper's socket, and everything that it knows how to say.
@@ -298,12 +194,14 @@ print(json.dumps(said))
 """
 
 
+@pytest.mark.once
 async def test_daemon_that_was_taken_over_erases_nothing(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """Run as the daemon's own user against the real helper: everything is refused, and not a bit of camera or system changes."""
     camera = build(place, "CAM-1")
-    async with Machine(prepared_machine.parts(place), place / "console") as machine:
-        dock = await erasing(machine, outside, "clear", start=False)
-        await machine.guest.sh("systemctl start dockd-helper.socket dockd-helper.service")
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await dock.change(erase={"policy": "clear"})
+        await machine.guest.sh("systemctl stop dockd.service")
         await dock_camera(machine, camera, "1")
         await machine.guest.until("grep -l 46f4 /sys/bus/usb/devices/*/idVendor")
         await machine.guest.sh(f"runuser -u dockd -- {_PYTHON}", stdin=_AUTHORISE.encode())

@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.rig.cameras import MIB, build
 from tests.rig.guest import Guest
 from tests.rig.machine import Faults, Machine, bay_path
@@ -23,6 +25,7 @@ async def plugged(guest: Guest, port: str) -> str:
     return disk(port)
 
 
+@pytest.mark.once
 async def test_disks_fail_where_and_when_they_are_told_to(prepared_machine: Prepared, place: Path) -> None:
     """Ports have udev's names, bad sectors fail alone, a slow line is slow, and a pull ends a read with an error."""
     camera = build(place, "CAM-1", recordings=1, size_bytes=40 * MIB)
@@ -46,6 +49,7 @@ async def test_disks_fail_where_and_when_they_are_told_to(prepared_machine: Prep
         await guest.until(f"! test -e {node}")
 
 
+@pytest.mark.once
 async def test_replayed_disk_holds_what_was_flushed_and_nothing_later(prepared_machine: Prepared, place: Path) -> None:
     """Replayed up to its last flush a disk lacks what was written after it; replayed to its end it has that too."""
     parts = prepared_machine.parts(place, logged=True)
@@ -56,6 +60,6 @@ async def test_replayed_disk_holds_what_was_flushed_and_nothing_later(prepared_m
         # Not ended with `quit`, which flushes once more.
     last = flushes(parts.writes_log)
     for flush, letter in ((last, "k"), (last + 1, "l")):
-        after = replay(parts.writes_log, prepared_machine.spool, place / "after", flush=flush)
+        after = replay(parts.writes_log, prepared_machine.spool_of(parts), place / "after", flush=flush)
         async with Machine(prepared_machine.with_spool(place, after), place / "console") as machine:
             assert await machine.guest.sh(f"mount {SPOOL_DEVICE} /mnt; head -c 2 /mnt/file") == letter * 2

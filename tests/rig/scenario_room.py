@@ -12,6 +12,8 @@ from tests.rig.prepared import Prepared
 from tests.rig.scenario_usb import dock_camera, ready, usb_dock
 
 ROUNDS = 10
+# Recordings, and the log for its witness.
+_WHO_COME = 2
 _KEEP_FREE, _ROOM = 8 * MIB, 10 * MIB
 
 
@@ -33,46 +35,32 @@ class ClosedDoor:
         self._listener.close()
 
 
-async def test_archive_that_is_down_through_ten_rounds_of_retries(
+async def test_archive_that_is_down_for_ten_rounds_and_a_disk_that_fills_up(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
-    """With the archive down the camera is copied all the same and may not be taken; when it is back everything arrives, once."""
-    camera = build(place, "CAM-1")
-    outside.vault.kill()
-    async with Machine(prepared_machine.docking(place), place / "console") as machine:
-        dock = usb_dock(machine, outside)
-        # One at a time, so that each who comes is another round.
-        dock.site = {"uploads": {"parallel": 1}}
-        door = ClosedDoor(outside.vault.port)
-        await ready(dock)
-        await dock_camera(machine, camera, "1")
-        async with asyncio.timeout(1200):
-            await door.turned_away(ROUNDS)
-        door.close()
-        await dock.lamp_until("1", lamp="leave it", files_copied=len(camera.originals), files_archived=0)
-        assert not (await dock.status())["archive"]["reachable"]
-        outside.vault.start()
-        # The next round may be a minute away.
-        await dock.archived([camera], deadline_s=600)
-        await dock.lamp_until("1", lamp="take it")
-
-
-async def test_full_disk_waits_for_uploads_and_goes_on(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
-    """What the spool's disk has no room for stays on the camera, and is copied when uploads have made room."""
+    """What the spool has no room for stays on the camera, which may not be taken; when the archive is back all arrives, once."""
     camera = build(place, "CAM-1", recordings=6, recording_bytes=4 * MIB)
     outside.vault.kill()
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
+        door = ClosedDoor(outside.vault.port)
         dock = await ready(usb_dock(machine, outside))
+        # One at a time, so that each who comes is another round.
+        await dock.change(uploads={"parallel": 1})
         await machine.guest.sh(
             f"free=$(($(stat -f -c '%a * %S' /var/lib/dockd) - {_KEEP_FREE + _ROOM})); fallocate -l $free /var/lib/dockd/other"
         )
         await dock_camera(machine, camera, "1")
         await dock.heard("spool full")
-        shown = await dock.lamp_until("1", lamp="leave it")
+        async with asyncio.timeout(1200):
+            await door.turned_away(_WHO_COME * ROUNDS)
+        door.close()
+        shown = await dock.lamp_until("1", lamp="leave it", files_archived=0)
         assert "disk is full" in shown["reason"]
         assert 0 < shown["files_copied"] < len(camera.originals)
+        assert not (await dock.status())["archive"]["reachable"]
         outside.vault.start()
-        await dock.archived([camera])
+        # The next round may be a minute away.
+        await dock.archived([camera], deadline_s=600)
         await dock.lamp_until("1", lamp="take it")
     assert camera.as_it_was()
 
@@ -80,15 +68,19 @@ async def test_full_disk_waits_for_uploads_and_goes_on(prepared_machine: Prepare
 async def test_disk_that_something_else_filled_to_the_last_block(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
-    """Not even the journal has room: nothing counts as copied that is not, and once there is room everything arrives."""
+    """Not even the journal has room: nothing counts as copied, a person is asked, and with room again the camera is archived."""
     camera = build(place, "CAM-1", recordings=4, recording_bytes=2 * MIB)
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside))
         await machine.guest.sh("cat /dev/zero >/var/lib/dockd/other 2>/dev/null || true; sync; ! echo x >/var/lib/dockd/another")
         await dock_camera(machine, camera, "1")
-        await dock.heard("spool full|disk is full|disk-full|journal")
-        await machine.guest.sh("sleep 5")
+        shown = await dock.lamp_until("1", lamp="get help")
+        assert "no room to write the journal" in shown["reason"]
+        assert "Make room on the dock's disk" in shown["next_step"]
         assert objects_count(outside.vault) == 0
         await machine.guest.sh("rm /var/lib/dockd/other")
+        await machine.pull(camera.serial)
+        await dock.lamp_until("1", camera=None)
+        await dock_camera(machine, camera, "1")
         await dock.archived([camera], deadline_s=600)
         await dock.lamp_until("1", lamp="take it")

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from tests.rig.cameras import MIB, Camera, build
-from tests.rig.docks import ALL_BAYS, BEHIND_HUB, HUB_PORT, Dock, fill_exfat, objects_count
+from tests.rig.docks import ALL_BAYS, BEHIND_HUB, HUB_PORT, Dock, objects_count
 from tests.rig.machine import KIOSK, Faults, Machine
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
+
+CONTROLLER = "/sys/bus/pci/devices/0000:00:04.0"
 
 
 def usb_dock(machine: Machine, outside: Outside, bays: Sequence[dict[str, str]] = ALL_BAYS) -> Dock:
@@ -24,51 +25,35 @@ async def ready(dock: Dock, filesystem: str = "vfat") -> Dock:
     return await dock.ready()
 
 
-async def dock_camera(machine: Machine, camera: Camera, bay: str, faults: Faults | None = None) -> None:
+async def dock_camera(
+    machine: Machine, camera: Camera, bay: str, faults: Faults | None = None, *, log: Path | None = None
+) -> None:
     """Put a camera into a bay of `EIGHT`."""
-    await machine.plug(camera.disk, name=camera.serial, port=bay, serial=camera.serial, faults=faults)
+    await machine.plug(camera.disk, name=camera.serial, port=bay, serial=camera.serial, faults=faults, log=log)
 
 
 async def test_eight_cameras_at_once(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
-    """Eight cameras that are docked together all reach the archive whole, and none is written to."""
-    cameras = [build(place, f"CAM-{number}", partitioned=number % 2 == 0) for number in range(1, 9)]
+    """Eight cameras that are docked together all reach the archive whole; none is written to, clean or dirty, or read by udev."""
+    # Mounted for writing, a clean vfat would be marked as in use.
+    cameras = [build(place, f"CAM-{number}", partitioned=number % 2 == 0, dirty=number > 4) for number in range(1, 9)]
+    own = build(place, "OWN-1")
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside))
         for number, camera in enumerate(cameras, 1):
             await dock_camera(machine, camera, str(number))
         await dock.archived(cameras)
+        await machine.plug(own.disk, name="own", port="1", serial="own", controller=KIOSK)
+        own_disk = "/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_own-0:0-part1"
+        await machine.guest.until(f"udevadm info {own_disk} | grep -q ID_FS_TYPE=vfat")
+        disks = await machine.guest.sh(f"for each in {CONTROLLER}/usb*/*/*/host*/target*/*/block/*; do basename $each; done")
+        assert len(disks.split()) == len(cameras)
+        told = await machine.guest.sh("for each in /dev/sd*; do udevadm info --query=all $each | tr '\\n' ' '; echo; done")
+        in_bays = [each for each in told.splitlines() if "DOCKD_BAY=" in each]
+        assert len(in_bays) == len(cameras) + sum(each.offset_bytes > 0 for each in cameras)
+        assert [each for each in in_bays if "ID_FS_" in each or "disk/by-" in each] == []
         for camera in cameras:
             await machine.pull(camera.serial)
         assert all(camera.as_it_was() for camera in cameras)
-
-
-# Mounted for writing, a clean vfat would be marked as in use, and a dirty ext4 be repaired.
-@pytest.mark.parametrize(("filesystem", "states"), [("vfat", (False, True)), ("ext4", (True,))], ids=["vfat", "ext4"])
-async def test_camera_is_bit_identical_after_docking_and_pull(
-    filesystem: str, states: tuple[bool, ...], prepared_machine: Prepared, place: Path, outside: Outside
-) -> None:
-    """Nothing is written to a camera, clean or dirty: no journal is replayed, no mark is changed."""
-    cameras = [build(place, f"CAM-{number}", filesystem=filesystem, dirty=dirty) for number, dirty in enumerate(states, 1)]
-    async with Machine(prepared_machine.docking(place), place / "console") as machine:
-        dock = await ready(usb_dock(machine, outside), filesystem)
-        for number, camera in enumerate(cameras, 1):
-            await dock_camera(machine, camera, str(number))
-        await dock.archived(cameras)
-        for camera in cameras:
-            await machine.pull(camera.serial)
-    assert all(camera.as_it_was() for camera in cameras)
-
-
-async def test_exfat_camera(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
-    """A camera with exfat is archived whole."""
-    camera = build(place, "CAM-1", filesystem="exfat")
-    async with Machine(prepared_machine.docking(place), place / "console") as machine:
-        camera = await fill_exfat(machine, camera)
-        dock = await ready(usb_dock(machine, outside), "exfat")
-        await dock_camera(machine, camera, "1")
-        await dock.archived([camera])
-        await machine.pull(camera.serial)
-    assert camera.as_it_was()
 
 
 async def test_pull_in_the_middle_of_a_copy_and_another_bay(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
@@ -95,7 +80,7 @@ async def test_keyboard_in_a_bay_is_never_let_in(prepared_machine: Prepared, pla
         await dock.lamp_until("2", lamp="get help")
         # Not even for a moment: whoever types fast needs no more.
         await machine.guest.sh("! dmesg | grep 'input:.*0000:00:04.0'")
-        authorised = await machine.guest.sh("cat /sys/bus/pci/devices/0000:00:04.0/usb*/*-2/authorized")
+        authorised = await machine.guest.sh(f"cat {CONTROLLER}/usb*/*-2/authorized")
         assert authorised.split() == ["0"]
 
 
@@ -150,3 +135,35 @@ async def test_camera_that_stalls_without_an_error_holds_up_nobody(
         await machine.guest.sh("systemctl stop --no-block dockd.service")
         await machine.guest.until(f"! test -e /proc/{pid}", deadline_s=60)
         assert "process abandoned" in await dock.log()
+
+
+async def test_bad_sectors_hold_up_their_recordings_alone(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """The recordings without bad sectors are archived, each bad one is named, and is tried again when a person says so."""
+    camera = build(place, "CAM-1", recordings=4)
+    bad = [b"DCIM/100MEDIA/CLIP0002.MP4", b"DCIM/100MEDIA/CLIP0003.MP4", b"DCIM/100MEDIA/CLIP0004.THM"]
+    places = [camera.sectors_of(bad[0], at_bytes=MIB), camera.sectors_of(bad[1]), camera.sectors_of(bad[2])]
+    faults = Faults(bad_sectors=tuple(each for sectors in places for each in sectors))
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        await dock_camera(machine, camera, "1", faults)
+        shown = await dock.lamp_until("1", lamp="get help", phase="resting")
+        await dock.archived([without(camera, *bad)])
+        assert {each["path"].encode() for each in shown["problems"]} == set(bad)
+        # Tried again while they are as bad as before, it stays as it is.
+        await dock.retry_refused()
+        await dock.heard("recording skipped", count=2 * len(bad))
+        shown = await dock.lamp_until("1", lamp="get help", phase="resting")
+        assert {each["path"].encode() for each in shown["problems"]} == set(bad)
+        # The contacts were cleaned: what could not be read now can.
+        await machine.pull(camera.serial)
+        await dock.lamp_until("1", camera=None)
+        await dock_camera(machine, camera, "1")
+        await dock.lamp_until("1", lamp="get help", phase="resting")
+        await dock.retry_refused()
+        await dock.archived([camera])
+        await dock.lamp_until("1", lamp="take it", problems=[])
+
+
+def without(camera: Camera, *paths: bytes) -> Camera:
+    """The camera, as far as the archive can have it."""
+    return replace(camera, originals={each: digest for each, digest in camera.originals.items() if each not in paths})
