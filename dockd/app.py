@@ -53,6 +53,7 @@ from dockd.notary import Notary, dock_key
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox
+from dockd.outlets import charger_of, least_of
 from dockd.overview import Overview
 from dockd.power.command import CommandLamps
 from dockd.ready import heartbeat, notify
@@ -122,11 +123,13 @@ async def _serve(
             for each in attendants:
                 each.look_again()
 
+        charger = charger_of(site, dock, SOCKET)
         fitness = Fitness(
             dock,
             usb_bays=[bay.id for bay in site.bays if bay.usb_port is not None],
             guarded=partial(client.bays, SOCKET),
             archive=partial(ask_archive, site, dock.clock),
+            power=charger.check,
         )
         has_usb = any(isinstance(each, UsbBay) for each in bays)
         holds = HelperHolds(SOCKET) if has_usb else None
@@ -138,6 +141,7 @@ async def _serve(
             tasks.append(group.create_task(notary.run(), name="notary"))
             tasks += [group.create_task(each.run(), name="lamps") for each in _keepers(site, dock)]
             tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
+            tasks.append(group.create_task(charger.run(), name="charger"))
             if has_usb:
                 tasks.append(group.create_task(udev.run(), name="udev"))
             if holds is not None:
@@ -212,7 +216,7 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
         )
     warn(running, site_file)
     configuration = shown(running, site_file, spool_encrypted=disk.encrypted)
-    board = Board(clock, tuple(bay.id for bay in site.bays), configuration, Needs(site.ready.needs))
+    board = Board(clock, tuple(bay.id for bay in site.bays), configuration, Needs(site.ready.needs), least_of(site))
     journal = await open_journal(spool, clock)
     try:
         archive = await asyncio.to_thread(build_archive, site, clock, board)

@@ -17,6 +17,7 @@ from dockd.offload.workers import Workers
 _log = structlog.get_logger(__name__)
 
 PULLED = "the camera was taken out"
+CUT = "its port was switched off so that others charge or its battery cools; it is docked anew when the power is back"
 STOPPED = "the dock was stopped"
 
 
@@ -37,8 +38,12 @@ class Attendant:
                 match event:
                     case Inserted():
                         await self._end(PULLED)
+                        self._board.resting = None
                         self._dock.board.left(self._board)
                         self._task = group.create_task(self._attend(event), name=f"docking in bay {self._bay.bay_id}")
+                    case Removed() if self._board.resting is not None:
+                        await self._end(CUT)
+                        self._board.rest()
                     case Removed():
                         await self._end(PULLED)
                         self._dock.board.left(self._board)
@@ -81,6 +86,7 @@ class Attendant:
 
     def _fail(self, refusal: Refusal) -> None:
         _log.error("bay needs help", bay=self._bay.bay_id, code=refusal.code, why=refusal.message)
+        self._board.resting = None  # it is there, with power
         self._board.failure = self._board.failure or refusal
         self._board.phase = Phase.FAILED
 

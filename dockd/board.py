@@ -11,9 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from dockd.clock import Clock, rfc3339
+from dockd.core.battery import UNKNOWN, Appetite, Quality, Reading
+from dockd.core.charging import Resting, Why
 from dockd.core.clearance import FileKind
 from dockd.core.estimate import Pace
-from dockd.core.readiness import BayEvidence, Lamp, Needs, Readiness, readiness
+from dockd.core.readiness import BayEvidence, Lamp, Least, Needs, Readiness, readiness, unpowered
 from dockd.core.recording import Recording, Refusal, State
 
 _RATE_WINDOW_S = 5.0
@@ -37,6 +39,7 @@ class Phase(StrEnum):
     WAITING = "waiting for the archive"
     CLEARING = "clearing"
     RESTING = "resting"
+    UNPOWERED = "unpowered"
     FAILED = "failed"
 
 
@@ -111,6 +114,12 @@ class BayBoard:
     """One bay.
 
     Attributes:
+        battery: how full the camera's battery is, and how surely that is known.
+        appetite: what its kind of camera draws.
+        idle: everything is done and nobody has the camera open: its port may be switched off.
+        resting: its port is without power; what is in the bay nobody can see.
+        free_bytes: room on the camera, None if nobody knows.
+        least: what the site asks of a camera besides its recordings.
         present: by recording id, everything on the camera that goes to the archive.
         problems: by path, what will never be read, and why.
         reading: by path, bytes read of a recording that is not copied yet.
@@ -123,7 +132,12 @@ class BayBoard:
     docking: str | None = None
     camera: str | None = None
     officer: str | None = None
-    battery_percent: int | None = None
+    battery: Reading = UNKNOWN
+    appetite: Appetite = field(default_factory=Appetite)
+    idle: bool = False
+    resting: Resting | None = None
+    free_bytes: int | None = None
+    least: Least = field(default_factory=Least)
     scanned: bool = False
     present: dict[str, Presence] = field(default_factory=dict)
     problems: dict[bytes, str] = field(default_factory=dict)
@@ -137,14 +151,43 @@ class BayBoard:
 
     def clear(self) -> None:
         """The bay is empty."""
-        fresh = BayBoard(self.bay, self.meter)
+        fresh = BayBoard(self.bay, self.meter, least=self.least)
         for name in BayBoard.__slots__:
             setattr(self, name, getattr(fresh, name))
+
+    def rest(self) -> None:
+        """The camera left because its port has no power: nothing is known of it any more but what it was."""
+        resting = self.resting
+        self.clear()
+        self.resting, self.phase = resting, Phase.UNPOWERED
+
+    @property
+    def shown_camera(self) -> str | None:
+        """Whose the bay is: the camera that is docked, or rests in it without power."""
+        return self.camera or (self.resting.camera if self.resting is not None else None)
+
+    @property
+    def shown_officer(self) -> str | None:
+        """As `shown_camera`."""
+        return self.officer or (self.resting.officer if self.resting is not None else None)
+
+    @property
+    def shown_battery(self) -> Reading:
+        """As `shown_camera`; of a camera without power it is as old as its time says."""
+        return self.battery if self.resting is None else self.resting.battery
+
+    @property
+    def battery_percent(self) -> int | None:
+        """What was reported, by the camera or by the kernel; None for an estimate."""
+        battery = self.shown_battery
+        return battery.percent if battery.quality is Quality.REPORTED else None
 
     def lamp(self, needs: Needs) -> Readiness | None:
         """What the lamp shows, None over an empty bay."""
         if self.phase is Phase.EMPTY:
             return None
+        if self.resting is not None:
+            return unpowered(self.resting.battery.percent, hot=self.resting.why is Why.HOT)
         states = tuple(_shown_state(each) for each in self.present.values())
         failure = self.failure
         if failure is None and self.problems and not _UNCOPIED & set(states):
@@ -161,9 +204,19 @@ class BayBoard:
                 held=self.held,
                 kept=self.kept,
                 erasing=self.erasing,
+                percent=self.battery.percent,
+                charges_min=self.charges_min(),
+                free_bytes=self.free_bytes,
+                assigned=self.officer is not None,
             ),
             needs,
+            self.least,
         )
+
+    def charges_min(self) -> float | None:
+        """Minutes until the camera has the charge that the site asks for, None if nobody knows."""
+        curve, percent, wanted = self.appetite.curve, self.battery.percent, self.least.percent
+        return None if curve is None or percent is None or wanted is None else curve.minutes_between(percent, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +308,10 @@ class Board:
         bays: tuple[str, ...],
         configuration: Configuration | None = None,
         needs: Needs = Needs.ARCHIVED,
+        least: Least | None = None,
     ) -> None:
         self.configuration = configuration or Configuration()
-        self.bays = {bay: BayBoard(bay, Meter(clock)) for bay in bays}
+        self.bays = {bay: BayBoard(bay, Meter(clock), least=least or Least()) for bay in bays}
         self.needs = needs
         self.archive = ArchiveLink()
         self.log = LogLink()
@@ -315,6 +369,8 @@ class Board:
         for bay in self.bays.values():
             presence = bay.present.get(recording.recording_id)
             if presence is not None:
+                if recording.state is State.ERASED is not presence.recording.state and bay.free_bytes is not None:
+                    bay.free_bytes += recording.size_bytes  # as it was when the camera was scanned, and what was erased since
                 presence.recording = recording
         self.tell()
 

@@ -8,7 +8,8 @@ import msgspec
 
 from dockd.board import BayBoard, Phase, Taken
 from dockd.clock import parse_rfc3339
-from dockd.core.causes import causes
+from dockd.core.battery import FULL
+from dockd.core.causes import Charge, causes
 from dockd.core.estimate import Left, said, time_left_s
 from dockd.core.names import shown
 from dockd.core.readiness import CODES, Lamp
@@ -112,13 +113,21 @@ class Display:
             *(Trouble(shown(each.path), _text(each.refusal.message)) for each in refused[:_TROUBLES] if each.refusal),
         ]
         archive = self._dock.board.archive.reachable
-        found = causes(states, scanned=bay.scanned, failed=light.lamp is Lamp.HELP, archive_answers=archive is not False)
+        found = causes(
+            states,
+            scanned=bay.scanned,
+            failed=light.lamp is Lamp.HELP,
+            archive_answers=archive is not False,
+            charge=Charge(bay.shown_battery.percent, bay.least.percent or FULL, powered=bay.resting is None),
+        )
         tile = Tile(
             bay=bay.bay,
             phase=bay.phase.value,
-            camera=bay.camera,
-            officer=bay.officer,
-            battery_percent=bay.battery_percent,
+            camera=bay.shown_camera,
+            officer=bay.shown_officer,
+            battery_percent=bay.shown_battery.percent,
+            battery=bay.shown_battery.quality,
+            battery_old=bay.resting is not None,
             lamp=light.lamp,
             why=light.code,
             files=light.files,
@@ -133,7 +142,7 @@ class Display:
         return self._with_bar(tile, bay, recordings, states)
 
     def _with_bar(self, tile: Tile, bay: BayBoard, recordings: list[Recording], states: Counter[State]) -> Tile:
-        """The bar is about copying while anything is uncopied, then about the archive."""
+        """The bar is about copying while anything is uncopied, then about the archive, then about the battery."""
         if not bay.scanned or tile.lamp is not Lamp.LEAVE:
             return tile
         total = sum(each.size_bytes for each in recordings)
@@ -143,6 +152,11 @@ class Display:
             left = said(time_left_s(total - done, bay.meter.pace())) if bay.waiting is None else None
             return _barred(tile, "copy", done, total, left)
         waiting = [each.recording_id for each in recordings if each.state in _WAITING]
+        if not waiting and tile.why == "charging":
+            minutes = bay.charges_min()
+            wanted = bay.least.percent
+            left = None if minutes is None else said(60 * minutes)
+            return msgspec.structs.replace(_barred(tile, "charge", bay.battery.percent or 0, FULL, left), wanted_percent=wanted)
         if not waiting:
             return tile
         done = max(0, total - self._dock.outbox.left_bytes_of(waiting))

@@ -22,6 +22,7 @@ from dockd.clearing import Clearer
 from dockd.clock import rfc3339
 from dockd.core import custody, life
 from dockd.core.alerts import Kind, gaps, numbering_alert
+from dockd.core.battery import Quality, Reading
 from dockd.core.clearance import CameraScan, ScannedFile
 from dockd.core.erasure import Method
 from dockd.core.marking import held_by_mark, marked_since
@@ -93,7 +94,10 @@ class Docking:
             rests = isinstance(root, UsbSource) and not unsettled
             if rests:
                 await worker.rest()
+                self._bay.idle = True
+                self._dock.board.tell()
             await self._news_of_camera(_UNSETTLED_S if unsettled else None)
+            self._bay.idle = False
             if rests:
                 await self._opened(root, profile, clearer)
 
@@ -154,7 +158,10 @@ class Docking:
         self._camera = facts.serial
         self._bay.camera, self._bay.docking = facts.serial, self._id
         assigned = self._dock.live.now.assigned.get(facts.serial)
-        self._bay.battery_percent, self._bay.officer = facts.battery_percent, facts.officer or assigned
+        self._bay.officer, self._bay.appetite = facts.officer or assigned, profile.appetite
+        if facts.battery_percent is not None:
+            time = rfc3339(self._dock.clock.now())
+            self._bay.battery = Reading(Quality.REPORTED, facts.battery_percent, "the camera when it was docked", time)
         self._dock.board.came(facts.serial)
         changes: list[custody.Change] = [custody.CameraDocked(self._id, facts.serial, profile.name, self._bay.bay, facts.officer)]
         if used_by_another(assigned, facts.officer):
@@ -214,9 +221,10 @@ class Docking:
         await self._state_clocks(scan)
         scan = replace(scan, files=ranked(scan.files, self._dock.live.now.policy))
         bound = await self._bind(scan, offloader)
-        self._bay.scanned = True
+        self._bay.scanned, self._bay.free_bytes = True, self._worker.free_bytes
         self._bay.waiting = None
         unsettled = await offloader.copy(bound, scan)
+        self._bay.held = self._camera in (await self._dock.journal.holds()).cameras
         if not unsettled:
             await self._await_archive()
         allowed = self._dock.may_erase_usb if self._usb else self._dock.may_erase

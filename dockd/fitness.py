@@ -24,6 +24,7 @@ class Fitness:
         usb_bays: ids of the bays that are USB ports.
         guarded: asks the helper which it guards.
         archive: asks the archive.
+        power: looks at the hubs.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class Fitness:
         usb_bays: Sequence[str],
         guarded: Callable[[], Awaitable[Sequence[str]]],
         archive: Callable[[], Awaitable[Findings]],
+        power: Callable[[], Awaitable[Check]],
     ) -> None:
         self._dock, self._usb_bays = dock, usb_bays
-        self._guarded, self._archive = guarded, archive
+        self._guarded, self._archive, self._power = guarded, archive, power
         self._turn = asyncio.Lock()
 
     async def selftest(self) -> SelftestView:
@@ -45,6 +47,7 @@ class Fitness:
             checks = [
                 self._bays(),
                 await self._ports(),
+                await self._power(),
                 await self._disk(),
                 fitness.encryption(encrypted=standing.spool_encrypted),
                 *archive_checks(await self._archive()),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import time
 
 from dockd.alerts.channel import Channel
 from dockd.core.alerts import Rules
@@ -21,6 +22,7 @@ class Orders:
         welcome: serials of the cameras of the site; None where every camera is.
         alerts: when a person is told.
         channels: how, besides the log.
+        shift_starts: when the shift of each camera's officer begins, in the time zone of `alerts`.
     """
 
     may_erase: bool = False
@@ -30,6 +32,7 @@ class Orders:
     welcome: frozenset[str] | None = None
     alerts: Rules = field(default_factory=Rules)
     channels: Sequence[Channel] = ()
+    shift_starts: Mapping[str, time] = field(default_factory=dict)
 
 
 class Live:

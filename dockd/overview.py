@@ -16,6 +16,7 @@ from dockd.backup import Backups
 from dockd.board import BayBoard, Configuration
 from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core import custody, life
+from dockd.core.battery import Reading
 from dockd.core.names import shown
 from dockd.core.profile import CRITICAL
 from dockd.core.queue import drain_time_s
@@ -41,6 +42,7 @@ from dockd.web.lists import (
 from dockd.web.routes import JournalCopy
 from dockd.web.view import (
     ArchiveView,
+    BatteryView,
     BayView,
     ConfigurationView,
     CustodyView,
@@ -137,9 +139,10 @@ class Overview:
         problems += [Problem(shown(each.path), each.refusal.message) for each in recordings if each.refusal is not None]
         return BayView(
             bay=bay.bay,
-            camera=bay.camera,
-            officer=bay.officer,
+            camera=bay.shown_camera,
+            officer=bay.shown_officer,
             battery_percent=bay.battery_percent,
+            battery=_battery(bay.shown_battery),
             lamp=light.lamp if light else None,
             reason=light.reason if light else "",
             next_step=light.next_step if light else "",
@@ -344,6 +347,10 @@ def _camera(serial: str, known: CameraKnown | None, said: Admission | None, *, h
         files_erased=counts.get(State.ERASED, 0),
         files_refused=counts.get(State.REFUSED, 0),
     )
+
+
+def _battery(reading: Reading) -> BatteryView:
+    return BatteryView(reading.quality, reading.percent, reading.source, reading.time or None, reading.celsius)
 
 
 def _configuration(standing: Configuration) -> ConfigurationView:

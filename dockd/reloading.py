@@ -55,6 +55,7 @@ def orders_of(site: Site) -> Orders:
         welcome=frozenset(each.serial for each in site.cameras) if site.unknown_cameras == "refuse" else None,
         alerts=Rules(site.alerts.undocked_hours, ZoneInfo(site.time_zone), shifts),
         channels=_channels(site.alerts),
+        shift_starts={each.serial: time.fromisoformat(each.shift_starts) for each in site.cameras if each.shift_starts},
     )
 
 

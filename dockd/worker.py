@@ -111,7 +111,7 @@ class Worker:
             case messages.Resume():
                 self._resume()
             case messages.Scan():
-                self._emit(messages.Scanned(self._scan()))
+                self._emit(messages.Scanned(self._scan(), self._free_bytes()))
             case messages.Copy(spool, jobs):
                 folder = durable.open_folder(Path(spool))
                 try:
@@ -178,6 +178,16 @@ class Worker:
             raise RuntimeError(msg)
         done = self._session.resume(self._unfinished, self._alive)
         self._emit(messages.Resumed(done.erasure, done.repartitioned))
+
+    def _free_bytes(self) -> int | None:
+        """Room on the camera; of one with several volumes nobody knows which it fills."""
+        if self._profile is None or self._profile.volumes:
+            return None
+        try:
+            volume = os.fstatvfs(self._rooted())
+        except OSError:
+            return None  # the next read of it says what is wrong
+        return volume.f_bavail * volume.f_frsize
 
     def _scan(self) -> CameraScan:
         """A walk made now, with the serial that the camera shows now."""

@@ -9,7 +9,8 @@ import msgspec
 from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
 from dockd.cli.watch import watch
 from dockd.cli.words import left, plain, size
-from dockd.web.view import LAMPS, BayView, ConfigurationView, CustodyView, QueueView, StatusView
+from dockd.core.battery import Quality
+from dockd.web.view import LAMPS, BatteryView, BayView, ConfigurationView, CustodyView, QueueView, StatusView
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -80,10 +81,16 @@ def _row(bay: BayView) -> "tuple[str | Text, ...]":
         bay.bay,
         Text(f"{shape} {bay.lamp.upper()}", style=f"bold {colour}"),
         " ".join(part for part in (bay.camera, f"({bay.officer})" if bay.officer else None) if part),
-        "" if bay.battery_percent is None else f"{bay.battery_percent} %",
+        _battery(bay.battery),
         *(f"{files}/{bay.files_total}" for files in (bay.files_copied, bay.files_archived, bay.files_erased)),
         f"{size(bay.rate_bytes_s)}/s" if bay.rate_bytes_s else "",
     )
+
+
+def _battery(battery: BatteryView) -> str:
+    if battery.percent is None:
+        return ""
+    return f"{'about ' * (battery.quality is Quality.ESTIMATED)}{battery.percent} %"
 
 
 def _words(bay: BayView) -> list[str]:

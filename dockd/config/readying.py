@@ -39,6 +39,10 @@ class Ready(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = field(name="min_free", default=None)
+    assigned: Annotated[
+        bool,
+        Meta(description="It must be somebody's: named by the camera or the roster, or checked out.", examples=[True]),
+    ] = False
 
 
 class Hub(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -76,6 +76,10 @@ class Curve:
         (low, early), (high, late) = self._around(at, 1)
         return min(float(FULL), low + (high - low) * (at - early) / (late - early))
 
+    def minutes_between(self, percent: float, wanted: float) -> float:
+        """Minutes of power from one percentage to another; 0 if it has that."""
+        return max(0.0, self.minutes_at(wanted) - self.minutes_at(percent))
+
     def _around(self, value: float, axis: int) -> tuple[tuple[int, float], tuple[int, float]]:
         """The two points between which `value` lies; the last two for what lies beyond."""
         after = bisect_right(self.points, value, key=lambda point: point[axis])

@@ -24,14 +24,31 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """The three causes; `charged` is not known as long as nothing measures it while the camera is docked."""
+    """The three causes."""
 
     copied: Cause
     charged: Cause
     archived: Cause
 
 
-def causes(states: Mapping[State, int], *, scanned: bool, failed: bool, archive_answers: bool) -> Causes:
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A battery: how full it is, None if nobody knows, how full it should be, and whether its port has power."""
+
+    percent: int | None
+    wanted: int
+    powered: bool = True
+
+    def cause(self) -> Cause:
+        """How it stands."""
+        if self.percent is None:
+            return Cause.UNKNOWN
+        if self.percent >= self.wanted:
+            return Cause.DONE
+        return Cause.BUSY if self.powered else Cause.STUCK
+
+
+def causes(states: Mapping[State, int], *, scanned: bool, failed: bool, archive_answers: bool, charge: Charge) -> Causes:
     """The three causes of one camera.
 
     Args:
@@ -39,9 +56,10 @@ def causes(states: Mapping[State, int], *, scanned: bool, failed: bool, archive_
         scanned: whether the dock has seen everything on it in this docking.
         failed: whether the docking cannot go on without a person.
         archive_answers: whether the archive answered when it was last asked.
+        charge: its battery.
     """
     if not scanned:
-        return Causes(Cause.STUCK if failed else Cause.UNKNOWN, Cause.UNKNOWN, Cause.UNKNOWN)
+        return Causes(Cause.STUCK if failed else Cause.UNKNOWN, charge.cause(), Cause.UNKNOWN)
     uncopied = sum(states.get(each, 0) for each in _UNCOPIED)
     unproved = sum(states.get(each, 0) for each in _UNPROVED)
     refused = states.get(State.REFUSED, 0)
@@ -52,4 +70,4 @@ def causes(states: Mapping[State, int], *, scanned: bool, failed: bool, archive_
         copied = archived = Cause.BUSY
     elif unproved:
         archived = Cause.BUSY if archive_answers else Cause.STUCK
-    return Causes(copied, Cause.UNKNOWN, archived)
+    return Causes(copied, charge.cause(), archived)

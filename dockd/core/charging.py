@@ -17,10 +17,11 @@ is then said to.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from math import inf
 
-from dockd.core.battery import FULL
+from dockd.core.battery import FULL, Appetite, Reading
 
 _ENOUGH_MA = 1 << 40
 _HALF = 50.0
@@ -90,6 +91,12 @@ class Port:
     camera: Charging | None
 
 
+def until_s(begins: time, now: datetime) -> float:
+    """Seconds from `now`, which is in the office's time zone, until it is `begins` there next."""
+    then = now.replace(hour=begins.hour, minute=begins.minute, second=0, microsecond=0)
+    return ((then if then > now else then + timedelta(days=1)) - now).total_seconds()
+
+
 class Why(StrEnum):
     """Why a port has power, or has none."""
 
@@ -100,6 +107,23 @@ class Why(StrEnum):
     CHARGING = "charging"
     RESTING = "resting: other cameras go first"
     HOT = "too hot to charge"
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """A camera whose port is about to lose its power, or has lost it: all that the dock still knows of it.
+
+    Attributes:
+        battery: how full it was when its port had power last.
+        why: whether others go first, or it is too hot.
+        appetite: what it draws when it has power.
+    """
+
+    camera: str
+    officer: str | None
+    battery: Reading
+    why: Why
+    appetite: Appetite
 
 
 @dataclass(frozen=True, slots=True)

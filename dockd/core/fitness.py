@@ -72,6 +72,30 @@ def ports(wanted: Sequence[str], guarded: Sequence[str], refusal: str = "") -> C
     return Check("ports", Grade.GOOD, f"The helper guards {_counted(len(wanted), 'USB bay')}.")
 
 
+def hub_power(bays: Sequence[str], switch: Sequence[str], cannot: Mapping[str, str], over: Sequence[str]) -> Check:
+    """Ports whose power is shared out.
+
+    Args:
+        bays: all of them, in the order of the site file.
+        switch: those that were seen to switch.
+        cannot: those that do not, and why.
+        over: hubs from which what may not be cut draws more than they have.
+    """
+    if not bays:
+        return Check("hub power", Grade.GOOD, "No hub's power is shared out: every bay always has power.")
+    untried = [bay for bay in bays if bay not in {*switch, *cannot}]
+    parts = [f"switch: bay {', '.join(switch)}"] if switch else []
+    parts += [f"can switch, not tried yet: bay {', '.join(untried)}"] if untried else []
+    parts += [f"bay {bay} does not switch ({why})" for bay, why in cannot.items()]
+    parts += [f"hub {hub} gives more than its budget" for hub in over]
+    words = "; ".join(parts)
+    words = words[0].upper() + words[1:] + "."
+    if cannot or over:
+        cure = "Charging goes on, but not by plan. Take a hub that switches, fewer bays, or a larger supply: docs/charging.md."
+        return Check("hub power", Grade.LOOK, words, cure)
+    return Check("hub power", Grade.GOOD, words)
+
+
 def disk(*, usable_bytes: int, size_bytes: int) -> Check:
     """Room in the spool beyond what is kept free."""
     words = f"there is room for {_gigabytes(usable_bytes)} on a disk of {_gigabytes(size_bytes)}."

@@ -125,9 +125,10 @@ class Resumed(msgspec.Struct, tag=True, frozen=True):
 
 
 class Scanned(msgspec.Struct, tag=True, frozen=True):
-    """Everything on the camera."""
+    """Everything on the camera, and the room that is left on it; None where it shows several volumes."""
 
     scan: CameraScan
+    free_bytes: int | None = None
 
 
 class Moved(msgspec.Struct, tag=True, frozen=True):

@@ -222,6 +222,7 @@ class BayWorker:
 
     def __init__(self, bay: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stall_after_s: float) -> None:
         self._bay, self._reader, self._writer, self._stall_after_s = bay, reader, writer, stall_after_s
+        self.free_bytes: int | None = None  # room on the camera at its last scan
 
     async def ask(self, command: messages.Command) -> AsyncIterator[messages.Report]:
         """Send `command` and give every report until it is done.
@@ -274,7 +275,9 @@ class BayWorker:
 
     async def scan(self) -> CameraScan:
         """Walk the camera; raises as `ask`."""
-        return (await self._only(messages.Scan(), messages.Scanned)).scan
+        scanned = await self._only(messages.Scan(), messages.Scanned)
+        self.free_bytes = scanned.free_bytes
+        return scanned.scan
 
     async def _only(self, command: messages.Command, kind: type[_R]) -> _R:
         """The one report of that kind that the command is answered with."""

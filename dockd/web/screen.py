@@ -5,6 +5,7 @@ Names of files, serials and officers come from cameras and are anybody's text; t
 
 import msgspec
 
+from dockd.core.battery import Quality
 from dockd.core.causes import Cause
 from dockd.core.estimate import Left
 from dockd.core.readiness import Lamp
@@ -25,13 +26,16 @@ class Tile(msgspec.Struct, frozen=True):
         phase: what the dock does with it, one word.
         camera: serial.
         officer: whom the camera names.
-        battery_percent: as the camera said when it was docked.
+        battery_percent: how full its battery is, as far as is known.
+        battery: how that is known: reported, estimated or unknown.
+        battery_old: that was before its port lost its power.
         lamp: what the light says, null over an empty bay.
         why: stable word for the reason.
         files: how many files the reason is about.
         detail: the reason as the log says it, in English, where the page's words are not all of it.
         total, copied, archived: files on the camera; of these copied and checked; of these proved by the archive.
-        stage: what the bar is about: copy, archive, or null for no bar.
+        wanted_percent: how full it must be, where that is what it waits for.
+        stage: what the bar is about: copy, archive, charge, or null for no bar.
         permille: how far that is.
         left: how long it takes, null when that is not known.
         causes: copied, charged, archived.
@@ -44,6 +48,8 @@ class Tile(msgspec.Struct, frozen=True):
     camera: str | None = None
     officer: str | None = None
     battery_percent: int | None = None
+    battery: Quality = Quality.UNKNOWN
+    battery_old: bool = False
     lamp: Lamp | None = None
     why: str = ""
     files: int = 0
@@ -51,6 +57,7 @@ class Tile(msgspec.Struct, frozen=True):
     total: int = 0
     copied: int = 0
     archived: int = 0
+    wanted_percent: int | None = None
     stage: str | None = None
     permille: int = 0
     left: Left | None = None

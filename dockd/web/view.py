@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from dockd.core.battery import Quality
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State
 
@@ -33,6 +34,24 @@ class Problem(msgspec.Struct, frozen=True):
     reason: str
 
 
+class BatteryView(msgspec.Struct, frozen=True):
+    """How full a camera's battery is, and how surely that is known.
+
+    Attributes:
+        quality: reported by the camera or the kernel, estimated from the time under power and the profile's curve, or unknown.
+        percent: 0 to 100, null if unknown.
+        source: who says so, or from what it is estimated.
+        time: when that was, null if unknown.
+        celsius: its temperature, null where none is reported.
+    """
+
+    quality: Quality = Quality.UNKNOWN
+    percent: int | None = None
+    source: str = ""
+    time: str | None = None
+    celsius: float | None = None
+
+
 class BayView(msgspec.Struct, frozen=True):
     """One bay.
 
@@ -55,6 +74,7 @@ class BayView(msgspec.Struct, frozen=True):
         remaining_s: until everything is copied, null if not known.
         current: the file that is being copied, null if none.
         problems: files that need a person.
+        battery: the charge with its source, time and quality; an estimate where nothing is reported.
     """
 
     bay: str
@@ -75,6 +95,7 @@ class BayView(msgspec.Struct, frozen=True):
     remaining_s: int | None = None
     current: str | None = None
     problems: tuple[Problem, ...] = ()
+    battery: BatteryView = BatteryView()
 
 
 class ArchiveView(msgspec.Struct, frozen=True):

@@ -59,7 +59,7 @@ function told(tile) {
   if (tile.lamp) {
     const lamp = LAMPS[tile.lamp];
     const known = `step.${tile.why}` in words ? tile.why : "other";
-    return { lamp, why: say(`why.${known}`, { count: tile.files }), step: say(`step.${known}`) };
+    return { lamp, why: say(`why.${known}`, { count: tile.files, percent: tile.battery_percent, wanted: tile.wanted_percent }), step: say(`step.${known}`) };
   }
   if (notice) {
     const text = noticed(notice);
@@ -99,7 +99,7 @@ function paint(bay) {
   }
   write(find(".bay-id", node), bay);
   write(find(".who", node), (tile.camera ? tile.officer : notice?.officer) ?? "");
-  const battery = tile.battery_percent === null ? say("battery.unknown") : say("battery.known", { percent: tile.battery_percent });
+  const battery = say(`battery.${tile.battery}`, { percent: tile.battery_percent });
   write(find(".camera", node), tile.camera ? `${tile.camera} · ${battery}` : "");
   write(find(".what", node), why);
   write(find(".step", node), step);
@@ -209,7 +209,7 @@ function detail(tile, notice) {
   if (!stale()) {
     if (notice) lines.push(say("notice.where", notice));
     if (tile.camera) lines.push(`${tile.officer ?? say("bay.no-officer")} · ${say("camera.name", tile)}`);
-    if (tile.camera) lines.push(tile.battery_percent === null ? say("battery.unknown") : say("battery.when", { percent: tile.battery_percent }));
+    if (tile.camera) lines.push(say(`battery.${tile.battery_old ? "when" : "long"}.${tile.battery}`, { percent: tile.battery_percent }));
     if (tile.causes) lines.push(["copied", "charged", "archived"].map((name, index) => cause(tile, name, tile.causes[index])).join(" · "));
     if (tile.stage) lines.push([say(`bar.${tile.stage}`, { percent: Math.floor(tile.permille / 10) }), wait(tile.left)].filter(Boolean).join(" · "));
     if (tile.troubles.length) lines.push(`${say("detail.files")}:`);

@@ -15,10 +15,12 @@ from rich.console import Console
 
 from dockd.cli import asking, status
 from dockd.cli.asking import DEFAULT_SOCKET
+from dockd.core.battery import Quality
 from dockd.core.readiness import Lamp
 from dockd.errors import ConfigError, ControlError
 from dockd.web.view import (
     ArchiveView,
+    BatteryView,
     BayView,
     DaemonView,
     Problem,
@@ -36,8 +38,10 @@ STATUS = StatusView(
     spool=SpoolView(free_bytes=1_500_000_000, used_bytes=20, reserved_bytes=0),
     queue=QueueView(files=2, bytes=5_000_000, rate_bytes_s=1_000, drain_s=5_000),
     bays=(
-        BayView("1", camera="X1", officer="A. Smith", battery_percent=87, lamp=Lamp.TAKE, reason="Everything is in the archive."),
-        BayView("2", camera="X2", lamp=Lamp.LEAVE, reason="3 files left.", files_total=9, files_copied=6, rate_bytes_s=40_000_000,
+        BayView("1", camera="X1", officer="A. Smith", battery_percent=87,
+                battery=BatteryView(Quality.REPORTED, 87), lamp=Lamp.TAKE, reason="Everything is in the archive."),
+        BayView("2", camera="X2", battery=BatteryView(Quality.ESTIMATED, 40), lamp=Lamp.LEAVE, reason="3 files left.",
+                files_total=9, files_copied=6, rate_bytes_s=40_000_000,
                 remaining_s=75),
         BayView("3", lamp=Lamp.HELP, reason="1 file could not be taken.", next_step="Call your admin; keep the camera.",
                 problems=(Problem("DCIM/%FF.MP4", "one sector cannot be read \x1b[2J"),)),

@@ -2,10 +2,11 @@
 
 import pytest
 
-from dockd.core.causes import Cause, causes
+from dockd.core.causes import Cause, Charge, causes
 from dockd.core.recording import State
 
 DONE, BUSY, STUCK, UNKNOWN = Cause.DONE, Cause.BUSY, Cause.STUCK, Cause.UNKNOWN
+NOTHING = Charge(None, 100)
 
 
 @pytest.mark.parametrize(
@@ -26,11 +27,22 @@ def test_each_cause_stands_for_itself(
     states: dict[State, int], scanned: bool, failed: bool, archive_answers: bool, copied: Cause, archived: Cause
 ) -> None:
     """What is copied is not therefore archived, and an archive that is away holds up only what waits for it."""
-    found = causes(states, scanned=scanned, failed=failed, archive_answers=archive_answers)
+    found = causes(states, scanned=scanned, failed=failed, archive_answers=archive_answers, charge=NOTHING)
     assert (found.copied, found.archived) == (copied, archived)
 
 
 @pytest.mark.parametrize("scanned", [True, False])
-def test_charge_is_not_known(scanned: bool) -> None:
-    """Nothing measures a battery in a bay yet, so nothing is claimed of it."""
-    assert causes({}, scanned=scanned, failed=False, archive_answers=True).charged is UNKNOWN
+@pytest.mark.parametrize(
+    ("charge", "cause"),
+    [
+        (NOTHING, UNKNOWN),
+        (Charge(79, 80), BUSY),
+        (Charge(80, 80), DONE),
+        (Charge(79, 80, powered=False), STUCK),
+        (Charge(80, 80, powered=False), DONE),
+        (Charge(None, 80, powered=False), UNKNOWN),
+    ],
+)
+def test_the_battery_is_a_cause_of_its_own(scanned: bool, charge: Charge, cause: Cause) -> None:
+    """Nothing is claimed of one that nobody knows; without power it does not charge."""
+    assert causes({}, scanned=scanned, failed=False, archive_answers=True, charge=charge).charged is cause

@@ -1,10 +1,12 @@
 """What the lamp says, and that it never says *take it* too early."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockd.core.readiness import CODES, BayEvidence, Lamp, Needs, readiness
+from dockd.core.readiness import CODES, BayEvidence, Lamp, Least, Needs, readiness, unpowered
 from dockd.core.recording import Refusal, State
 
 STATES = st.lists(st.sampled_from(list(State)), max_size=6).map(tuple)
@@ -83,7 +85,8 @@ def bay(
         (bay(State.ARCHIVED, kept="It changed."), Needs.ERASED, Lamp.HELP, "It changed."),
         (bay(State.ARCHIVED, State.VERIFIED, kept="It changed."), Needs.ERASED, Lamp.LEAVE, "on the way"),
         (bay(State.ARCHIVED, held=True), Needs.ERASED, Lamp.HELP, "on hold"),
-        (bay(State.ARCHIVED, held=True), Needs.ARCHIVED, Lamp.TAKE, "in the archive"),
+        (bay(State.ARCHIVED, held=True), Needs.ARCHIVED, Lamp.HELP, "on hold"),
+        (bay(held=True), Needs.VERIFIED, Lamp.HELP, "on hold"),
         (bay(State.ERASED), Needs.ERASED, Lamp.TAKE, "the camera is empty"),
         (bay(State.REFUSED, State.SEEN), Needs.ERASED, Lamp.HELP, "1 file could not be taken"),
     ],
@@ -102,3 +105,68 @@ def test_a_failure_and_a_wait_are_shown_in_their_own_words() -> None:
     assert (waiting.lamp, waiting.reason, waiting.next_step) == (Lamp.LEAVE, "No room.", "Wait.")
     failed = readiness(BayEvidence(None, scanned=False, states=(), failure=refusal), Needs.ERASED)
     assert (failed.lamp, failed.reason, failed.next_step) == (Lamp.HELP, "No room.", "Wait.")
+
+
+def charged(
+    percent: int | None = None, minutes: float | None = None, free_bytes: int | None = None, *, assigned: bool = True
+) -> BayEvidence:
+    """A camera with nothing on it that the archive has not."""
+    return BayEvidence(
+        "C1",
+        scanned=True,
+        states=(State.ARCHIVED,),
+        percent=percent,
+        charges_min=minutes,
+        free_bytes=free_bytes,
+        assigned=assigned,
+    )
+
+
+LEAST = Least(percent=80, free_bytes=16 * 10**9, assigned=True)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "lamp", "code", "words"),
+    [
+        (charged(80), Lamp.TAKE, "done-archived", "Everything is in the archive."),
+        (charged(79), Lamp.LEAVE, "charging", "Charged 79 %; it may be taken at 80 %."),
+        (charged(40, 35.2), Lamp.LEAVE, "charging", "Charged 40 %; it may be taken at 80 %, in about 36 minutes."),
+        (charged(79, 0.4), Lamp.LEAVE, "charging", "Charged 79 %; it may be taken at 80 %, in about 1 minute."),
+        (charged(None), Lamp.TAKE, "done-archived", "Everything is in the archive. How full its battery is nobody knows."),
+        (charged(99, free_bytes=10**9), Lamp.HELP, "no-room", "There is room for 1.0 GB on the camera, and 16.0 GB are needed."),
+        (charged(99, free_bytes=16 * 10**9), Lamp.TAKE, "done-archived", "Everything is in the archive."),
+        (charged(99, assigned=False), Lamp.HELP, "not-assigned", "This camera is assigned to nobody."),
+    ],
+)
+def test_a_camera_must_be_of_use_besides(evidence: BayEvidence, lamp: Lamp, code: str, words: str) -> None:
+    """One sentence says what is missing, and how long that takes where it is known; what nobody knows keeps no camera."""
+    shown = readiness(evidence, Needs.ARCHIVED, LEAST)
+    assert (shown.lamp, shown.code, shown.reason) == (lamp, code, words)
+    assert readiness(evidence, Needs.ARCHIVED).lamp is Lamp.TAKE
+
+
+@given(EVIDENCE, st.sampled_from(Needs), st.none() | st.integers(0, 100), st.none() | st.integers(0, 10**11), st.booleans())
+def test_what_is_asked_besides_makes_no_lamp_greener(
+    evidence: BayEvidence, needs: Needs, percent: int | None, free_bytes: int | None, assigned: bool
+) -> None:
+    """A full battery excuses nothing."""
+    more = replace(evidence, percent=percent, free_bytes=free_bytes, assigned=assigned)
+    if readiness(more, needs, LEAST).lamp is Lamp.TAKE:
+        assert readiness(evidence, needs).lamp is Lamp.TAKE
+        assert assigned
+        assert percent is None or percent >= 80
+        assert free_bytes is None or free_bytes >= 16 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("percent", "hot", "code", "words"),
+    [
+        (62, False, "resting", "Resting while other cameras charge; it was charged 62 % when last asked."),
+        (None, False, "resting", "Resting while other cameras charge."),
+        (62, True, "too-hot", "Too hot to charge: it has no power until it has cooled down."),
+    ],
+)
+def test_a_port_without_power_is_never_green(percent: int | None, hot: bool, code: str, words: str) -> None:
+    """Whatever its camera was before."""
+    shown = unpowered(percent, hot=hot)
+    assert (shown.lamp, shown.code, shown.reason) == (Lamp.LEAVE, code, words)

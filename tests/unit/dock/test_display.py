@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from dockd.board import Phase, Presence
+from dockd.core.battery import Appetite, Curve, Quality, Reading
 from dockd.core.causes import Cause
+from dockd.core.charging import Resting, Why
 from dockd.core.clearance import FileKind
 from dockd.core.estimate import Left, Unit
-from dockd.core.readiness import Lamp
+from dockd.core.readiness import Lamp, Least
 from dockd.core.recording import Recording, Refusal, State
 from dockd.display import Display
 from dockd.dock import Dock
@@ -55,7 +57,8 @@ def display(dock: Dock) -> Display:
 def camera(dock: Dock, *states: State, size_bytes: int = 100 * MIB, phase: Phase = Phase.COPYING) -> list[Recording]:
     """A camera in bay 1 with a recording in each of these states."""
     bay = dock.board.bays["1"]
-    bay.phase, bay.camera, bay.officer, bay.battery_percent, bay.scanned = phase, "X1", "badge 7", 55, True
+    bay.phase, bay.camera, bay.officer, bay.scanned = phase, "X1", "badge 7", True
+    bay.battery = Reading(Quality.REPORTED, 55, "the camera when it was docked", "t")
     listed = [
         replace(seen(id_, size_bytes=size_bytes, path=b"A.MP4"), state=state) for id_, state in zip(IDS, states, strict=False)
     ]
@@ -118,7 +121,7 @@ async def test_the_archive_gets_its_own_bar(display: Display, dock: Dock, clock:
     shown = tile(display)
     assert (shown.stage, shown.permille, shown.why) == ("archive", 600, "archiving")
     assert shown.left == Left(Unit.MINUTES, 6)
-    assert shown.causes == (Cause.DONE, Cause.UNKNOWN, Cause.BUSY)
+    assert shown.causes == (Cause.DONE, Cause.BUSY, Cause.BUSY)
     header = display.screen().header
     assert (header.queue_files, header.queue_bytes, header.left) == (2, 580 * MIB, Left(Unit.MINUTES, 6))
     assert display.screen().busy
@@ -126,7 +129,7 @@ async def test_the_archive_gets_its_own_bar(display: Display, dock: Dock, clock:
     shown, header = tile(display), display.screen().header
     assert (shown.left, header.left) == (None, None)
     assert (header.archive, header.away_since, header.archive_detail) == ("away", "14:10", "no route")
-    assert shown.causes == (Cause.DONE, Cause.UNKNOWN, Cause.STUCK)
+    assert shown.causes == (Cause.DONE, Cause.BUSY, Cause.STUCK)
 
 
 async def test_a_bar_is_never_full_before_everything_is_done(display: Display, dock: Dock) -> None:
@@ -142,7 +145,7 @@ async def test_take_it_and_clearing_have_no_bar(display: Display, dock: Dock) ->
     """There is nothing to wait for, or it is over at once."""
     camera(dock, State.ERASED, phase=Phase.RESTING)
     shown = tile(display)
-    assert (shown.lamp, shown.stage, shown.causes) == (Lamp.TAKE, None, (Cause.DONE, Cause.UNKNOWN, Cause.DONE))
+    assert (shown.lamp, shown.stage, shown.causes) == (Lamp.TAKE, None, (Cause.DONE, Cause.BUSY, Cause.DONE))
     dock.board.bays["1"].held = False
     camera(dock, State.ARCHIVED, phase=Phase.CLEARING)
     dock.board.needs = type(dock.board.needs).ERASED
@@ -208,3 +211,35 @@ async def test_news_are_the_boards(display: Display, dock: Dock) -> None:
     dock.board.tell()
     assert display.change == before + 1
     await display.news(before)
+
+
+async def test_a_camera_that_only_has_to_charge_says_how_far_and_how_long(dock: Dock, display: Display) -> None:
+    """The bar is the battery's; an estimate says that it is one."""
+    camera(dock, State.ARCHIVED, phase=Phase.RESTING)
+    bay = dock.board.bays["1"]
+    bay.least, bay.appetite = Least(percent=80), Appetite(curve=Curve(((0, 0), (100, 100))))
+    bay.battery = Reading(Quality.ESTIMATED, 55, "estimated", "t")
+    shown = tile(display)
+    assert (shown.lamp, shown.why, shown.stage, shown.permille, shown.left) == (
+        Lamp.LEAVE, "charging", "charge", 550, Left(Unit.MINUTES, 25),
+    )  # fmt: skip
+    assert (shown.battery, shown.battery_percent, shown.wanted_percent) == (Quality.ESTIMATED, 55, 80)
+    bay.appetite = Appetite()
+    assert tile(display).left is None
+    bay.battery = Reading(Quality.REPORTED, 80, "the camera", "t")
+    assert (tile(display).lamp, tile(display).stage) == (Lamp.TAKE, None)
+
+
+async def test_a_camera_without_power_rests_and_is_never_green(dock: Dock, display: Display) -> None:
+    """It is named, its charge is that of before, and the bay is not empty."""
+    camera(dock, State.ARCHIVED, phase=Phase.RESTING)
+    bay = dock.board.bays["1"]
+    bay.resting = Resting("X1", "badge 7", bay.battery, Why.RESTING, bay.appetite)
+    for _ in range(2):  # while it leaves, and after
+        shown = tile(display)
+        assert (shown.lamp, shown.why, shown.camera, shown.officer) == (Lamp.LEAVE, "resting", "X1", "badge 7")
+        assert (shown.battery_percent, shown.battery_old) == (55, True)
+        bay.rest()
+    assert bay.phase is Phase.UNPOWERED
+    dock.board.left(bay)
+    assert display.screen().notices == ()

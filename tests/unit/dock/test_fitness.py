@@ -11,7 +11,7 @@ from dockd.archive.probe import Findings
 from dockd.backup import BACKED_UP
 from dockd.board import Configuration, Phase
 from dockd.core import custody, life
-from dockd.core.fitness import Grade
+from dockd.core.fitness import Check, Grade, hub_power
 from dockd.core.recording import Refusal
 from dockd.dock import Dock
 from dockd.errors import WorkerError
@@ -42,7 +42,10 @@ def looking(dock: Dock, *, usb: Sequence[str] = (), guarded: Sequence[str] | Non
     async def ask_archive() -> Findings:
         return found
 
-    return Fitness(dock, usb_bays=usb, guarded=ask_helper, archive=ask_archive)
+    async def look_at_hubs() -> Check:
+        return hub_power((), (), {}, ())
+
+    return Fitness(dock, usb_bays=usb, guarded=ask_helper, archive=ask_archive, power=look_at_hubs)
 
 
 async def grades(looks: Fitness) -> dict[str, Grade]:
@@ -57,7 +60,8 @@ async def test_a_good_dock_is_fit(dock: Dock) -> None:
     whole = await looking(dock).selftest()
     assert whole.fit
     assert [each.part for each in whole.checks] == [
-        *("bays", "ports", "disk", "encryption", "archive", "receipt key", "honesty", "recordings", "backup", "configuration"),
+        *("bays", "ports", "hub power", "disk", "encryption", "archive", "receipt key", "honesty"),
+        *("recordings", "backup", "configuration"),
     ]
     # How much room there is, is the machine's own business.
     assert {each.grade for each in whole.checks if each.part != "disk"} == {Grade.GOOD}, whole

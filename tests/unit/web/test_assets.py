@@ -7,6 +7,7 @@ from importlib import resources
 
 import pytest
 
+from dockd.core.battery import Quality
 from dockd.core.causes import Cause
 from dockd.core.estimate import Unit
 from dockd.core.readiness import CODES
@@ -37,7 +38,8 @@ def meant() -> set[str]:
     keys |= {f"lamp.{name}" for name in (*LAMPS, "empty")}
     keys |= {f"{form}.{unit}" for form in ("left", "short") for unit in Unit}
     keys |= {f"cause.{name}.{state}" for name in ("copied", "charged", "archived") for state in Cause}
-    keys |= {f"bar.{stage}" for stage in ("copy", "archive")}
+    keys |= {f"bar.{stage}" for stage in ("copy", "archive", "charge")}
+    keys |= {f"battery.{part}{quality}" for part in ("", "long.", "when.") for quality in Quality}
     keys |= {f"archive.{state}" for state in ("answers", "away", "unknown")} | {"site.error", "site.pending"}
     keys |= {f"notice.{kind}{part}" for kind in ("back", "unseen", "help", "safe") for part in ("", ".step")}
     keys |= {"space.free", "space.full"}

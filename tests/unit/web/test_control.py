@@ -53,7 +53,9 @@ async def test_status_is_the_document(path: Path, client: aiohttp.ClientSession)
         document = await answer.json()
     assert document["bays"][0]["lamp"] == "leave it"
     assert document["bays"][1] == {
-        "bay": "2", "camera": None, "officer": None, "battery_percent": None, "lamp": None, "reason": "", "next_step": "",
+        "bay": "2", "camera": None, "officer": None, "battery_percent": None,
+        "battery": {"quality": "unknown", "percent": None, "source": "", "time": None, "celsius": None},
+        "lamp": None, "reason": "", "next_step": "",
         "phase": "empty", "files_total": 0, "files_copied": 0, "files_archived": 0, "files_erased": 0, "bytes_total": 0,
         "bytes_done": 0, "rate_bytes_s": 0, "remaining_s": None, "current": None, "problems": [],
     }  # fmt: skip

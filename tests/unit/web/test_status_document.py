@@ -7,6 +7,7 @@ import pytest
 from dockd.core.recording import State
 from dockd.web.view import (
     ArchiveView,
+    BatteryView,
     BayView,
     ConfigurationView,
     CustodyView,
@@ -24,6 +25,7 @@ DOCUMENTED: dict[str, type[msgspec.Struct]] = {
     "`spool`": SpoolView,
     "`queue`": QueueView,
     "`bays`": BayView,
+    "`bays[].battery`": BatteryView,
     "`bays[].problems`": Problem,
     "`recordings`": RecordingCounts,
     "`daemon`": DaemonView,
