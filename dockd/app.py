@@ -6,7 +6,7 @@ Nothing imports this module but `dockd run` and `dockd demo`.
 import asyncio
 import signal
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from dockd.archive.retrying import Retrying, RetryingWitness
 from dockd.archive.s3.archive import S3Archive, probe_s3
 from dockd.archive.s3.settings import Lock, S3Settings
 from dockd.archive.settings import TusSettings
+from dockd.archive.throttle import Throttle
 from dockd.archive.tus import TusArchive
 from dockd.archive.witness import NoWitnessThere, TusWitness
 from dockd.attendant import Attendant
@@ -37,6 +38,7 @@ from dockd.config import model
 from dockd.config.acceptance import Running
 from dockd.config.model import ArchiveSettings, Site
 from dockd.config.spool_disk import check_spool_disk
+from dockd.core.concurrency import Concurrency
 from dockd.core.profile import Profile
 from dockd.core.readiness import Needs
 from dockd.delivery import Delivery
@@ -137,7 +139,7 @@ async def _serve(
         groups = Groups(site.control.group, site.control.admin_group)
         async with control_api(site.control.socket, overview, groups), asyncio.TaskGroup() as group:
             watch = group.create_task(outpost.run(), name="watch of the bays")
-            tasks = [group.create_task(Delivery(dock, site.uploads.parallel).run(), name="delivery")]
+            tasks = [group.create_task(Delivery(dock).run(), name="delivery")]
             tasks.append(group.create_task(notary.run(), name="notary"))
             tasks += [group.create_task(each.run(), name="lamps") for each in _keepers(site, dock)]
             tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
@@ -219,7 +221,9 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
     board = Board(clock, tuple(bay.id for bay in site.bays), configuration, Needs(site.ready.needs), least_of(site))
     journal = await open_journal(spool, clock)
     try:
-        archive = await asyncio.to_thread(build_archive, site, clock, board)
+        live, uploads = Live(orders_of(site)), Concurrency(site.uploads.parallel)
+        throttle = Throttle(clock, lambda: live.now.bandwidth.at(clock.now()))
+        archive = await asyncio.to_thread(build_archive, site, clock, board, uploads, throttle)
         try:
             yield Dock(
                 name=site.dock,
@@ -230,7 +234,8 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
                 board=board,
                 outbox=Outbox(),
                 clock=clock,
-                live=Live(orders_of(site)),
+                live=live,
+                uploads=uploads,
                 pinned_keys=(site.archive.key,) if site.archive.key else (),
             )
         finally:
@@ -239,14 +244,18 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
         await journal.close()
 
 
-def build_archive(site: Site, clock: Clock, board: Board) -> Archive:
+def build_archive(site: Site, clock: Clock, board: Board, uploads: Concurrency, throttle: Throttle) -> Archive:
     """The archive of the site file, with its limits and its retry around it. Reads files: call it in a thread.
 
     Raises:
         ConfigError: a file that the site file names cannot be used.
     """
-    inner: Archive = TusArchive(tus_settings(site), clock) if site.archive.s3 is None else S3Archive(s3_settings(site), clock)
-    return _patient(Limited(inner, site.uploads.parallel), clock, board)
+    inner: Archive = (
+        TusArchive(tus_settings(site), clock, throttle)
+        if site.archive.s3 is None
+        else S3Archive(s3_settings(site), clock, throttle)
+    )
+    return _patient(Limited(inner, site.uploads.parallel), clock, board, uploads.failed)
 
 
 @asynccontextmanager
@@ -268,8 +277,9 @@ async def witnessing(site: Site, dock: Dock) -> AsyncIterator[Notary]:
         await witness.close()
 
 
-def _patient(archive: Archive, clock: Clock, board: Board) -> Retrying:
+def _patient(archive: Archive, clock: Clock, board: Board, failed: Callable[[], None] = lambda: None) -> Retrying:
     def report(error: ArchiveError, next_try_s: float) -> None:
+        failed()
         board.archive_failed(error.message)
         _log.warning("archive", code=error.code, why=error.message, next_try_s=round(next_try_s, 1))
 

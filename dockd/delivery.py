@@ -31,8 +31,10 @@ _LOST_PAUSE_S = 5.0
 class Delivery:
     """Owner of everything between the spool and the archive."""
 
-    def __init__(self, dock: Dock, couriers: int) -> None:
-        self._dock, self._couriers = dock, couriers
+    def __init__(self, dock: Dock) -> None:
+        self._dock, self._concurrency = dock, dock.uploads
+        self._lane = asyncio.Event()
+        self._claimed = 0
         self._proved: asyncio.Queue[str] = asyncio.Queue()
         self._busy = 0
         self._uploads: dict[str, tuple[Recording, asyncio.Task[StoredObject]]] = {}
@@ -41,21 +43,33 @@ class Delivery:
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for number in range(self._couriers):
+            for number in range(self._concurrency.most):
                 group.create_task(self._courier(), name=f"courier {number + 1}")
             group.create_task(self._make_room(), name="removal of what was proved")
             group.create_task(self._make_way(), name="way for critical incidents")
 
     async def _courier(self) -> None:
         while True:
-            recording_id = await self._dock.outbox.take()
-            self._busy += 1
+            await self._claim()
             try:
-                recording = await self._dock.journal.recording(recording_id)
-                if recording.state in {State.VERIFIED, State.UPLOADING}:
-                    await self._deliver(recording)
+                recording_id = await self._dock.outbox.take()
+                self._busy += 1
+                try:
+                    recording = await self._dock.journal.recording(recording_id)
+                    if recording.state in {State.VERIFIED, State.UPLOADING}:
+                        await self._deliver(recording)
+                finally:
+                    self._busy -= 1
             finally:
-                self._busy -= 1
+                self._claimed -= 1
+                self._lane.set()
+
+    async def _claim(self) -> None:
+        """Wait until one more may be on its way; a critical incident always may."""
+        while self._claimed >= self._concurrency.allowed and not self._dock.outbox.critical_untaken:
+            self._lane.clear()
+            await self._lane.wait()
+        self._claimed += 1
 
     async def _make_room(self) -> None:
         """Remove from the spool what was proved; what a stop leaves, the next start removes."""
@@ -67,7 +81,9 @@ class Delivery:
         """Have as many uploads give way as there are critical recordings that no courier is free for."""
         while True:
             await self._dock.outbox.critical_came()
-            wanted = self._dock.outbox.critical_untaken - (self._couriers - self._busy) - len(self._giving_way)
+            self._lane.set()
+            free = self._concurrency.most - self._busy
+            wanted = self._dock.outbox.critical_untaken - free - len(self._giving_way)
             others = [
                 each for each, _ in self._uploads.values() if not is_critical(each) and each.recording_id not in self._giving_way
             ]
@@ -115,6 +131,7 @@ class Delivery:
         else:
             await self._step(sending.recording, life.UploadProved(proof, stored))
             passing("delivery.archived")
+            self._concurrency.went_well()
             self._dock.outbox.done(recording.recording_id)
             self._proved.put_nowait(recording.recording_id)
             seconds = round(self._dock.clock.monotonic() - started_s, 3)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from dockd.archive.protocol import Archive
 from dockd.board import Board
 from dockd.clock import Clock
+from dockd.core.concurrency import Concurrency
 from dockd.journal import Journal
 from dockd.live import Live
 from dockd.offload.spool import Ledger, Spool
@@ -21,6 +22,7 @@ class Dock:
         archive: with its retry and limits around it.
         live: what of the site file may change while the dock runs.
         pinned_keys: the archive's, as texts, for the eraser's own check.
+        uploads: how many recordings may be on their way at once, now.
         checkpoint_due: set when the custody log has something that the archive should witness soon.
     """
 
@@ -34,6 +36,7 @@ class Dock:
     clock: Clock
     live: Live
     pinned_keys: tuple[str, ...]
+    uploads: Concurrency = field(default_factory=lambda: Concurrency(2))
     checkpoint_due: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -7,6 +7,7 @@ from datetime import time
 
 from dockd.alerts.channel import Channel
 from dockd.core.alerts import Rules
+from dockd.core.bandwidth import Timetable
 from dockd.core.policy import Policy
 
 
@@ -23,6 +24,7 @@ class Orders:
         alerts: when a person is told.
         channels: how, besides the log.
         shift_starts: when the shift of each camera's officer begins, in the time zone of `alerts`.
+        bandwidth: how fast the dock may send, and when.
     """
 
     may_erase: bool = False
@@ -33,6 +35,7 @@ class Orders:
     alerts: Rules = field(default_factory=Rules)
     channels: Sequence[Channel] = ()
     shift_starts: Mapping[str, time] = field(default_factory=dict)
+    bandwidth: Timetable = field(default_factory=Timetable)
 
 
 class Live:

@@ -1,9 +1,10 @@
-"""The recordings that wait for the archive, most urgent first."""
+"""The recordings that wait for the archive, most urgent first, cameras in turns."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable
 
-from dockd.core.queue import is_critical, upload_rank
+from dockd.core.queue import Turns, is_critical, upload_rank
 from dockd.core.recording import Recording
 
 
@@ -11,7 +12,9 @@ class Outbox:
     """What was verified and is not yet archived, in memory; the journal's states fill it again at start."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.PriorityQueue[tuple[tuple[int, bool, int], str]] = asyncio.PriorityQueue()
+        self._queue: asyncio.PriorityQueue[tuple[int, bool, int, int, str]] = asyncio.PriorityQueue()
+        self._turns: defaultdict[int, Turns] = defaultdict(Turns)
+        self._places: dict[str, int] = {}
         self._left_bytes: dict[str, int] = {}
         self._critical: dict[str, str] = {}
         self._untaken: set[str] = set()
@@ -49,7 +52,11 @@ class Outbox:
     def put(self, recording: Recording) -> None:
         """Add a recording, or put one back that could not be delivered this time."""
         self._left_bytes[recording.recording_id] = recording.size_bytes
-        self._queue.put_nowait((upload_rank(recording), recording.recording_id))
+        priority, fresh, sequence = upload_rank(recording)
+        place = self._places.get(recording.recording_id)
+        if place is None:
+            place = self._places[recording.recording_id] = self._turns[priority].place(recording.camera, recording.size_bytes)
+        self._queue.put_nowait((priority, fresh, place, sequence, recording.recording_id))
         if is_critical(recording):
             self._critical[recording.recording_id] = recording.seen
             self._untaken.add(recording.recording_id)
@@ -57,7 +64,8 @@ class Outbox:
 
     async def take(self) -> str:
         """The most urgent recording's id; waits while there is none. It counts as waiting until it is `done`."""
-        _, recording_id = await self._queue.get()
+        priority, _, place, _, recording_id = await self._queue.get()
+        self._turns[priority].reached(place)
         self._untaken.discard(recording_id)
         return recording_id
 
@@ -68,4 +76,5 @@ class Outbox:
     def done(self, recording_id: str) -> None:
         """It is archived or refused."""
         self._left_bytes.pop(recording_id, None)
+        self._places.pop(recording_id, None)
         self._critical.pop(recording_id, None)

@@ -24,11 +24,12 @@ from dockd.board import Configuration
 from dockd.config.acceptance import Acceptance, Running, command_for, in_force, path_of
 from dockd.config.difference import differences, taken_over
 from dockd.config.model import Site
-from dockd.config.office import Alerts
+from dockd.config.office import Alerts, Bandwidth
 from dockd.config.policy import policy_of
 from dockd.config.profile import load_profiles
 from dockd.core import custody
 from dockd.core.alerts import Rules, Shift
+from dockd.core.bandwidth import DAYS, Timetable, Window
 from dockd.dock import Dock
 from dockd.errors import ConfigError
 from dockd.live import Orders
@@ -56,7 +57,14 @@ def orders_of(site: Site) -> Orders:
         alerts=Rules(site.alerts.undocked_hours, ZoneInfo(site.time_zone), shifts),
         channels=_channels(site.alerts),
         shift_starts={each.serial: time.fromisoformat(each.shift_starts) for each in site.cameras if each.shift_starts},
+        bandwidth=Timetable(tuple(_window(each) for each in site.bandwidth), ZoneInfo(site.time_zone)),
     )
+
+
+def _window(hours: Bandwidth) -> Window:
+    begins, ends = (time.fromisoformat(text) for text in (hours.begins, hours.ends))
+    days = frozenset(DAYS.index(day) for day in hours.days)
+    return Window(days, begins.hour * 60 + begins.minute, ends.hour * 60 + ends.minute, hours.limit_bytes_s)
 
 
 def _channels(told: Alerts) -> tuple[Channel, ...]:

@@ -15,6 +15,7 @@ from dockd.archive.pace import Pace
 from dockd.archive.protocol import Consignment, Progress
 from dockd.archive.reading import SpoolFile, SpoolPass
 from dockd.archive.settings import TusSettings
+from dockd.archive.throttle import Throttle
 from dockd.archive.upload import OtherUploadError, Upload
 from dockd.archive.wire import Wire
 from dockd.clock import Clock
@@ -34,11 +35,11 @@ class TusArchive:
     the archive forgot is begun again, once in each call.
     """
 
-    def __init__(self, settings: TusSettings, clock: Clock) -> None:
+    def __init__(self, settings: TusSettings, clock: Clock, throttle: Throttle | None = None) -> None:
         self._settings, self._clock = settings, clock
         self._endpoint = URL(settings.url)
         self._keys = PinnedKeys(*settings.pinned_keys)
-        self._wire = Wire(settings)
+        self._wire = Wire(settings, throttle)
         self._meeting = asyncio.Lock()
         self._identity: Identity | None = None
         self._pace: Pace | None = None

@@ -15,6 +15,7 @@ from yarl import URL
 from dockd import __version__
 from dockd.archive.answers import TUS_VERSION, Answer
 from dockd.archive.settings import TusSettings
+from dockd.archive.throttle import Throttle
 from dockd.errors import ArchiveUnreachableError, DockError
 
 _ANSWER_LIMIT_BYTES = 64 * 1024
@@ -39,6 +40,7 @@ class PieceBody(payload.Payload):
         failure: why the body ended early, where that was our side's doing.
         handed_bytes: what the kernel has taken.
         moved: called whenever that grew.
+        throttle: what holds it back; None for nothing.
     """
 
     def __init__(self, pieces: AsyncGenerator[memoryview, None], size_bytes: int, moved: Callable[[int], None]) -> None:
@@ -46,6 +48,7 @@ class PieceBody(payload.Payload):
         self._size = size_bytes
         self._pieces = pieces
         self.moved = moved
+        self.throttle: Throttle | None = None
         self.failure: DockError | None = None
         self.handed_bytes = 0
         self._write_bytes = 4 * _LEAST_WRITE_BYTES
@@ -75,7 +78,11 @@ class PieceBody(payload.Payload):
         loop = asyncio.get_running_loop()
         start = 0
         while start < len(piece):
-            part = piece[start : start + self._write_bytes]
+            count_bytes = min(self._write_bytes, len(piece) - start)
+            if self.throttle is not None:
+                count_bytes = self.throttle.piece_bytes(count_bytes)
+                await self.throttle.take(count_bytes)
+            part = piece[start : start + count_bytes]
             began_s = loop.time()
             await writer.write(part)
             await writer.drain()
@@ -92,8 +99,8 @@ class PieceBody(payload.Payload):
 class Wire:
     """Connections to one archive."""
 
-    def __init__(self, settings: TusSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: TusSettings, throttle: Throttle | None = None) -> None:
+        self._settings, self._throttle = settings, throttle
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -137,6 +144,7 @@ class Wire:
         try:
             async with asyncio.timeout(settings.connect_s + (settings.stall_s if streamed else answer_s)) as deadline:
                 if streamed:
+                    streamed.throttle = self._throttle
                     streamed.moved = _extending(streamed, deadline, loop, settings.stall_s, answer_s)
                 async with self._open().request(method, url, headers=all_headers, data=body, allow_redirects=False) as response:
                     text = await _beginning(response)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from dockd.config import rules
-from dockd.config.office import Alerts, Camera, Category
+from dockd.config.office import Alerts, Bandwidth, Camera, Category
 from dockd.config.readying import Charging, Ready
 from dockd.config.served import Kiosk, Metrics
 from dockd.core.lamp import Wiring
@@ -333,6 +333,14 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ) = None
     offload: Annotated[Offload, Meta(description="Copying from cameras.")] = field(default_factory=Offload)
     uploads: Annotated[Uploads, Meta(description="Sending to the archive.")] = field(default_factory=Uploads)
+    bandwidth: Annotated[
+        tuple[Bandwidth, ...],
+        Meta(
+            description="Hours in which the dock sends no faster than a limit; the first entry that holds counts, and without "
+            "one it goes as fast as it can."
+        ),
+        rules.LIVE,
+    ] = ()
     categories: Annotated[
         tuple[Category, ...], Meta(description="The kinds of encounter that the agency's policy names."), rules.LIVE
     ] = ()

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from dockd.config import rules
+from dockd.core.bandwidth import DAYS
 
 
 class Category(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,6 +59,26 @@ class Camera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+
+
+class Bandwidth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hours in which the dock leaves room on the link for others."""
+
+    days: Annotated[
+        tuple[Annotated[str, rules.WEEKDAY], ...],
+        Meta(description="Days of the week on which they begin.", min_length=1, examples=[["mon", "tue", "wed", "thu", "fri"]]),
+    ] = DAYS
+    begins: Annotated[str, Meta(description="From when, by the office's clock.", examples=["08:00"]), rules.TIME_OF_DAY] = field(
+        name="from", default="00:00"
+    )
+    ends: Annotated[
+        str,
+        Meta(description="Until when; a time that is not later goes on into the next day.", examples=["18:00"]),
+        rules.TIME_OF_DAY,
+    ] = field(name="to", default="00:00")
+    limit_bytes_s: Annotated[
+        int, Meta(description="What all uploads together may send in a second.", examples=["2 MB/s"]), rules.RATE
+    ] = field(name="limit")
 
 
 class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,7 @@ _UNITS: dict[str, int] = {"": 1}
 for _power, _prefix in enumerate("KMGTP", 1):
     _UNITS |= {_prefix: 1000**_power, f"{_prefix}i": 1024**_power}
 _SIZE_LIMIT_BYTES = 1 << 60
+_LEAST_RATE_BYTES_S = 8 * 1024
 _CURRENT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?) ?(mA|A)", re.ASCII)
 _CURRENT_LIMIT_MA = 100_000
 _GROUP_LIMIT = 256
@@ -120,6 +121,15 @@ def _size_bytes(text: str) -> int:
         msg = f"{shown(text)} is more than any disk holds, expected at most 1024 PiB"
         raise ValueError(msg)
     return size_bytes
+
+
+def _rate_bytes_s(text: str) -> int:
+    match = _SIZE.fullmatch(text.removesuffix("/s"))
+    rate = 0 if match is None or not text.endswith("/s") else _size_bytes(text.removesuffix("/s"))
+    if rate < _LEAST_RATE_BYTES_S:
+        msg = f'{shown(text)} is not a rate, expected at least 8 KiB/s with its unit, such as "2 MB/s" or "500 KB/s"'
+        raise ValueError(msg)
+    return rate
 
 
 def _current_ma(text: str) -> int:
@@ -278,6 +288,7 @@ TIME_OF_DAY = _matching(
     r"([01][0-9]|2[0-3]):[0-5][0-9]",
     'not a time of day, expected hours and minutes from 00:00 to 23:59, such as "18:00"',
 )
+WEEKDAY = _matching("mon|tue|wed|thu|fri|sat|sun", "not a day of the week, expected one of mon, tue, wed, thu, fri, sat, sun")
 FILE_NAME = _matching(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", "not the name of a file beside this one, expected one without /, such as roster.csv"
 )
@@ -293,6 +304,7 @@ ABSOLUTE_PATH = Rule(_absolute_path, _ABSOLUTE)
 SECRET_FILE = Rule(_absolute_path, _ABSOLUTE, secret=True)
 SOCKET_PATH = Rule(_socket_path, _ABSOLUTE | {"maxLength": _SOCKET_LIMIT_BYTES})
 SIZE = Rule(_size_bytes, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,3})? ?([KMGTP]i?)?B$"})
+RATE = Rule(_rate_bytes_s, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,3})? ?([KMGTP]i?)?B/s$"})
 CURRENT = Rule(_current_ma, {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,3})? ?(mA|A)$"})
 ARCHIVE_URL = Rule(_archive_url, {"format": "uri", "pattern": "^https?://.*/$"}, secret=True)
 PUBLIC_KEY = Rule(_public_key, {"pattern": "^ed25519:[A-Za-z0-9+/]{43}=$"}, secret=True)

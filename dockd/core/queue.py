@@ -1,6 +1,11 @@
-"""What goes next. Order is by urgency and then by the journal's sequence: no clock, right or wrong, takes part."""
+"""What goes next. Order is by urgency, then by turns of the cameras, then by the journal's sequence: no clock takes part.
+
+The deadline is the urgency's (the site file gives hours for each), so among recordings of one urgency the one that was seen first
+is due first. A clock that was wrong for a day changes nothing.
+"""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from dockd.core.clearance import ScannedFile
 from dockd.core.profile import CRITICAL
@@ -26,6 +31,29 @@ def upload_order(recordings: Iterable[Recording]) -> list[Recording]:
     """What waits for the archive: most urgent first, begun ones before others of the same urgency, then by discovery."""
     waiting = [each for each in recordings if each.state in {State.VERIFIED, State.UPLOADING}]
     return sorted(waiting, key=upload_rank)
+
+
+@dataclass(slots=True)
+class Turns:
+    """Shares the link among cameras by bytes (start-time fair queueing), whatever the number of their recordings.
+
+    Each recording gets a place when it comes: where its camera's last one ends, or where the queue stands now, whichever is
+    later. So a camera with three recordings does not wait behind another's two hundred, and none saves up turns.
+    """
+
+    _ends: dict[str, int] = field(default_factory=dict)
+    _now: int = 0
+
+    def place(self, camera: str, size_bytes: int) -> int:
+        """The place of a recording that comes now; the least goes first."""
+        place = max(self._now, self._ends.get(camera, 0))
+        self._ends[camera] = place + size_bytes + 1
+        return place
+
+    def reached(self, place: int) -> None:
+        """The recording at that place was taken."""
+        self._now = max(self._now, place)
+        self._ends = {camera: end for camera, end in self._ends.items() if end > self._now}
 
 
 def drain_time_s(remaining_bytes: Sequence[int], rate_bytes_s: float | None) -> float | None:

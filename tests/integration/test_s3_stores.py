@@ -20,10 +20,12 @@ from dockd.archive.protocol import NoWitness
 from dockd.archive.s3.archive import S3Archive, probe_s3
 from dockd.archive.s3.manifest import Found, prefix_of
 from dockd.archive.s3.settings import MIB, Lock
+from dockd.archive.throttle import Throttle
 from dockd.archive.witness import NoWitnessThere
 from dockd.board import Board
 from dockd.clock import SystemClock
 from dockd.config import load_site
+from dockd.core.concurrency import Concurrency
 from dockd.core.fitness import Grade
 from dockd.core.note import Note
 from dockd.core.proof import Basis
@@ -179,7 +181,7 @@ async def test_a_site_file_is_all_that_a_dock_needs_to_deliver_to_s3(store: Seaw
     (tmp_path / "s3").write_text(f"{ACCESS_KEY}\n{SECRET_KEY}\n")
     (tmp_path / "site.yaml").write_text(SITE.format(folder=tmp_path, url=store.url, bucket=BUCKET))
     site = load_site(tmp_path / "site.yaml")
-    archive = build_archive(site, SystemClock(), Board(SystemClock(), ("1",)))
+    archive = build_archive(site, SystemClock(), Board(SystemClock(), ("1",)), Concurrency(2), Throttle(SystemClock()))
     stored = await archive.store(consign(tmp_path, b"evidence", dock="balt-ero-01"), None, Watched())
     proof = await archive.prove(stored, camera=CAMERA)
     await archive.close()

@@ -222,7 +222,7 @@ async def dock_here(
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(Attendant(dock, bay, workers, stall_after_s=stall_after_s).run()) for bay in scripted]
             if deliver:
-                tasks.append(group.create_task(Delivery(dock, 2).run()))
+                tasks.append(group.create_task(Delivery(dock).run()))
             yield DockHere(dock, scripted, workers)
             for task in tasks:
                 task.cancel()

@@ -1,5 +1,6 @@
 """From the spool to the archive: nothing is given up that may pass, and nothing passes that is wrong."""
 
+import asyncio
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State
+from dockd.delivery import Delivery
 from dockd.offload.spool import Spool
 from tests.sim.archive import Faults, Lie, SimArchive
 from tests.sim.cameras import make_camera
@@ -178,3 +180,25 @@ async def test_nothing_gives_way_while_a_courier_is_free(tmp_path: Path) -> None
         archive.gate.set()
         await dock.until(lambda: not dock.dock.outbox.files)
         assert archive.calls.count("store") == 4
+
+
+async def test_a_bad_link_is_given_one_recording_at_a_time_but_critical_ones(tmp_path: Path) -> None:
+    """Where only one may be on its way a second one waits; one of a critical incident does not, and success allows more again."""
+    make_camera(tmp_path / "routine", "CAM-1", recordings=3, size_bytes=100_000, sidecars=False)
+    make_camera(tmp_path / "critical", "CAM-2", recordings=1, size_bytes=50_000, sidecars=False)
+    archive = SimArchive()
+    archive.gate.clear()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False, deliver=False) as dock:
+        dock.insert(tmp_path / "routine", bay="1", profile=replace(dcf(), critical=()))
+        await dock.until(lambda: dock.dock.outbox.files == 3)
+        dock.dock.uploads.failed()
+        async with asyncio.TaskGroup() as group:
+            delivering = group.create_task(Delivery(dock.dock).run())
+            await dock.until(lambda: len(archive.uploads) == 1)
+            dock.insert(tmp_path / "critical", bay="2", profile=replace(dcf(), critical=("CLIP*",)))
+            await dock.until(lambda: len(archive.uploads) == 2)
+            assert [each.consignment.camera for each in archive.uploads.values()] == ["CAM-1", "CAM-2"]
+            archive.gate.set()
+            await dock.until(lambda: not dock.dock.outbox.files)
+            assert dock.dock.uploads.allowed == 2
+            delivering.cancel()

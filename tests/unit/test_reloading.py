@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,15 @@ async def test_office_and_alerts_are_taken_over_at_once(tmp_path: Path) -> None:
         site.site_file.write_text(GOOD + TOLD + "roster: roster.csv\n")
         site.site_file.with_name("roster.csv").write_text("serial,officer\nX3,C. Lee\n")
         await site.until(lambda _, o: "X3" in o.assigned)
+
+
+async def test_hours_of_the_link_are_taken_over_live(tmp_path: Path) -> None:
+    """By the office's clock: 09:00 in Baltimore is 14:00 in Greenwich."""
+    async with reloading(tmp_path) as site:
+        hours = "bandwidth:\n  - {days: [mon, tue], from: '09:00', to: '17:00', limit: 2 MB/s}\n"
+        site.site_file.write_text(ERASING + hours)
+        await site.until(lambda _, orders: orders.bandwidth.windows)
+        bandwidth = site.dock.live.now.bandwidth
+        assert bandwidth.at(datetime(2026, 11, 24, 14, 0, tzinfo=UTC)) == 2_000_000
+        assert bandwidth.at(datetime(2026, 11, 24, 13, 59, tzinfo=UTC)) is None
+        assert bandwidth.at(datetime(2026, 11, 25, 15, 0, tzinfo=UTC)) is None

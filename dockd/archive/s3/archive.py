@@ -18,6 +18,7 @@ from dockd.archive.s3.manifest import LIMIT_BYTES, Found, Place, check_manifest,
 from dockd.archive.s3.parts import Parts, Sent
 from dockd.archive.s3.settings import Lock, S3Settings
 from dockd.archive.s3.wire import Answer, S3Wire
+from dockd.archive.throttle import Throttle
 from dockd.clock import Clock
 from dockd.core.observation import ReadBack, StoreChecksum
 from dockd.core.proof import ArchiveProof, StatementError, StatementKind, observe
@@ -53,9 +54,9 @@ class S3Archive:
     store forgot is begun again, once in each call.
     """
 
-    def __init__(self, settings: S3Settings, clock: Clock) -> None:
+    def __init__(self, settings: S3Settings, clock: Clock, throttle: Throttle | None = None) -> None:
         self._settings, self._clock = settings, clock
-        self._wire = S3Wire(settings)
+        self._wire = S3Wire(settings, throttle)
         self._meeting = asyncio.Lock()
         self._checks: bool | None = None
 

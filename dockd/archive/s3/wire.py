@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from dockd.archive.s3.settings import S3Settings
+from dockd.archive.throttle import Throttle
 from dockd.archive.wire import SLOWEST_STORE_BYTES_S
 from dockd.errors import (
     ArchiveBusyError,
@@ -80,8 +81,8 @@ class PartBody(io.RawIOBase):
 class S3Wire:
     """Connections to one bucket."""
 
-    def __init__(self, settings: S3Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: S3Settings, throttle: Throttle | None = None) -> None:
+        self._settings, self._throttle = settings, throttle
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._client: Any = None
@@ -104,12 +105,14 @@ class S3Wire:
             return await self._call(operation, doing, parameters)
 
     async def send(self, doing: str, view: memoryview, moved: Callable[[int], None], **parameters: object) -> Answer:
-        """Upload one part; it may take any time, as long as something moves.
+        """Upload one part; it may take any time, as long as something moves. A limited rate is kept part by part.
 
         Raises:
             ArchiveError: as `ask`.
         """
         settings = self._settings
+        if self._throttle is not None:
+            await self._throttle.take(len(view))
         answer_s = settings.answer_s + len(view) / SLOWEST_STORE_BYTES_S
         loop = asyncio.get_running_loop()
         words = f"nothing moved for {settings.stall_s:g} s"

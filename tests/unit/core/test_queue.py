@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockd.core.clearance import FileKind, ScannedFile
-from dockd.core.queue import copy_order, drain_time_s, upload_order
+from dockd.core.queue import Turns, copy_order, drain_time_s, upload_order
 from dockd.core.recording import Recording, State
 from tests.sim.evidence import measure, seen
 
@@ -76,3 +76,37 @@ def test_the_time_to_drain_is_known_only_with_a_rate() -> None:
     assert drain_time_s([10, 30], 20.0) == 2.0
     assert drain_time_s([10], None) is None
     assert drain_time_s([10], 0.0) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 1000)), max_size=60))
+def test_cameras_share_the_link_by_bytes_as_long_as_both_wait(arrivals: list[tuple[str, int]]) -> None:
+    """Of two cameras with something waiting, neither got more than one recording's bytes ahead of the other."""
+    turns = Turns()
+    waiting = sorted((turns.place(camera, size), number, camera, size) for number, (camera, size) in enumerate(arrivals))
+    left = {camera: sum(each == camera for each, _ in arrivals) for camera in "ABC"}
+    given_bytes = dict.fromkeys("ABC", 0)
+    for place, _, camera, size in waiting:
+        turns.reached(place)
+        hungry = [each for each in "ABC" if left[each]]
+        spread = max(given_bytes[each] for each in hungry) - min(given_bytes[each] for each in hungry)
+        assert spread <= 1001
+        given_bytes[camera] += size + 1
+        left[camera] -= 1
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=30))
+def test_of_one_camera_the_first_goes_first(sizes: list[int]) -> None:
+    """Places of one camera only ever grow."""
+    turns = Turns()
+    places = [turns.place("A", size) for size in sizes]
+    assert places == sorted(places)
+
+
+def test_a_camera_that_comes_late_saves_no_turns_and_waits_for_no_backlog() -> None:
+    """It goes on beside the one that was there, from where the queue stands."""
+    turns = Turns()
+    backlog = [turns.place("A", 100) for _ in range(10)]
+    for place in backlog[:5]:
+        turns.reached(place)
+    late = turns.place("B", 100)
+    assert backlog[4] <= late <= backlog[5]
