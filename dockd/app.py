@@ -62,6 +62,7 @@ from dockd.ready import heartbeat, notify
 from dockd.reconciling import Reconciler
 from dockd.recovery import open_journal, recover
 from dockd.reloading import Reloader, accepted, orders_of, shown, warn
+from dockd.spool_watch import SpoolWatch
 from dockd.web.assets import load_assets
 from dockd.web.control import control_api
 from dockd.web.kiosk import serve_kiosk
@@ -153,6 +154,7 @@ async def _serve(
             alerting = Alerting(dock, lambda: dock.live.now.channels, f"{site.agency} {site.division}, {site.site}")
             tasks.append(group.create_task(alerting.run(), name="alerts"))
             tasks.append(group.create_task(Reconciler(dock).run(), name="reconciliation"))
+            tasks.append(group.create_task(SpoolWatch(dock).run(), name="watch of the spool"))
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
             tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))
             if (kiosk := site.kiosk) is not None:

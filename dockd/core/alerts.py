@@ -6,6 +6,7 @@
     uncopied        a camera left with recordings that the dock listed and did not copy
     set-aside       recordings were refused for good and wait for a person
     unproved        the archive does not prove any more that it holds a recording
+    spool           somebody else than the dock touched a verified recording in the spool
 
 An alert begins once and ends once, whoever asks how often.
 """
@@ -35,6 +36,7 @@ class Kind(StrEnum):
     UNCOPIED = "uncopied"
     SET_ASIDE = "set-aside"
     UNPROVED = "unproved"
+    SPOOL = "spool"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,19 @@ def sync_file_system(folder: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def sync_path(path: Path) -> None:
+    """Make the renames and removals in the folder `path` durable.
+
+    Raises:
+        OSError: it is not there, or the disk failed.
+    """
+    folder = open_folder(path)
+    try:
+        sync_folder(folder)
+    finally:
+        os.close(folder)
+
+
 def open_folder(path: Path) -> int:
     """A descriptor of a folder of the dock's own."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -59,5 +72,5 @@ def write(folder: int, name: str, data: bytes, *, sync: bool) -> None:
 
 
 def rename(folder: int, old: str, new: str) -> None:
-    """Rename within `folder`; durable after `sync_folder`."""
+    """Rename within `folder` or below it; durable after `sync_folder` of both folders."""
     os.rename(old, new, src_dir_fd=folder, dst_dir_fd=folder)

@@ -1,11 +1,11 @@
 """The dock's durable store of recordings that the archive has not yet proved.
 
     <spool>/journal.sqlite          the journal, with its -wal, -shm and .lock
-    <spool>/recordings/<id>         the bytes of a verified recording
-    <spool>/recordings/<id>.json    its manifest (core.manifest), durable before the recording has its final name
-    <spool>/recordings/<id>.part    a copy that is under way or was broken off
-    <spool>/recordings/<id>.steps   how far that copy is proved: lines of offset and BLAKE3 of the bytes before it
-    <spool>/set-aside/<id>.<n>      bytes that are no longer those that were verified; nobody but a person removes them
+    <spool>/recordings/verified/<id>  the bytes of a verified recording; nothing of dockd's ever writes to a file that lies there
+    <spool>/recordings/<id>.json      its manifest (core.manifest), durable before the recording has its final name
+    <spool>/recordings/<id>.part      a copy that is under way or was broken off
+    <spool>/recordings/<id>.steps     how far that copy is proved: lines of offset and BLAKE3 of the bytes before it
+    <spool>/set-aside/<id>.<n>        bytes that are no longer those that were verified; nobody but a person removes them
 
 A name is the recording's random id, never anything that a camera said. Only the worker of one bay writes a recording's files, and
 holds a lock on its `.part` while it does. Room is reserved in the `Ledger` before a copy starts.
@@ -28,11 +28,18 @@ from dockd.medium import Lanes, NotDirectError, open_direct, read_back
 from dockd.offload import durable
 
 JOURNAL_NAME = "journal.sqlite"
+VERIFIED = "verified"
+"""The folder, among the copies, of those that are verified."""
 
 _FILE_OVERHEAD_BYTES = 16 * 1024
 
 _NOT_SYNCED_WHOLE = ("fuse", "nfs", "cifs", "smb", "9p", "ceph", "afs", "virtiofs")
 """File systems whose syncfs(2) may return before everything is on a disk: their server need not be told, or is elsewhere."""
+
+
+def verified_name(recording_id: str) -> str:
+    """Name of a verified recording, from the folder in which it was copied."""
+    return f"{VERIFIED}/{recording_id}"
 
 
 def part_name(recording_id: str) -> str:
@@ -103,6 +110,7 @@ class Spool:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.recordings = directory / "recordings"
+        self.verified = self.recordings / VERIFIED
         self.journal = directory / JOURNAL_NAME
         self.altered = directory / "set-aside"
 
@@ -119,6 +127,8 @@ class Spool:
             if (kind := file_system_of(self.recordings)).startswith(_NOT_SYNCED_WHOLE):
                 msg = f"{self.recordings}: on {kind} the dock cannot make sure that its copies are on the disk"
                 raise SpoolBrokenError(msg, hint="Put spool.directory on ext4 or xfs.")
+            self.verified.mkdir(mode=0o700, exist_ok=True)
+            self._move_in()
             folder = durable.open_folder(self.recordings)
             try:
                 os.close(open_direct(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, dir_fd=folder))
@@ -134,14 +144,23 @@ class Spool:
             msg = f"{self.directory}: cannot be used as a spool: {exc.strerror}"
             raise SpoolBrokenError(msg) from exc
 
+    def _move_in(self) -> None:
+        """Put verified recordings where they belong that a dockd before 0.1 left among the unfinished ones."""
+        with os.scandir(self.recordings) as listing:
+            found = [entry.name for entry in listing if "." not in entry.name and entry.is_file(follow_symlinks=False)]
+        for name in found:
+            (self.recordings / name).rename(self.verified / name)
+        if found:
+            durable.sync_path(self.verified)
+
     def path_of(self, recording_id: str) -> Path:
         """Where a verified recording's bytes are."""
-        return self.recordings / recording_id
+        return self.verified / recording_id
 
     def recording_ids(self) -> set[str]:
         """Every finished copy that lies there; that it is whole is for `examine` to say."""
-        with os.scandir(self.recordings) as listing:
-            return {entry.name for entry in listing if "." not in entry.name}
+        with os.scandir(self.verified) as listing:
+            return {entry.name for entry in listing}
 
     def unfinished_ids(self) -> set[str]:
         """Every copy that was begun and not finished."""
@@ -158,12 +177,12 @@ class Spool:
     def every_id(self) -> set[str]:
         """Every recording that anything lies there of: a discard that power cut short can leave a manifest alone."""
         with os.scandir(self.recordings) as listing:
-            return {entry.name.partition(".")[0] for entry in listing} - {""}
+            return ({entry.name.partition(".")[0] for entry in listing} - {"", VERIFIED}) | self.recording_ids()
 
     def used_bytes(self) -> int:
         """What the recordings occupy, finished or not."""
-        with os.scandir(self.recordings) as listing:
-            return sum(_occupied_bytes(entry) for entry in listing)
+        with os.scandir(self.recordings) as begun, os.scandir(self.verified) as finished:
+            return sum(map(_occupied_bytes, begun)) + sum(map(_occupied_bytes, finished))
 
     def manifests(self) -> Iterator[tuple[Path, Manifest | None]]:
         """Every manifest in the spool; None for one that cannot be read."""
@@ -204,12 +223,8 @@ class Spool:
             self.altered.mkdir(mode=0o700, exist_ok=True)
             place = next(path for n in count(1) if not (path := self.altered / f"{recording_id}.{n}").exists())
             self.path_of(recording_id).rename(place)
-            for each in (self.altered, self.recordings, self.directory):
-                folder = durable.open_folder(each)
-                try:
-                    durable.sync_folder(folder)
-                finally:
-                    os.close(folder)
+            for each in (self.altered, self.verified, self.directory):
+                durable.sync_path(each)
         except OSError as exc:
             msg = f"{self.altered}: {exc.strerror}"
             raise SpoolBrokenError(msg) from exc
@@ -223,7 +238,10 @@ class Spool:
         """
         folder = durable.open_folder(self.recordings)
         try:
-            for name in (recording_id, manifest_name(recording_id), part_name(recording_id), steps_name(recording_id)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(verified_name(recording_id), dir_fd=folder)
+                durable.sync_path(self.verified)
+            for name in (manifest_name(recording_id), part_name(recording_id), steps_name(recording_id)):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
             durable.sync_folder(folder)

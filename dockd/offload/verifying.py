@@ -22,7 +22,7 @@ from dockd.offload import durable
 from dockd.offload.ends import Written, manifest_of
 from dockd.offload.handful import Buffers, read_small_back
 from dockd.offload.messages import Copied, CopyEvidence, Moved, Report, Skipped
-from dockd.offload.spool import disk_error, manifest_name, part_name, steps_name
+from dockd.offload.spool import VERIFIED, disk_error, manifest_name, part_name, steps_name, verified_name
 from dockd.offload.turns import Turns
 
 _BATCH_FILES = 64
@@ -166,17 +166,18 @@ class Verifier:
         self._emit(Skipped(job.path, error.code, error.message, error.hint, error.transient))
 
     def _publish(self) -> None:
-        """Final names, one fsync of the folder, then the report."""
+        """Final names, one fsync of each folder, then the report."""
         if not self._batch:
             return
         passing("offload.renaming")
         try:
             for written, _ in self._batch:
                 recording_id = written.job.recording_id
-                durable.rename(self._folder, part_name(recording_id), recording_id)
+                durable.rename(self._folder, part_name(recording_id), verified_name(recording_id))
                 passing("offload.renamed")
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(steps_name(recording_id), dir_fd=self._folder)
+            self._sync_verified()
             durable.sync_folder(self._folder)
         except OSError as exc:
             raise disk_error(exc, 0) from exc
@@ -185,3 +186,10 @@ class Verifier:
         for written, _ in self._batch:
             self._close(written.descriptor)
         self._batch.clear()
+
+    def _sync_verified(self) -> None:
+        verified = os.open(VERIFIED, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder)
+        try:
+            durable.sync_folder(verified)
+        finally:
+            os.close(verified)

@@ -97,11 +97,11 @@ def _inserted_and_idle(root: Path, rounds: int, idle_s: float) -> list[Figure]:
 def _started(root: Path, rounds: int, recordings: int) -> list[Figure]:
     """From exec to the line `ready`, interpreter and imports included."""
     spool = root / "spool"
-    (spool / "recordings").mkdir(parents=True)
+    (spool / "recordings/verified").mkdir(parents=True)
     asyncio.run(build(spool / "journal.sqlite", recordings))
     site = Site(bays=8, erase="never", needs="verified")
     for recording in DockProcess(root, None, site).recordings(State.VERIFIED, State.UPLOADING):
-        (spool / "recordings" / recording.recording_id).touch()
+        (spool / "recordings/verified" / recording.recording_id).touch()
     took: list[float] = []
     for _ in range(rounds):
         dock = DockProcess(root, None, site)

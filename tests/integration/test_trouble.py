@@ -205,23 +205,27 @@ def test_archive_with_another_key_proves_nothing(tmp_path: Path, vault: VaultPro
 
 
 def test_copy_that_was_altered_in_the_spool_is_copied_again(tmp_path: Path, vault: VaultProcess, make_dock: MakeDock) -> None:
-    """The archive never gets wrong bytes: they are noticed as they are sent, and make way for those on the camera."""
+    """The archive never gets wrong bytes: they are noticed at once, refused as they are sent, and copied again."""
     vault.kill()
     dock = make_dock(Site())
     originals = make_camera(tmp_path / "camera", "CAM-1", recordings=1, size_bytes=2_000_000, sidecars=False)
     (tmp_path / "camera").rename(dock.bay(1))
     dock.wait_until(lambda _: len(dock.recordings(State.VERIFIED, State.UPLOADING)) == 1, why="the copy is verified")
     (recording,) = dock.recordings()
-    spooled = dock.spool / "recordings" / recording.recording_id
+    spooled = dock.spool / "recordings/verified" / recording.recording_id
     altered = bytearray(spooled.read_bytes())
     altered[1_000_000] ^= 1
     spooled.write_bytes(altered)
+    dock.wait_for("spool changed", recording=recording.recording_id)
     vault.start()
     dock.wait_for("recording refused", code="spool-mismatch")
     dock.wait_until(lambda _: dock.lamp(1).lamp is Lamp.HELP, why="somebody is asked for")
     dock.order(f"retry/{recording.recording_id}")
     dock.wait_until(lambda _: all_erased(dock, 1), why="every recording erased")
     assert [each.read_bytes() for each in (dock.spool / "set-aside").iterdir()] == [altered]
+    dock.wait_until(
+        lambda _: [each["kind"] for each in dock.custody() if each["event"] == "alert.ended"] == ["spool"], why="its end"
+    )
     assert count(vault, {"CAM-1": originals}, {"CAM-1": files_below(dock.bay(1))}) == Verdict(recordings=1)
     check_custody(dock)
 

@@ -44,7 +44,7 @@ def script(tmp_path: Path) -> Run:
 def spool(tmp_path: Path) -> Path:
     """The spool where the site file would have it if it said nothing else."""
     folder = tmp_path / "var/lib/dockd/spool"
-    (folder / "recordings").mkdir(parents=True)
+    (folder / "recordings/verified").mkdir(parents=True)
     return folder
 
 
@@ -154,7 +154,7 @@ def test_purge_names_the_footage_and_deletes_none(script: Run, tmp_path: Path, s
     spool.rename(elsewhere)
     site = _site(tmp_path, f"spool:\n  directory: {elsewhere}")
     for number in range(3):
-        (elsewhere / "recordings" / f"{number:032x}").write_bytes(bytes(1000))
+        (elsewhere / "recordings/verified" / f"{number:032x}").write_bytes(bytes(1000))
         (elsewhere / "recordings" / f"{number:032x}.json").write_bytes(b"{}")
     (elsewhere / "recordings" / f"{7:032x}.part").write_bytes(b"x")
     before = sorted(elsewhere.rglob("*"))

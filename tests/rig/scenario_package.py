@@ -71,7 +71,7 @@ async def test_removed_over_footage_and_back_again(prepared_machine: Prepared, p
         await machine.plug_other("usb-kbd", name="keyboard", port="2")
         await dock.lamp_until("2", lamp="get help")
         assert set((await guest.sh(f"cat {CONTROLLER}/usb*/*authorized_default")).split()) == {"0"}
-        footage = "cd /var/lib/dockd/spool/recordings; sha256sum *"
+        footage = "cd /var/lib/dockd/spool/recordings; find . -type f -exec sha256sum {} + | sort"
         before = await guest.sh(footage)
         await guest.sh("cp -a /etc/dockd /run/kept")
 

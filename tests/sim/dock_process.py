@@ -315,9 +315,8 @@ class DockProcess:
         return [json.loads(each.entry) for each in self.custody_entries()]
 
     def spooled(self) -> set[str]:
-        """Names in the spool's folder of recordings."""
-        folder = self.spool / "recordings"
-        return {path.name for path in folder.iterdir()} if folder.exists() else set()
+        """Names of all files in the spool's folder of recordings, finished or not."""
+        return {name for _, _, names in os.walk(self.spool / "recordings") for name in names}
 
     def _journal(self) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{(self.spool / 'journal.sqlite').as_uri()}?mode=ro", uri=True, timeout=DEADLINE_S)

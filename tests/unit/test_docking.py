@@ -56,8 +56,8 @@ def archived(dock: DockHere, bay: str = "1", files: int = 2) -> bool:
 
 
 def spooled(dock: DockHere) -> list[str]:
-    """What lies in the spool's folder."""
-    return sorted(os.listdir(dock.dock.spool.recordings))  # noqa: PTH208 - names only
+    """Every file that lies in the spool's folder."""
+    return sorted(path.name for path in dock.dock.spool.recordings.rglob("*") if path.is_file())
 
 
 async def test_camera_that_leaves_while_its_arrival_is_being_recorded_has_left(

@@ -61,23 +61,22 @@ async def test_copy_that_was_renamed_but_not_recorded_is_examined(damage: str, c
     async with dock_here(spool, archive, deliver=False) as dock:
         await _copied(dock, camera)
         (first, other) = await dock.recordings()
-        copy = dock.dock.spool.path_of(first.recording_id)
-    manifest = copy.with_name(copy.name + ".json")
-    text = manifest.read_text()
+        copy, manifests = dock.dock.spool.path_of(first.recording_id), dock.dock.spool.recordings
+    text = (manifests / f"{first.recording_id}.json").read_text()
     # The same copy again, as if the power had failed between its rename and its journal entry.
     half = "ab" * 16
     dock_parts = await build(spool, archive, pinned_keys=(archive.pinned_key,))
     recording = seen(half, camera="CAM-1", docking=first.docking, path=b"DCIM/HALF.MP4", size_bytes=first.size_bytes)
     await dock_parts.journal.record(custody.RecordingSeen(recording), custody.Stepped(half, life.CopyStarted()))
     copy.with_name(half).write_bytes(copy.read_bytes())
-    copy.with_name(f"{half}.json").write_text(text.replace(first.recording_id, half))
+    (manifests / f"{half}.json").write_text(text.replace(first.recording_id, half))
     match damage:
         case "bytes":
             copy.with_name(half).write_bytes(b"rot" + copy.read_bytes()[3:])
         case "manifest":
-            copy.with_name(f"{half}.json").write_text("{}")
+            (manifests / f"{half}.json").write_text("{}")
         case "other manifest":
-            copy.with_name(f"{half}.json").write_text(text.replace(first.recording_id, other.recording_id))
+            (manifests / f"{half}.json").write_text(text.replace(first.recording_id, other.recording_id))
         case _:
             pass
     await recover(dock_parts)

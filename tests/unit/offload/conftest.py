@@ -82,8 +82,8 @@ class Bench:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def listing(self) -> set[str]:
-        """Names in the spool's folder."""
-        return {path.name for path in self.spool.recordings.iterdir()}
+        """Names of all files in the spool's folder, finished or not."""
+        return {path.name for path in self.spool.recordings.rglob("*") if path.is_file()}
 
 
 def _quiet(_: int) -> None:

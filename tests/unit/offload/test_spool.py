@@ -80,7 +80,9 @@ def test_spool_is_the_docks_alone(ready: Spool) -> None:
     """Evidence is not for every user of the machine, and no probe stays."""
     assert ready.directory.stat().st_mode & 0o777 == 0o700
     assert ready.recordings.stat().st_mode & 0o777 == 0o700
-    assert list(ready.recordings.iterdir()) == []
+    assert ready.verified.stat().st_mode & 0o777 == 0o700
+    assert list(ready.recordings.iterdir()) == [ready.verified]
+    assert list(ready.verified.iterdir()) == []
 
 
 def test_manifest_that_cannot_be_read_is_none(ready: Spool) -> None:
@@ -106,13 +108,38 @@ def test_discarding_what_is_not_there_is_no_error(ready: Spool, monkeypatch: pyt
 
 def test_what_the_spool_occupies_is_told(ready: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Finished and unfinished copies count; one that goes in this instant does not."""
-    (ready.recordings / "aa").write_bytes(bytes(10_000))
+    ready.path_of("aa").write_bytes(bytes(10_000))
     (ready.recordings / "bb.part").write_bytes(bytes(20_000))
     assert ready.used_bytes() >= 30_000
     assert ready.unfinished_ids() == {"bb"}
     assert ready.recording_ids() == {"aa"}
     assert ready.begun_bytes("bb") >= 20_000
     assert ready.begun_bytes("aa") == 0
+    assert ready.every_id() == {"aa", "bb"}
+
+
+def test_recordings_of_an_older_spool_are_found(tmp_path: Path) -> None:
+    """What lay among the unfinished copies is moved to where the verified ones are, and nothing else is."""
+    spool = Spool(tmp_path / "spool")
+    spool.recordings.mkdir(parents=True)
+    for name in ("aa", "aa.json", "bb.part"):
+        (spool.recordings / name).write_text(name)
+    spool.prepare()
+    spool.prepare()
+    assert spool.path_of("aa").read_text() == "aa"
+    assert sorted(os.listdir(spool.recordings)) == ["aa.json", "bb.part", "verified"]  # noqa: PTH208 - names only
+
+
+def test_altered_copies_are_kept_one_beside_the_other(ready: Spool) -> None:
+    """Each has a place of its own, however often a copy of one recording is altered; a disk that fails is named."""
+    places = []
+    for content in ("one", "two"):
+        ready.path_of("aa").write_text(content)
+        places.append(ready.set_aside("aa"))
+    assert [place.read_text() for place in places] == ["one", "two"]
+    assert ready.recording_ids() == set()
+    with pytest.raises(SpoolBrokenError, match="No such file"):
+        ready.set_aside("aa")
 
 
 @pytest.mark.parametrize(
