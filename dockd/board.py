@@ -6,7 +6,8 @@ something to change waits for its news.
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -372,6 +373,17 @@ class Board:
                 if recording.state is State.ERASED is not presence.recording.state and bay.free_bytes is not None:
                     bay.free_bytes += recording.size_bytes  # as it was when the camera was scanned, and what was erased since
                 presence.recording = recording
+        self.tell()
+
+    def marked(self, recordings: Iterable[Recording]) -> None:
+        """A person said more of these; how far each has come is left as it is shown."""
+        said = {each.recording_id: each for each in recordings}
+        for bay in self.bays.values():
+            for id_ in bay.present.keys() & said.keys():
+                now, presence = said[id_], bay.present[id_]
+                presence.recording = replace(
+                    presence.recording, category=now.category, priority=now.priority, first_amendment=now.first_amendment
+                )
         self.tell()
 
     def archive_answers(self) -> None:

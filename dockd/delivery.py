@@ -16,7 +16,7 @@ from dockd.clock import rfc3339_from_ns
 from dockd.core import custody, life
 from dockd.core.names import shown
 from dockd.core.policy import UNCATEGORISED
-from dockd.core.queue import is_critical, upload_rank
+from dockd.core.queue import upload_rank
 from dockd.core.recording import Recording, Refusal, ResumePoint, State, StoredObject, recall
 from dockd.crashpoint import passing
 from dockd.dock import Dock
@@ -85,7 +85,9 @@ class Delivery:
             free = self._concurrency.most - self._busy
             wanted = self._dock.outbox.critical_untaken - free - len(self._giving_way)
             others = [
-                each for each, _ in self._uploads.values() if not is_critical(each) and each.recording_id not in self._giving_way
+                each
+                for each, _ in self._uploads.values()
+                if not self._dock.outbox.is_critical(each) and each.recording_id not in self._giving_way
             ]
             for recording in sorted(others, key=upload_rank, reverse=True)[: max(0, wanted)]:
                 _log.info("upload gives way", recording=recording.recording_id, camera=recording.camera)

@@ -64,6 +64,7 @@ class Display:
         link = board.archive
         away = link.reachable is False
         left_bytes = outbox.left_bytes
+        due = self._dock.critical_by()
         return Header(
             dock=self._dock.name,
             site=self._site,
@@ -78,6 +79,9 @@ class Display:
             queue_files=outbox.files,
             queue_bytes=left_bytes,
             left=said(time_left_s(left_bytes, board.sent.pace())) if outbox.files and not away else None,
+            critical=len(self._dock.critical()),
+            critical_by="" if due is None else _day_time(due.astimezone(self._zone), now),
+            critical_late=due is not None and due < now,
         )
 
     def _local(self, moment: str) -> str:
@@ -178,3 +182,8 @@ def _text(words: str) -> str:
 
 def _clock_time(moment: datetime) -> str:
     return f"{moment:%H:%M}"
+
+
+def _day_time(moment: datetime, now: datetime) -> str:
+    """With its date where that is not today's."""
+    return _clock_time(moment) if moment.date() == now.date() else f"{moment:%Y-%m-%d} {_clock_time(moment)}"

@@ -2,11 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from dockd.archive.protocol import Archive
 from dockd.board import Board
-from dockd.clock import Clock
+from dockd.clock import Clock, parse_rfc3339
 from dockd.core.concurrency import Concurrency
+from dockd.core.profile import CRITICAL
+from dockd.core.queue import UNDELIVERED, is_critical
 from dockd.journal import Journal
 from dockd.live import Live
 from dockd.offload.spool import Ledger, Spool
@@ -48,3 +51,17 @@ class Dock:
     def may_erase_usb(self) -> bool:
         """The same of USB bays, where the helper does it, and has the last word."""
         return self.live.now.may_erase_usb
+
+    def critical(self) -> tuple[str, ...]:
+        """When each recording of a critical incident that the archive does not have was first seen: in a bay, or in the queue."""
+        seen = dict(self.outbox.critical)
+        for bay in self.board.bays.values():
+            present = (each.recording for each in bay.present.values())
+            seen |= {each.recording_id: each.seen for each in present if is_critical(each) and each.state in UNDELIVERED}
+        return tuple(seen.values())
+
+    def critical_by(self) -> datetime | None:
+        """When the archive should have the first of them; None if there is none, or the site file sets no time."""
+        policy = self.live.now.policy
+        times = [policy.deadline(parse_rfc3339(seen), CRITICAL) for seen in self.critical()]
+        return min((each for each in times if each is not None), default=None)

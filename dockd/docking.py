@@ -285,6 +285,9 @@ class Docking:
         for old in todo.superseded:
             await asyncio.to_thread(self._dock.spool.discard, old.recording_id)
         rows = {each.recording_id: each for each in await self._dock.journal.recordings(camera=self._camera, states=LIVING)}
+        for change in changes:
+            if isinstance(change, custody.RecordingMarked):
+                self._dock.outbox.hurry(rows[change.recording_id])
         kinds = {file.path: file.kind for file in scan.files}
         erased = {id_: each for id_, each in self._bay.present.items() if each.recording.state is State.ERASED}
         self._bay.present = erased | {id_: Presence(rows[id_], kinds[path]) for path, id_ in bound.items()}

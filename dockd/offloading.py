@@ -5,6 +5,7 @@ The worker reads and writes; this decides what it is asked for, and records what
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -77,7 +78,9 @@ class Offloader:
     async def copy(self, bound: dict[bytes, Recording], scan: CameraScan) -> bool:
         """Copy what is not copied yet, as the spool has room; whether something must be tried again soon."""
         files = {file.path: file for file in scan.files}
-        waiting = [files[path] for path, each in bound.items() if each.state in {State.SEEN, State.COPYING}]
+        uncopied = {path: each for path, each in bound.items() if each.state in {State.SEEN, State.COPYING}}
+        # The camera says how urgent a file is, and so may a person have done.
+        waiting = [replace(files[path], priority=min(files[path].priority, each.priority)) for path, each in uncopied.items()]
         todo = [(file, bound[file.path]) for file in copy_order(waiting)]
         unsettled = False
         while todo:

@@ -2,28 +2,33 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from dockd.core.queue import Turns, is_critical, upload_rank
+from dockd.core.queue import UNDELIVERED, Turns, is_critical, upload_rank
 from dockd.core.recording import Recording
+
+_Rank = tuple[int, bool, int, int]
 
 
 class Outbox:
     """What was verified and is not yet archived, in memory; the journal's states fill it again at start."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.PriorityQueue[tuple[int, bool, int, int, str]] = asyncio.PriorityQueue()
+        self._queue: asyncio.PriorityQueue[tuple[_Rank, str]] = asyncio.PriorityQueue()
         self._turns: defaultdict[int, Turns] = defaultdict(Turns)
-        self._places: dict[str, int] = {}
+        self._places: dict[str, tuple[int, int]] = {}
+        self._waiting: dict[str, _Rank] = {}
         self._left_bytes: dict[str, int] = {}
+        self._hurried: dict[str, int] = {}
         self._critical: dict[str, str] = {}
         self._untaken: set[str] = set()
         self._news_of_critical = asyncio.Event()
 
     @property
-    def critical(self) -> tuple[str, ...]:
-        """When each recording of a critical incident that waits or is on its way was seen first, RFC 3339."""
-        return tuple(self._critical.values())
+    def critical(self) -> Mapping[str, str]:
+        """By id, when each recording of a critical incident that waits or is on its way was seen first, RFC 3339."""
+        return self._critical
 
     @property
     def critical_untaken(self) -> int:
@@ -52,11 +57,34 @@ class Outbox:
     def put(self, recording: Recording) -> None:
         """Add a recording, or put one back that could not be delivered this time."""
         self._left_bytes[recording.recording_id] = recording.size_bytes
-        priority, fresh, sequence = upload_rank(recording)
-        place = self._places.get(recording.recording_id)
-        if place is None:
-            place = self._places[recording.recording_id] = self._turns[priority].place(recording.camera, recording.size_bytes)
-        self._queue.put_nowait((priority, fresh, place, sequence, recording.recording_id))
+        self._line_up(recording)
+
+    def hurry(self, recording: Recording) -> None:
+        """A person said how urgent it is; that counts whether it waits here, is on its way, or only comes."""
+        if recording.state not in UNDELIVERED:
+            return
+        self._hurried[recording.recording_id] = recording.priority
+        if recording.recording_id in self._waiting:
+            self._line_up(recording)
+        elif recording.recording_id in self._left_bytes and is_critical(recording):
+            self._critical[recording.recording_id] = recording.seen
+
+    def is_critical(self, recording: Recording) -> bool:
+        """Whether it waits for no other, by what was said of it since as well."""
+        return is_critical(recording) or recording.recording_id in self._critical
+
+    def _line_up(self, recording: Recording) -> None:
+        """Where it belongs; a place that it had before counts no more."""
+        urgency = min(recording.priority, self._hurried.get(recording.recording_id, recording.priority))
+        recording = replace(recording, priority=urgency)
+        _, fresh, sequence = upload_rank(recording)
+        of, place = self._places.get(recording.recording_id, (None, 0))
+        if of != urgency:
+            place = self._turns[urgency].place(recording.camera, recording.size_bytes)
+            self._places[recording.recording_id] = urgency, place
+        rank = (urgency, fresh, place, sequence)
+        self._waiting[recording.recording_id] = rank
+        self._queue.put_nowait((rank, recording.recording_id))
         if is_critical(recording):
             self._critical[recording.recording_id] = recording.seen
             self._untaken.add(recording.recording_id)
@@ -64,10 +92,14 @@ class Outbox:
 
     async def take(self) -> str:
         """The most urgent recording's id; waits while there is none. It counts as waiting until it is `done`."""
-        priority, _, place, _, recording_id = await self._queue.get()
-        self._turns[priority].reached(place)
-        self._untaken.discard(recording_id)
-        return recording_id
+        while True:
+            rank, recording_id = await self._queue.get()
+            if self._waiting.get(recording_id) == rank:
+                del self._waiting[recording_id]
+                priority, _, place, _ = rank
+                self._turns[priority].reached(place)
+                self._untaken.discard(recording_id)
+                return recording_id
 
     def sent(self, recording_id: str, left_bytes: int) -> None:
         """So much of it is still to be sent."""
@@ -78,3 +110,4 @@ class Outbox:
         self._left_bytes.pop(recording_id, None)
         self._places.pop(recording_id, None)
         self._critical.pop(recording_id, None)
+        self._hurried.pop(recording_id, None)

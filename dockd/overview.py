@@ -18,13 +18,13 @@ from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core import custody, life
 from dockd.core.battery import Reading
 from dockd.core.names import shown
-from dockd.core.profile import CRITICAL
 from dockd.core.queue import drain_time_s
 from dockd.core.recording import Recording, State
 from dockd.dock import Dock
 from dockd.errors import ControlError, SpoolMismatchError
 from dockd.holding import HelperHolds
 from dockd.journal.orders import Admission, CameraKnown
+from dockd.marking import Marking
 from dockd.web.lists import (
     BackupOrder,
     CameraOrder,
@@ -35,6 +35,7 @@ from dockd.web.lists import (
     EntryView,
     HoldsView,
     HoldView,
+    MarkOrder,
     SelftestView,
     StatusWanted,
     Totals,
@@ -56,6 +57,7 @@ from dockd.web.view import (
     SpoolView,
     StatusView,
     Wanted,
+    viewed,
 )
 
 _log = structlog.get_logger(__name__)
@@ -87,10 +89,12 @@ class Overview:
         self._dock, self._look_again, self._selftest, self._helper = dock, look_again, selftest, helper
         self._started = rfc3339(dock.clock.now())
         self._backups = Backups(dock)
+        self._marking = Marking(dock, look_again, helper)
 
     async def status(self) -> StatusView:
         """The state of the dock now."""
         dock, link, change = self._dock, self._dock.board.archive, self._dock.board.change
+        due = dock.critical_by()
         used, resident = await asyncio.to_thread(self._occupied_bytes)
         rate = dock.board.sent.rate_bytes_s()
         drain = drain_time_s([dock.outbox.left_bytes], rate) if dock.outbox.files else None
@@ -106,8 +110,8 @@ class Overview:
                 dock.outbox.left_bytes,
                 round(rate),
                 None if drain is None else round(drain),
-                critical=len(dock.outbox.critical),
-                critical_by=self._critical_by(),
+                critical=len(dock.critical()),
+                critical_by=None if due is None else rfc3339(due),
             ),
             bays=tuple(self._bay(each) for each in dock.board.bays.values()),
             recordings=RecordingCounts(**{state.value: count for state, count in dock.journal.counts().items()}),
@@ -116,12 +120,6 @@ class Overview:
             custody=CustodyView(dock.board.log.size, dock.board.log.time or None, dock.board.log.alarm),
             change=change,
         )
-
-    def _critical_by(self) -> str | None:
-        """When the archive should have the first recording of a critical incident that it does not have."""
-        policy = self._dock.live.now.policy
-        times = [policy.deadline(parse_rfc3339(seen), CRITICAL) for seen in self._dock.outbox.critical]
-        return min((rfc3339(each) for each in times if each is not None), default=None)
 
     def _occupied_bytes(self) -> tuple[int, int]:
         """Of the spool's disk, and of memory; blocks."""
@@ -204,7 +202,7 @@ class Overview:
             each for each in await self._dock.journal.recordings(camera=camera, states=states) if each.sequence > wanted.after
         ]
         page = found[: wanted.limit]
-        return RecordingsView(tuple(_view(each) for each in page), page[-1].sequence if len(found) > len(page) else None)
+        return RecordingsView(tuple(map(self._view, page)), page[-1].sequence if len(found) > len(page) else None)
 
     async def retry(self, recording: str, by: str) -> RecordingView:
         """Let a refused recording go on: to the archive if the spool has its bytes, else from its camera."""
@@ -220,7 +218,11 @@ class Overview:
         if after.state is State.VERIFIED:
             self._dock.outbox.put(after)
         self._look_again()
-        return _view(after)
+        return self._view(after)
+
+    async def mark(self, order: MarkOrder, by: str) -> RecordingView:
+        """Say what a recording is; never less than was said before."""
+        return self._view(await self._marking.mark(await self._known(order.recording), order, by))
 
     def _spooled(self, known: Recording) -> tuple[bool, list[custody.Noted]]:
         """Whether the spool has what was verified, and what was done if it has something else; blocks.
@@ -322,6 +324,10 @@ class Overview:
         shown_entries = tuple(EntryView(each.leaf.hex(), msgspec.Raw(each.entry)) for each in entries)
         return CustodyPage(shown_entries, await journal.head())
 
+    def _view(self, recording: Recording) -> RecordingView:
+        due = self._dock.live.now.policy.deadline(parse_rfc3339(recording.seen), recording.priority)
+        return viewed(recording, rfc3339(due) if due is not None and recording.state not in _ARCHIVED else None)
+
     async def _known(self, recording: str) -> Recording:
         try:
             return await self._dock.journal.recording(recording)
@@ -361,25 +367,6 @@ def _configuration(standing: Configuration) -> ConfigurationView:
         accept_with=standing.accept_with,
         error=standing.error,
         restart_for=standing.restart_for,
-    )
-
-
-def _view(recording: Recording) -> RecordingView:
-    digests = recording.measured.digests if recording.measured else None
-    return RecordingView(
-        recording=recording.recording_id,
-        camera=recording.camera,
-        docking=recording.docking,
-        path=shown(recording.path),
-        size_bytes=recording.size_bytes,
-        state=recording.state,
-        seen=recording.seen,
-        sidecar_of=recording.sidecar_of,
-        blake3=digests.blake3.hex() if digests else None,
-        sha256=digests.sha256.hex() if digests else None,
-        object_id=recording.stored.object_id if recording.stored else None,
-        reason=recording.refusal.message if recording.refusal else "",
-        next_step=recording.refusal.hint if recording.refusal else "",
     )
 
 

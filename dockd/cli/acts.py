@@ -1,5 +1,6 @@
 """What the verbs that act on one thing share: which thing, and what is said when it is done."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -39,6 +40,14 @@ def subject(camera: str | None, recording: str | None) -> tuple[Literal["camera"
         msg = "name either --camera or --recording"
         raise click.UsageError(msg)
     return ("camera", camera) if camera is not None else ("recording", recording or "")
+
+
+def recording_id(word: str) -> str:
+    """`word`, if it can be the id of a recording."""
+    if not re.fullmatch(r"[0-9a-f]{32}", word):
+        msg = f"{word} is not the id of a recording, which dockd recordings shows: 32 of 0-9 and a-f"
+        raise click.UsageError(msg)
+    return word
 
 
 def act(place: Path, done: ActDocument, *, as_json: bool, words: str) -> None:

@@ -18,7 +18,7 @@ class QueueDocument(msgspec.Struct, frozen=True):
     Attributes:
         queue: the sum of it.
         archive: the way to the archive.
-        recordings: those on their way, then those that wait, each in the order in which they were seen.
+        recordings: those on their way, then those that wait; of each those of a critical incident first, then as they were seen.
     """
 
     queue: QueueView
@@ -37,15 +37,16 @@ Examples:
 def command(*, as_json: bool, place: Path) -> None:
     """List what is verified in the spool and not yet proved by the archive, and say how long it takes."""
     status = read(place, ask(place, "/status"), StatusView)
-    waiting = [each for state in (State.UPLOADING, State.VERIFIED) for each in recordings(place, state=state)]
+    states = (State.UPLOADING, State.VERIFIED)
+    waiting = [each for state in states for each in sorted(recordings(place, state=state), key=lambda one: not one.critical)]
     if as_json:
         print_json(QueueDocument(status.queue, status.archive, tuple(waiting)))
         return
     from dockd.cli.tables import print_table  # noqa: PLC0415 - --json is for programs
 
     print_table(
-        ("State", "Camera", "Seen", "Size", "File"),
-        [(each.state, each.camera, each.seen, size(each.size_bytes), each.path) for each in waiting],
+        ("State", "Camera", "Seen", "Due", "Size", "File"),
+        [(each.state, each.camera, each.seen, _due(each), size(each.size_bytes), each.path) for each in waiting],
         right=("Size",),
         none="Nothing waits for the archive.",
     )
@@ -54,3 +55,7 @@ def command(*, as_json: bool, place: Path) -> None:
         click.echo(f"{queue.files} files, {size(queue.bytes)}, {size(queue.rate_bytes_s)}/s. {left(queue.drain_s)}".rstrip())
     if not archive.reachable:
         click.echo(plain(f"The archive is NOT reachable since {archive.since}: {archive.message}"))
+
+
+def _due(recording: RecordingView) -> str:
+    return " ".join(part for part in ("critical" if recording.critical else "", recording.deadline or "") if part)

@@ -1,11 +1,11 @@
 """`dockd retry`: let refused recordings go on."""
 
-import re
 from pathlib import Path
 
 import click
 import msgspec
 
+from dockd.cli.acts import recording_id
 from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
 from dockd.cli.recordings import recordings
 from dockd.cli.words import plain
@@ -41,9 +41,7 @@ def command(*, ids: tuple[str, ...], everything: bool, as_json: bool, place: Pat
         msg = "name recordings, or --all"
         raise click.UsageError(msg)
     for each in ids:
-        if not re.fullmatch(r"[0-9a-f]{32}", each):
-            msg = f"{each} is not the id of a recording, which dockd recordings shows: 32 of 0-9 and a-f"
-            raise click.UsageError(msg)
+        recording_id(each)
     wanted = [each.recording for each in recordings(place, state=State.REFUSED)] if everything else list(ids)
     gone_on = []
     for each in wanted:

@@ -20,6 +20,7 @@ DOCUMENTS = {
     "hold-list": "dockd.web.lists.HoldsView",
     "journal-backup": "dockd.cli.journal.BackupDocument",
     "log": "dockd.cli.log.LogLine",
+    "mark": "dockd.web.view.RecordingView",
     "queue": "dockd.cli.queue.QueueDocument",
     "recordings": "dockd.web.view.RecordingsView",
     "refuse": "dockd.cli.acts.ActDocument",

@@ -11,6 +11,9 @@ from dockd.core.clearance import ScannedFile
 from dockd.core.profile import CRITICAL
 from dockd.core.recording import Recording, State
 
+UNDELIVERED = frozenset({State.SEEN, State.COPYING, State.VERIFIED, State.UPLOADING})
+"""States of what the archive does not have, and what needs nobody's help to get there."""
+
 
 def copy_order(files: Iterable[ScannedFile]) -> list[ScannedFile]:
     """Most urgent recordings first, each followed by its sidecars; then by path."""

@@ -71,6 +71,29 @@ class CameraOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason
 
 
+class MarkOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Say what a recording is; at least one of category, critical and first_amendment is said.
+
+    Attributes:
+        recording: id.
+        reason: why, for the custody log.
+        category: of the agency's policy, by its name or one of its words.
+        critical: of a critical incident: first in every queue.
+        first_amendment: recorded solely of First Amendment activity: held for a supervisor.
+    """
+
+    recording: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+    reason: Reason
+    category: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | msgspec.UnsetType = msgspec.UNSET
+    critical: bool = False
+    first_amendment: bool = False
+
+    def __post_init__(self) -> None:
+        if self.category is msgspec.UNSET and not self.critical and not self.first_amendment:
+            msg = "expected a category, critical or first_amendment"
+            raise ValueError(msg)
+
+
 class BackupOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Say that a copy of the journal, as `/journal` gave it, reached its place.
 

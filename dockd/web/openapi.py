@@ -24,7 +24,17 @@ _PROBLEMS = {
     "500": "The daemon failed on this request.",
     "503": "It cannot be done now; later perhaps.",
 }
-_TOGETHER: dict[str, Json] = {"HoldOrder": {"oneOf": [{"required": ["camera"]}, {"required": ["recording"]}]}}
+_SAID = {"const": True}
+_TOGETHER: dict[str, Json] = {
+    "HoldOrder": {"oneOf": [{"required": ["camera"]}, {"required": ["recording"]}]},
+    "MarkOrder": {
+        "anyOf": [
+            {"required": ["category"]},
+            {"required": ["critical"], "properties": {"critical": _SAID}},
+            {"required": ["first_amendment"], "properties": {"first_amendment": _SAID}},
+        ]
+    },
+}
 """What several fields say together, where no type can."""
 _RIGHTS = {
     Right.LOOK: "For the group that may look, the admins' group and root.",

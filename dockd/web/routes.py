@@ -15,6 +15,7 @@ from dockd.web.lists import (
     CustodyPage,
     CustodyWanted,
     HoldsView,
+    MarkOrder,
     Nothing,
     SelftestView,
     StatusWanted,
@@ -68,6 +69,10 @@ class Backend(Protocol):
 
     async def reload(self, by: str) -> ConfigurationView:
         """Read the site file again; it is answered by what the dock runs then."""
+        ...
+
+    async def mark(self, order: MarkOrder, by: str) -> RecordingView:
+        """Say what a recording is; it is answered as it is then."""
         ...
 
     async def holds(self) -> HoldsView:
@@ -197,6 +202,17 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         Nothing,
         RecordingView,
         lambda backend, asked: backend.retry(asked.recording, str(asked.who)),
+    ),
+    Route(
+        "POST",
+        "/mark",
+        "mark",
+        "Say what a recording is: its category, of a critical incident, solely of First Amendment activity.",
+        Right.ACT,
+        Nothing,
+        MarkOrder,
+        RecordingView,
+        lambda backend, asked: backend.mark(asked.body, str(asked.who)),
     ),
     Route(
         "POST",

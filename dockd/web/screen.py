@@ -99,6 +99,9 @@ class Header(msgspec.Struct, frozen=True):
         site_file: error (the last good one is in force), pending (a change waits for an admin), or empty while all is well.
         queue_files, queue_bytes: what waits for the archive.
         left: until nothing does, null when that is not known.
+        critical: files of a critical incident that the archive does not have.
+        critical_by: when it should have the first of them, in the office's time; empty if the site file sets no time.
+        critical_late: that time is over.
     """
 
     dock: str
@@ -114,6 +117,9 @@ class Header(msgspec.Struct, frozen=True):
     queue_files: int
     queue_bytes: int
     left: Left | None = None
+    critical: int = 0
+    critical_by: str = ""
+    critical_late: bool = False
 
 
 class Screen(msgspec.Struct, frozen=True):

@@ -10,8 +10,10 @@ from typing import Annotated
 import msgspec
 
 from dockd.core.battery import Quality
+from dockd.core.names import shown
+from dockd.core.queue import is_critical
 from dockd.core.readiness import Lamp
-from dockd.core.recording import State
+from dockd.core.recording import Recording, State
 
 LAMPS = {
     Lamp.TAKE: ("\N{BLACK CIRCLE}", "#009E73"),
@@ -150,7 +152,7 @@ class QueueView(msgspec.Struct, frozen=True):
         bytes: their size together.
         rate_bytes_s: of uploading now.
         drain_s: until the queue is empty at that rate, null if not known.
-        critical: of the files, those of a critical incident; they go first.
+        critical: files of a critical incident that the archive does not have, also those that are not copied yet; they go first.
         critical_by: when the archive should have the first of those, null if there are none or the site file sets no time.
     """
 
@@ -267,6 +269,10 @@ class RecordingView(msgspec.Struct, frozen=True):
         object_id: the archive's name for it, null before it was stored.
         reason: why it was refused, empty otherwise.
         next_step: what a person should do about that.
+        category: of the agency's policy, as its camera or a person named it, null if nobody did.
+        critical: whether it is of a critical incident, and goes first.
+        first_amendment: whether it is marked as recorded solely of First Amendment activity, and held for a supervisor.
+        deadline: when the archive should have it, null if it has it, or if the site file sets no time.
     """
 
     recording: str
@@ -282,6 +288,34 @@ class RecordingView(msgspec.Struct, frozen=True):
     object_id: str | None = None
     reason: str = ""
     next_step: str = ""
+    category: str | None = None
+    critical: bool = False
+    first_amendment: bool = False
+    deadline: str | None = None
+
+
+def viewed(recording: Recording, deadline: str | None) -> RecordingView:
+    """A recording as it is told; `deadline` is until when the archive should have it."""
+    digests = recording.measured.digests if recording.measured else None
+    return RecordingView(
+        recording=recording.recording_id,
+        camera=recording.camera,
+        docking=recording.docking,
+        path=shown(recording.path),
+        size_bytes=recording.size_bytes,
+        state=recording.state,
+        seen=recording.seen,
+        sidecar_of=recording.sidecar_of,
+        blake3=digests.blake3.hex() if digests else None,
+        sha256=digests.sha256.hex() if digests else None,
+        object_id=recording.stored.object_id if recording.stored else None,
+        reason=recording.refusal.message if recording.refusal else "",
+        next_step=recording.refusal.hint if recording.refusal else "",
+        category=recording.category,
+        critical=is_critical(recording),
+        first_amendment=recording.first_amendment,
+        deadline=deadline,
+    )
 
 
 class RecordingsView(msgspec.Struct, frozen=True):

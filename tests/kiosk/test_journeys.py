@@ -1,11 +1,14 @@
 """What an officer sees on the dock's screen while real offloads run."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 
+from dockd.cli.asking import ask
+from dockd.core.recording import State
 from tests.kiosk.conftest import Kiosk, MakeDock, OpenKiosk
 from tests.sim.cameras import make_camera
 from tests.sim.dock_process import DockProcess, Site
@@ -196,3 +199,30 @@ def test_a_page_of_before_an_upgrade_loads_again(make_dock: MakeDock, open_kiosk
     dock.start()
     kiosk.page.wait_for_selector(".word:has-text('Libre')")
     assert kiosk.page.evaluate("document.documentElement.lang") == "es"
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_critical_incident_has_its_deadline_on_the_page(
+    tmp_path: Path, vault: VaultProcess, make_dock: MakeDock, open_kiosk: OpenKiosk, language: str
+) -> None:
+    """As soon as somebody marks a recording; beside all else that is wrong: no archive, a site file that cannot be used."""
+    vault.kill()
+    site = Site(bays=4, dock=f"dock-{language}", erase="never", needs="archived", uploads={"critical_within_hours": 4})
+    dock = make_dock(site, language=language)
+    kiosk = open_kiosk(dock)
+    assert kiosk.page.locator("#critical").is_hidden()
+    make_camera(tmp_path / "camera", "X1-00042", recordings=2, size_bytes=MIB, officer="badge 4711", sidecars=False)
+    (tmp_path / "camera").rename(dock.bay(1))
+    dock.wait_until(lambda _: len(dock.recordings(State.VERIFIED)) == 2, why="copied")
+    body = {"recording": dock.recordings(State.VERIFIED)[0].recording_id, "reason": "shots fired", "critical": True}
+    ask(dock.control, "/mark", body=body)
+    title = {"en": "Critical incident", "es": "Incidente crítico"}[language]
+    kiosk.page.wait_for_selector(f"#critical:not([hidden]) >> text={title}")
+    assert re.search(r"\b\d\d:\d\d$", kiosk.page.locator("#critical dd").inner_text())
+    kiosk.page.wait_for_selector("#archive[data-state=away]")
+    with (dock.root / "site.yaml").open("a") as file:
+        file.write("nonsense: 1\n")
+    kiosk.page.wait_for_selector("#site:not([hidden])")
+    assert kiosk.misfits() == []
+    assert kiosk.violations() == []
+    kiosk.shoot(f"critical-{language}")

@@ -22,6 +22,7 @@ from dockd.web.lists import (
     EntryView,
     HoldsView,
     HoldView,
+    MarkOrder,
     SelftestView,
     StatusWanted,
 )
@@ -84,6 +85,11 @@ class FakeBackend:
         if self.error is not None:
             raise self.error
         self.asked.append(("retry", recording, by))
+        return ONE
+
+    async def mark(self, order: MarkOrder, by: str) -> RecordingView:
+        """Remember."""
+        self.asked.append(("mark", order, by))
         return ONE
 
     async def hold(self, order: HoldOrder, by: str) -> None:

@@ -60,6 +60,8 @@ class Site:
     archive: dict[str, str] = field(default_factory=dict)
     kiosk: dict[str, object] = field(default_factory=dict)
     metrics: dict[str, int] = field(default_factory=dict)
+    uploads: dict[str, int] = field(default_factory=dict)
+    categories: tuple[dict[str, object], ...] = ()
     unknown_cameras: str = "take"
     cameras: tuple[str, ...] = ()
     accepted: bool = True  # an admin accepts each site file that is written
@@ -134,12 +136,13 @@ class DockProcess:
                 "erase": {"policy": site.erase, "directory_erase": site.erase == "delete"},
                 "ready": {"needs": site.needs},
                 "offload": {"stall_after_s": site.stall_after_s},
-                "uploads": {"parallel": site.parallel},
+                "uploads": {"parallel": site.parallel} | site.uploads,
                 "control": {"socket": str(self.control)},
             }
             | ({"kiosk": site.kiosk} if site.kiosk else {})
             | ({"cameras": [{"serial": each} for each in site.cameras]} if site.cameras else {})
             | ({"unknown_cameras": site.unknown_cameras} if site.unknown_cameras != "take" else {})
+            | ({"categories": list(site.categories)} if site.categories else {})
             | ({"metrics": site.metrics} if site.metrics else {})
         )
         path = self.root / "site.yaml"

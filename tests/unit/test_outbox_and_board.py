@@ -26,13 +26,13 @@ class Ticking(HurriedClock):
 
 
 async def test_most_urgent_recording_is_taken_first() -> None:
-    """Urgency, then what was begun, then the order of discovery."""
+    """Urgency, then what was begun, then the order in which a camera's recordings came."""
     outbox = Outbox()
     late = replace(seen("a"), sequence=9, state=State.VERIFIED)
     early = replace(seen("b"), sequence=1, state=State.VERIFIED)
     begun = replace(seen("c"), sequence=5, state=State.UPLOADING)
     urgent = replace(seen("d"), sequence=7, priority=10, state=State.VERIFIED)
-    for each in (late, early, begun, urgent):
+    for each in (early, late, begun, urgent):
         outbox.put(each)
     assert (outbox.files, outbox.left_bytes) == (4, 28)
     assert [await outbox.take() for _ in range(4)] == ["d", "c", "b", "a"]
@@ -41,6 +41,33 @@ async def test_most_urgent_recording_is_taken_first() -> None:
     for recording_id in "abcd":
         outbox.done(recording_id)
     assert (outbox.files, outbox.left_bytes) == (0, 0)
+
+
+async def test_what_is_marked_goes_first_wherever_it_is() -> None:
+    """Whether it waits, is on its way, or only comes; and nothing is taken twice."""
+    outbox = Outbox()
+    early, late, coming = (replace(seen(name), sequence=at, state=State.VERIFIED) for name, at in (("a", 1), ("b", 2), ("c", 3)))
+    outbox.put(early)
+    outbox.put(late)
+    outbox.hurry(replace(late, priority=10))
+    assert (outbox.files, outbox.critical_untaken) == (2, 1)
+    assert await outbox.take() == "b"
+    outbox.hurry(replace(early, priority=50))
+    assert await outbox.take() == "a"
+    outbox.hurry(replace(early, priority=10))
+    assert set(outbox.critical) == {"a", "b"}, "on its way, and gives way to nobody"
+    assert outbox.is_critical(early)
+    outbox.hurry(replace(coming, state=State.COPYING, priority=10))
+    outbox.put(replace(early, recording_id="d"))
+    outbox.put(coming)
+    assert [await outbox.take(), await outbox.take()] == ["c", "d"]
+    for recording_id in "abcd":
+        outbox.done(recording_id)
+    assert (outbox.files, dict(outbox.critical), outbox.critical_untaken) == (0, {}, 0)
+    outbox.hurry(replace(early, state=State.ARCHIVED, priority=10))
+    outbox.put(early)
+    outbox.put(late)
+    assert await outbox.take() == "a", "what was archived is hurried nowhere"
 
 
 def test_rate_is_that_of_the_last_seconds() -> None:

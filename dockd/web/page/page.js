@@ -174,8 +174,16 @@ function top() {
   const drained = header.left ? say(`short.${header.left.unit}`, { count: header.left.count }) : "";
   fact("queue", drained ? `${queued}, ${drained}` : queued, header.queue_files ? "busy" : "answers");
   fact("space", say(header.full ? "space.full" : "space.free", { size: size(header.free_bytes) }), header.full ? "away" : "answers");
+  show(find("#critical"), header.critical > 0);
+  if (header.critical) fact("critical", critical(), "away");
   show(find("#site"), header.site_file !== "");
   if (header.site_file) fact("site", say(`site.${header.site_file}`), "away");
+}
+
+function critical() {
+  const values = { count: header.critical, time: header.critical_by };
+  if (header.critical_by === "") return say("critical.first", values);
+  return header.critical_late ? say("critical.late", values) : say("critical.due", values);
 }
 
 function fact(name, text, state) {

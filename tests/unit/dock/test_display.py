@@ -12,10 +12,13 @@ from dockd.core.causes import Cause
 from dockd.core.charging import Resting, Why
 from dockd.core.clearance import FileKind
 from dockd.core.estimate import Left, Unit
+from dockd.core.policy import Policy
+from dockd.core.profile import CRITICAL
 from dockd.core.readiness import Lamp, Least
 from dockd.core.recording import Recording, Refusal, State
 from dockd.display import Display
 from dockd.dock import Dock
+from dockd.live import Orders
 from dockd.web.screen import Tile
 from tests.sim.consignments import HurriedClock
 from tests.sim.dock_of import dock_in
@@ -203,6 +206,21 @@ async def test_a_site_file_that_is_not_in_force_is_said(display: Display, dock: 
     assert display.screen().header.site_file == "pending"
     dock.board.configuration = replace(dock.board.configuration, error="site.yaml:1:1: no")
     assert display.screen().header.site_file == "error"
+
+
+async def test_a_critical_incident_has_its_deadline_on_the_screen(display: Display, dock: Dock) -> None:
+    """In the office's time, with the date where it is not today, and late once it is."""
+    assert display.screen().header.critical == 0
+    today = f"{dock.clock.now():%Y-%m-%d}"
+    dock.outbox.put(replace(seen("a" * 32), priority=CRITICAL, seen=f"{today}T00:00:00.000Z"))
+    header = display.screen().header
+    assert (header.critical, header.critical_by, header.critical_late) == (1, "", False)
+    for hours, late in ((0, True), (24 * 365, False)):
+        dock.live.now = Orders(policy=Policy(critical_within_hours=hours))
+        header = display.screen().header
+        assert header.critical_late is late
+        assert header.critical_by
+    assert len(header.critical_by) == len("2027-11-28 01:00")
 
 
 async def test_news_are_the_boards(display: Display, dock: Dock) -> None:
