@@ -225,7 +225,8 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
     try:
         live, uploads = Live(orders_of(site)), Concurrency(site.uploads.parallel)
         throttle = Throttle(clock, lambda: live.now.bandwidth.at(clock.now()))
-        archive = await asyncio.to_thread(build_archive, site, clock, board, uploads, throttle)
+        bound = await journal.archive_of_last_proof()
+        archive = await asyncio.to_thread(build_archive, site, clock, board, uploads, throttle, bound=bound)
         try:
             yield Dock(
                 name=site.dock,
@@ -246,14 +247,16 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
         await journal.close()
 
 
-def build_archive(site: Site, clock: Clock, board: Board, uploads: Concurrency, throttle: Throttle) -> Archive:
+def build_archive(
+    site: Site, clock: Clock, board: Board, uploads: Concurrency, throttle: Throttle, *, bound: str | None = None
+) -> Archive:
     """The archive of the site file, with its limits and its retry around it. Reads files: call it in a thread.
 
     Raises:
         ConfigError: a file that the site file names cannot be used.
     """
     inner: Archive = (
-        TusArchive(tus_settings(site), clock, throttle)
+        TusArchive(tus_settings(site, bound), clock, throttle)
         if site.archive.s3 is None
         else S3Archive(s3_settings(site), clock, throttle)
     )
@@ -271,7 +274,8 @@ async def witnessing(site: Site, dock: Dock) -> AsyncIterator[Notary]:
     key = await asyncio.to_thread(dock_key, site.spool.directory)
     inner: Witness = NoWitnessThere()
     if site.archive.s3 is None and site.archive.proof == "receipt":
-        inner = TusWitness(await asyncio.to_thread(tus_settings, site), dock.clock)
+        bound = await dock.journal.archive_of_last_proof()
+        inner = TusWitness(await asyncio.to_thread(tus_settings, site, bound), dock.clock)
     witness = RetryingWitness(inner, _patient(dock.archive, dock.clock, dock.board))
     try:
         yield Notary(dock, key, witness)
@@ -295,8 +299,12 @@ async def ask_archive(site: Site, clock: Clock) -> Findings:
     return await probe(await asyncio.to_thread(tus_settings, site), clock)
 
 
-def tus_settings(site: Site) -> TusSettings:
+def tus_settings(site: Site, bound: str | None = None) -> TusSettings:
     """How the site's archive is spoken to. Reads files: call it in a thread.
+
+    Args:
+        site: that says so.
+        bound: the archive that this dock's recordings are in already.
 
     Raises:
         ConfigError: a file that the site file names cannot be used.
@@ -309,6 +317,8 @@ def tus_settings(site: Site) -> TusSettings:
             pinned_keys=(settings.key,) if settings.key else (),
             token=_token(settings.token_file),
             archive_id=settings.id,
+            bound_id=bound,
+            renew=lambda: (_token(settings.token_file), _tls(settings)),
             read_back=settings.proof == "read-back",
             tls=_tls(settings),
         )

@@ -95,6 +95,14 @@ async def identify(wire: Wire, settings: TusSettings, clock: Clock) -> Identity:
     if settings.archive_id not in {None, archive_id}:
         msg = f"the archive at {url.origin()} calls itself {archive_id!r}; the site file names {settings.archive_id!r}"
         raise ArchiveDeniedError(msg, hint="Admins: check archive.url, archive.id and the network; nothing is sent until then.")
+    if settings.archive_id is None and settings.bound_id not in {None, archive_id}:
+        msg = (
+            f"the archive at {url.origin()} calls itself {archive_id!r}, but this dock's recordings went to "
+            f"{settings.bound_id!r}, and the site file names neither"
+        )
+        raise ArchiveDeniedError(
+            msg, hint="Admins: if the archive was replaced, name the new one as archive.id; nothing is sent until then."
+        )
     if key not in settings.pinned_keys:
         msg = f"the archive at {url.origin()} signs with {key!r}, which the site file does not pin"
         raise ArchiveDeniedError(msg, hint="Admins: check archive.url and archive.key; nothing is sent until then.")

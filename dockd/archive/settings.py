@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from yarl import URL
@@ -22,6 +23,8 @@ class TusSettings:
         pinned_keys: the archive's public keys, `ed25519:<base64>`; statements under any other key prove nothing.
         token: the dock's bearer token, None where the archive wants none.
         archive_id: what the archive must call itself; None to take its word from GET /archive.
+        bound_id: the archive that this dock's recordings are in already; without `archive_id`, no other is sent anything.
+        renew: reads token and TLS context anew; asked after something failed, so that neither needs a restart. Blocks.
         read_back: where the archive signs nothing, fetch each recording back and compare; otherwise nothing is ever proved.
         tls: the context with the pinned CA and the client's certificate; None for the system's authorities.
         patch_size_bytes: the most that one PATCH carries when a recording goes in several.
@@ -37,6 +40,8 @@ class TusSettings:
     pinned_keys: tuple[str, ...]
     token: str | None = field(default=None, repr=False)
     archive_id: str | None = None
+    bound_id: str | None = None
+    renew: Callable[[], tuple[str | None, ssl.SSLContext | None]] | None = field(default=None, repr=False)
     read_back: bool = False
     tls: ssl.SSLContext | None = None
     patch_size_bytes: int = 64 * 1024 * 1024

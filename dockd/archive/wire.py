@@ -102,6 +102,8 @@ class Wire:
     def __init__(self, settings: TusSettings, throttle: Throttle | None = None) -> None:
         self._settings, self._throttle = settings, throttle
         self._session: aiohttp.ClientSession | None = None
+        self._token, self._tls = settings.token, settings.tls
+        self._doubtful = False
         self._closed = False
 
     @property
@@ -134,9 +136,10 @@ class Wire:
             DockError: what went wrong on our side while the body was sent.
         """
         settings = self._settings
+        await self._renew()
         all_headers = {"Tus-Resumable": TUS_VERSION, **(headers or {})}
-        if settings.token is not None and not public:
-            all_headers["Authorization"] = f"Bearer {settings.token}"
+        if self._token is not None and not public:
+            all_headers["Authorization"] = f"Bearer {self._token}"
         loop = asyncio.get_running_loop()
         answer_s = settings.answer_s + work_bytes / SLOWEST_STORE_BYTES_S
         streamed = body if isinstance(body, PieceBody) else None
@@ -146,7 +149,7 @@ class Wire:
                 if streamed:
                     streamed.throttle = self._throttle
                     streamed.moved = _extending(streamed, deadline, loop, settings.stall_s, answer_s)
-                async with self._open().request(method, url, headers=all_headers, data=body, allow_redirects=False) as response:
+                async with self._request(method, url, headers=all_headers, data=body) as response:
                     text = await _beginning(response)
                     if len(text) > _ANSWER_LIMIT_BYTES or (streamed and streamed.handed_bytes < (streamed.size or 0)):
                         response.close()  # neither the rest of this answer nor of our body has a place on a reused connection
@@ -160,6 +163,7 @@ class Wire:
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             if streamed and streamed.failure:
                 raise streamed.failure from None
+            self._doubtful = True
             msg = f"{doing}: {_reason(exc)}"
             raise ArchiveUnreachableError(msg) from exc
 
@@ -170,13 +174,14 @@ class Wire:
             ArchiveUnreachableError: no answer came, or it broke off.
         """
         settings, loop = self._settings, asyncio.get_running_loop()
+        await self._renew()
         headers = {"Tus-Resumable": TUS_VERSION, "Accept-Encoding": "identity"}
-        if settings.token is not None:
-            headers["Authorization"] = f"Bearer {settings.token}"
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
         try:
             async with (
                 asyncio.timeout(settings.connect_s + settings.answer_s) as deadline,
-                self._open().request("GET", url, headers=headers, allow_redirects=False) as response,
+                self._request("GET", url, headers=headers) as response,
             ):
                 if response.status != HTTPStatus.OK:
                     return Answer(response.status, response.headers, (await _beginning(response))[:_ANSWER_LIMIT_BYTES])
@@ -188,6 +193,7 @@ class Wire:
             msg = f"GET {url}: nothing came for {settings.stall_s:g} s"
             raise ArchiveUnreachableError(msg) from exc
         except (aiohttp.ClientError, OSError, ValueError) as exc:
+            self._doubtful = True
             msg = f"GET {url}: {_reason(exc)}"
             raise ArchiveUnreachableError(msg) from exc
 
@@ -198,6 +204,30 @@ class Wire:
             await self._session.close()
             self._session = None
 
+    async def _renew(self) -> None:
+        """Read token and certificates again if the last request failed by what may have been their fault.
+
+        An admin, or a program that renews certificates, replaces the files; connections that stand go on under the old ones. A
+        file that cannot be used now, perhaps since it is just being written, changes nothing.
+        """
+        if self._doubtful and self._settings.renew is not None:
+            self._doubtful = False
+            try:
+                self._token, self._tls = await asyncio.to_thread(self._settings.renew)
+            except DockError:
+                self._doubtful = True
+
+    @contextlib.asynccontextmanager
+    async def _request(
+        self, method: str, url: URL, *, headers: Mapping[str, str], data: PieceBody | bytes | None = None
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """One request under the papers of now."""
+        tls = True if self._tls is None else self._tls
+        async with self._open().request(method, url, headers=headers, data=data, allow_redirects=False, ssl=tls) as response:
+            if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+                self._doubtful = True
+            yield response
+
     def _open(self) -> aiohttp.ClientSession:
         """The session, made on the event loop that uses it."""
         if self._closed:
@@ -206,7 +236,7 @@ class Wire:
         if self._session is None:
             settings = self._settings
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=True if settings.tls is None else settings.tls),
+                connector=aiohttp.TCPConnector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": f"dockd/{__version__}"},
                 timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_s, sock_connect=settings.connect_s),

@@ -224,6 +224,10 @@ class Journal:
         """
         return await self._run(lambda: self._ledger.proof(recording_id))
 
+    async def archive_of_last_proof(self) -> str | None:
+        """The archive that holds the recording that was archived last, None before the first."""
+        return await self._read(orders.archive_of_last_proof)
+
     async def copy(self, to: Path) -> None:
         """Write the whole journal as it is at one instant into the new file `to`, while work goes on.
 

@@ -122,6 +122,13 @@ def last_note(connection: sqlite3.Connection, events: Sequence[str]) -> int | No
     return number
 
 
+def archive_of_last_proof(connection: sqlite3.Connection) -> str | None:
+    """Where the recording lies that was archived last."""
+    query = "SELECT stored_archive FROM recording WHERE stored_archive IS NOT NULL ORDER BY sequence DESC LIMIT 1"
+    row = connection.execute(query).fetchone()
+    return None if row is None else str(row[0])
+
+
 def copy(path: Path, to: Path) -> None:
     """The journal in `path` as it is at one instant, in the new file `to`; through a connection of its own, some pages at a time.
 

@@ -1,6 +1,7 @@
 """Cameras that stall, disks that are full, an archive that is away: what the real daemon shows, and how it goes on."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -202,6 +203,32 @@ def test_archive_with_another_key_proves_nothing(tmp_path: Path, vault: VaultPro
     dock.wait_until(lambda _: bool(dock.said("recording refused") or dock.said("archive")), why="the wrong key is noticed")
     assert dock.recordings(State.ARCHIVED, State.ERASED) == []
     assert files_below(dock.bay(1)).keys() - {b"MISC/CAMERA.TXT"} == originals.keys()
+
+
+def test_archive_that_calls_itself_otherwise_is_sent_nothing(tmp_path: Path, vault: VaultProcess, make_dock: MakeDock) -> None:
+    """Once recordings lie in one archive, another at the same address is shown and sent nothing until the site file names it."""
+    dock = make_dock(Site(erase="never", needs="archived"))
+    make_camera(tmp_path / "first", "CAM-1", recordings=1, size_bytes=1000, sidecars=False)
+    (tmp_path / "first").rename(dock.bay(1))
+    dock.wait_until(lambda _: len(dock.recordings(State.ARCHIVED)) == 1, why="the first recording is archived")
+    assert dock.stop()[0] == 0
+    vault.kill()
+    (tmp_path / "other").mkdir()
+    shutil.copy(vault.root / "key.pem", tmp_path / "other")  # even one that has the key
+    with VaultProcess(tmp_path / "other", archive_id="elsewhere") as other:
+        (dock.root / "token").write_text(other.token(dock.site.dock))
+        dock.site.archive["url"] = other.files_url
+        dock.start()
+        make_camera(tmp_path / "second", "CAM-2", recordings=1, size_bytes=1000, sidecars=False)
+        (tmp_path / "second").rename(dock.bay(2))
+        (line,) = dock.wait_for("archive", code="archive-denied")
+        assert "went to 'vault-test'" in line["why"]
+        dock.wait_until(lambda _: len(dock.recordings(State.VERIFIED)) == 1, why="the second recording is copied")
+        assert dock.stop()[0] == 0
+        assert len(dock.recordings(State.ARCHIVED)) == 1
+        dock.site.archive["id"] = "elsewhere"
+        dock.start()
+        dock.wait_until(lambda _: len(dock.recordings(State.ARCHIVED)) == 2, why="it is archived where the site file says")
 
 
 def test_copy_that_was_altered_in_the_spool_is_copied_again(tmp_path: Path, vault: VaultProcess, make_dock: MakeDock) -> None:

@@ -170,6 +170,24 @@ async def test_another_archive_than_the_configured_one_is_sent_nothing(
     assert set(server.methods()) == {"GET"}
 
 
+async def test_a_changed_address_redirects_no_footage(settings: TusSettings, server: TusServer, tmp_path: Path) -> None:
+    """Where the site file names no archive, the one that holds this dock's recordings is the only one that is sent more."""
+    bound = replace(settings, bound_id="vault-baltimore")
+    archive = TusArchive(bound, HurriedClock())
+    try:
+        with pytest.raises(ArchiveDeniedError, match="went to 'vault-baltimore'"):
+            await archive.store(consign(tmp_path, noise(1000)), None, Watched())
+    finally:
+        await archive.close()
+    assert set(server.methods()) == {"GET"}
+    for allowed in (replace(bound, bound_id="tus-sim"), replace(bound, archive_id="tus-sim")):
+        archive = TusArchive(allowed, HurriedClock())
+        try:
+            await archive.store(consign(tmp_path, noise(1000)), None, Watched())
+        finally:
+            await archive.close()
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"archive": 7, "key": "k"}', '{"archive": ""}', "[" * 10_000, "\x00"])
 async def test_a_broken_introduction_is_no_archive(archive: TusArchive, server: TusServer, tmp_path: Path, text: str) -> None:
     """200 with anything but an introduction is something else that answers."""

@@ -16,10 +16,10 @@ from dockd.archive.reading import PIECE_BYTES
 from dockd.archive.settings import TusSettings
 from dockd.archive.tus import TusArchive
 from dockd.dsse import SigningKey
-from dockd.errors import ArchiveError, ArchiveUnreachableError
+from dockd.errors import ArchiveDeniedError, ArchiveError, ArchiveUnreachableError, ConfigError
 from tests.sim.consignments import HurriedClock, Watched, consign, noise
 from tests.sim.evidence import DOCK
-from tests.sim.tus_server import TusServer
+from tests.sim.tus_server import Canned, TusServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +90,48 @@ async def test_only_the_pinned_authority_and_the_known_dock_speak(tmp_path: Path
             finally:
                 await archive.close()
         assert len(server.seen) == seen
+
+
+async def test_certificates_and_token_are_renewed_without_a_restart(tmp_path: Path) -> None:
+    """A server that no longer takes the old ones is met again with what lies there now; what cannot be read changes nothing."""
+    vault, old, new = (make_pair(tmp_path, name) for name in ("vault", "old", "new"))
+    key = SigningKey.generate()
+    papers: list[tuple[str, ssl.SSLContext] | None] = [None, ("token-2", client_context(vault, new))]
+
+    def renew() -> tuple[str, ssl.SSLContext]:
+        found = papers.pop(0)
+        if found is None:
+            message = "half written"
+            raise ConfigError(message, file="dock.pem")
+        return found
+
+    async with TusServer(key, server_context(vault, new)) as server:
+        tls = client_context(vault, old)
+        archive = TusArchive(TusSettings(server.url, DOCK, (key.public_text,), "token-1", tls=tls, renew=renew), HurriedClock())
+        try:
+            for _ in range(2):
+                with pytest.raises(ArchiveUnreachableError):
+                    await archive.store(consign(tmp_path, noise(10)), None, Watched())
+            stored = await archive.store(consign(tmp_path, noise(10)), None, Watched())
+            assert (await archive.prove(stored, camera="C1")).statement.measured == stored.measured
+        finally:
+            await archive.close()
+        assert {each.headers["Authorization"] for each in server.seen if "Authorization" in each.headers} == {"Bearer token-2"}
+    assert papers == []
+
+
+async def test_a_token_that_expired_is_read_again(tmp_path: Path) -> None:
+    """After a 401 the file counts, not what was in it when the dock started; after a fetch that broke, too."""
+    key = SigningKey.generate()
+    async with TusServer(key) as server:
+        settings = TusSettings(server.url, DOCK, (key.public_text,), "token-1", renew=lambda: ("token-2", None))
+        archive = TusArchive(settings, HurriedClock())
+        try:
+            server.wrong.canned = [Canned("POST", 401, part="/files/")]
+            with pytest.raises(ArchiveDeniedError):
+                await archive.store(consign(tmp_path, noise(10)), None, Watched())
+            await archive.store(consign(tmp_path, noise(10)), None, Watched())
+        finally:
+            await archive.close()
+        tokens = [each.headers["Authorization"] for each in server.seen if "Authorization" in each.headers]
+        assert (tokens[0], set(tokens[1:])) == ("Bearer token-1", {"Bearer token-2"})

@@ -130,3 +130,8 @@ async def test_an_examination_finds_a_bar_that_was_tampered_with(path: Path, jou
         tool.execute(statement)
     with pytest.raises(JournalCorruptError, match="what was said of camera C1"):
         await journal.examine()
+
+
+async def test_the_archive_of_the_last_proof_is_known(journal: Journal) -> None:
+    """None before the first."""
+    assert await journal.archive_of_last_proof() is None
