@@ -230,7 +230,7 @@ class Machine:
         ]
         command += ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", MEMORY, "-no-reboot"]
         command += ["-kernel", str(parts.kernel), "-initrd", str(parts.initrd)]
-        command += ["-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 net.ifnames=0"]
+        command += ["-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 net.ifnames=0 mitigations=off"]
         command += ["-chardev", f"socket,id=orders,fd={orders}", "-mon", "chardev=orders,mode=control"]
         command += ["-serial", f"file:{self.console}.serial"]
         command += ["-device", "virtio-serial-pci,addr=0x6", "-chardev", f"socket,id=agent,fd={agent}"]
