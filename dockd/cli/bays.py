@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 import os
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from dockd.bays.learning import Connected, UdevWatch, learned
 from dockd.bays.probing import WORDS, Patience, Verdict, probed
 from dockd.bays.udev import Udev
 from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
+from dockd.cli.documents import LearnedBayDocument, LearnedDocument, ProbedDocument
 from dockd.cli.options import CONFIG
 from dockd.clock import SystemClock
 from dockd.config import load_site
@@ -80,7 +80,7 @@ is for: on some machines a fast and a slow device are at two ports in one socket
 @click.argument("ids", nargs=-1, metavar="[BAY]...")
 @click.option("--write", is_flag=True, help="Write the ports into the site file; its comments stay.")
 @CONFIG
-@click.option("--json", "as_json", is_flag=True, help="Print what was learned as JSON.")
+@AS_JSON
 def learn(*, ids: tuple[str, ...], write: bool, config: Path, as_json: bool) -> None:
     """Find out which USB port each bay is.
 
@@ -98,7 +98,10 @@ def learn(*, ids: tuple[str, ...], write: bool, config: Path, as_json: bool) -> 
     bays: Iterable[str] = ids or map(str, itertools.count(1))
     found = learned(bays, UdevWatch(person), lambda words: click.echo(words, err=True))
     written = _write(config, {bay: device.port for bay, device in found.items()}) if write and found else None
-    click.echo(_document(found, written) if as_json else _entries(found), nl=as_json)
+    if as_json:
+        print_json(_document(found, written))
+    else:
+        click.echo(_entries(found), nl=False)
     if written is not None:
         click.echo(f"Written to {written}. Put it into force with: systemctl restart dockd", err=True)
 
@@ -114,7 +117,7 @@ What the hub says is not measured; docs/HARDWARE.md says how to. Exit code 1: th
 )
 @click.argument("bay")
 @CONFIG
-@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+@AS_JSON
 def probe(*, bay: str, config: Path, as_json: bool) -> None:
     """Find out whether the power of a bay's port can be switched, which charging by plan needs."""
     port = next((each.usb_port for each in load_site(config).bays if each.id == bay), None)
@@ -123,7 +126,7 @@ def probe(*, bay: str, config: Path, as_json: bool) -> None:
         raise click.UsageError(msg)
     verdict = asyncio.run(_probed(bay, port))
     if as_json:
-        click.echo(json.dumps({"bay": bay, "usb_port": port, "verdict": str(verdict)}))
+        print_json(ProbedDocument(bay, port, str(verdict)))
     else:
         click.echo(f"Bay {bay}: {WORDS[verdict]}.")
     sys.exit(0 if verdict is Verdict.SWITCHES else 1)
@@ -147,9 +150,9 @@ def _entries(found: Mapping[str, Connected]) -> str:
     return "bays:\n" + "".join(f'  - id: "{bay}"\n    usb_port: {device.port}\n' for bay, device in found.items())
 
 
-def _document(found: Mapping[str, Connected], written: Path | None) -> str:
-    bays = [{"id": bay, "usb_port": device.port, "name": device.name, "serial": device.serial} for bay, device in found.items()]
-    return json.dumps({"bays": bays, "written": str(written) if written is not None else None})
+def _document(found: Mapping[str, Connected], written: Path | None) -> LearnedDocument:
+    bays = tuple(LearnedBayDocument(bay, device.port, device.name, device.serial) for bay, device in found.items())
+    return LearnedDocument(bays, str(written) if written is not None else None)
 
 
 def _write(path: Path, ports: Mapping[str, str]) -> Path:

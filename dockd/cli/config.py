@@ -1,13 +1,14 @@
 """`dockd config`: everything about configuration that needs no running daemon."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 
 import click
 import msgspec
 
+from dockd.cli.asking import AS_JSON, print_json
+from dockd.cli.documents import ConfigCheckDocument, ConfigDiffDocument, DifferenceDocument, EraseDocument
 from dockd.cli.options import CONFIG
 from dockd.clock import SystemClock, rfc3339
 from dockd.config import Site, acceptance, load_profiles, load_site
@@ -19,6 +20,7 @@ from dockd.config.spool_disk import spool_disk
 from dockd.core.fitness import Check, Grade
 from dockd.core.profile import Profile
 from dockd.errors import ConfigError, DockError
+from dockd.web.lists import CheckView
 
 DEFAULT_SITE_FILE = Path("/etc/dockd/site.yaml")
 
@@ -47,7 +49,7 @@ Problems go to standard error, one to a line, as file:line:col: what, and what w
     metavar="FILE",
     help="The site file.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@AS_JSON
 @click.option(
     "--online",
     is_flag=True,
@@ -65,12 +67,12 @@ def check(*, path: Path, as_json: bool, online: bool) -> None:
         # The lines stand alone, as a compiler's do, so that editors and CI can jump to each place.
         click.echo(error.message, err=True)
         if as_json:
-            click.echo(json.dumps({"good": False, "file": str(path), "problems": error.message.split("\n")}))
+            print_json(ConfigCheckDocument(good=False, file=str(path), problems=tuple(error.message.split("\n"))))
         sys.exit(2)
     checks = world(site) if online else []
     if as_json:
-        seen = [{"part": each.part, "grade": each.grade, "reason": each.reason, "cure": each.cure} for each in checks]
-        click.echo(json.dumps({**_facts(path, site, profiles), **({"world": seen} if online else {})}))
+        seen = tuple(CheckView(each.part, each.grade, each.reason, each.cure) for each in checks)
+        print_json(msgspec.structs.replace(_facts(path, site, profiles), world=seen if online else msgspec.UNSET))
     else:
         click.echo(_summary(site, profiles))
         for each in checks:
@@ -127,18 +129,24 @@ def accept(*, config: Path, yes: bool, unencrypted_spool: bool) -> None:
 Examples:
   dockd config diff new.yaml
   dockd config diff new.yaml --config /etc/dockd/site.yaml
+  dockd config diff new.yaml --json | jq '.differences[] | select(.needs_acceptance)'
 
 Exit code 0: nothing differs; 1: something does, and is listed."""
 )
 @CONFIG
 @click.argument("new", type=click.Path(path_type=Path, dir_okay=False), metavar="NEW")
-def diff(*, config: Path, new: Path) -> None:
+@AS_JSON
+def diff(*, config: Path, new: Path, as_json: bool) -> None:
     """Say what would change if NEW took the place of the site file: at once, at the next start, or once an admin accepts it."""
     before, after = load_site(config), load_site(new)
     load_profiles(after)
     accepted = acceptance.standing_or_none(config)
     weaker = {each.key for each in weakenings(after, guarded(before) if accepted is None else accepted.content.guarded)}
     found = differences(before, after)
+    if as_json:
+        rows = (DifferenceDocument(each.key, each.before, each.after, each.live, each.key in weaker) for each in found)
+        print_json(ConfigDiffDocument(tuple(rows), acceptance.command_for(config) if weaker else ""))
+        sys.exit(1 if found else 0)
     for each in found:
         when = "live" if each.live else "at the next start"
         click.echo(f"{each}  ({'once accepted, ' if each.key in weaker else ''}{when})")
@@ -157,7 +165,7 @@ def diff(*, config: Path, new: Path) -> None:
 Exit code 1: the daemon cannot use it, so the last good one stays in force."""
 )
 @CONFIG
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, as docs/status.md describes `configuration`.")
+@AS_JSON
 def reload(*, config: Path, as_json: bool) -> None:
     """Have the running daemon read the site file again; it does so by itself as well, whenever the file changes."""
     from dockd.cli.asking import ask  # noqa: PLC0415 - checking a file needs no connection
@@ -166,7 +174,7 @@ def reload(*, config: Path, as_json: bool) -> None:
 
     answer = ask(load_site(config).control.socket, "/reload", act=True)
     if as_json:
-        click.echo(msgspec.json.format(answer, indent=2))
+        print_json(answer)
     said = msgspec.json.decode(answer, type=ConfigurationView)
     if not as_json:
         for line in standing_words(said) or ["all of the site file is in force"]:
@@ -271,20 +279,19 @@ def _never_erased(site: Site, bay: Bay) -> bool:
     return site.erase.policy == "never" or (bay.directory is not None and not site.erase.directory_erase)
 
 
-def _facts(path: Path, site: Site, profiles: tuple[Profile, ...]) -> dict[str, object]:
-    return {
-        "good": True,
-        "file": str(path),
-        "problems": [],
-        "dock": site.dock,
-        "agency": site.agency,
-        "division": site.division,
-        "site": site.site,
-        "time_zone": site.time_zone,
-        "bays": [bay.id for bay in site.bays],
-        "never_erased": [bay.id for bay in site.bays if _never_erased(site, bay)],
-        "archive": site.archive.url,
-        "erase": {"policy": site.erase.policy, "directory_erase": site.erase.directory_erase},
-        "ready": str(site.ready.needs),
-        "profiles": [profile.name for profile in profiles],
-    }
+def _facts(path: Path, site: Site, profiles: tuple[Profile, ...]) -> ConfigCheckDocument:
+    return ConfigCheckDocument(
+        good=True,
+        file=str(path),
+        dock=site.dock,
+        agency=site.agency,
+        division=site.division,
+        site=site.site,
+        time_zone=site.time_zone,
+        bays=tuple(bay.id for bay in site.bays),
+        never_erased=tuple(bay.id for bay in site.bays if _never_erased(site, bay)),
+        archive=site.archive.url,
+        erase=EraseDocument(site.erase.policy, site.erase.directory_erase),
+        ready=str(site.ready.needs),
+        profiles=tuple(profile.name for profile in profiles),
+    )

@@ -14,7 +14,12 @@ FOLDER = Path(__file__).with_name("schemas")
 
 DOCUMENTS = {
     "bays": "dockd.cli.bays.BaysDocument",
+    "bays-learn": "dockd.cli.documents.LearnedDocument",
+    "bays-probe": "dockd.cli.documents.ProbedDocument",
     "cameras": "dockd.web.lists.CamerasView",
+    "config-check": "dockd.cli.documents.ConfigCheckDocument",
+    "config-diff": "dockd.cli.documents.ConfigDiffDocument",
+    "config-reload": "dockd.web.view.ConfigurationView",
     "enroll": "dockd.cli.acts.ActDocument",
     "hold": "dockd.cli.acts.ActDocument",
     "hold-list": "dockd.web.lists.HoldsView",
@@ -29,6 +34,7 @@ DOCUMENTS = {
     "retry": "dockd.cli.retry.RetriedDocument",
     "selftest": "dockd.web.lists.SelftestView",
     "status": "dockd.web.view.StatusView",
+    "verify": "dockd.cli.documents.VerifyDocument",
     "version": "dockd.cli.version.VersionDocument",
 }
 """The struct behind each document, by name; a verb's module is loaded only when its schema is wanted."""

@@ -24,7 +24,7 @@ Examples:
     multiple=True,
     help="A checkpoint of the same log that another archive has: dockd vault logs --show LOG.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as docs/cli.md describes it.")
 @click.option("--write-verifier", type=click.Path(path_type=Path), help="Write the same as one Python file that needs no dockd.")
 @click.pass_context
 def command(

@@ -61,6 +61,16 @@ def test_every_command_in_a_document_exists(document: str) -> None:
             assert " ".join(words[:3]) in VERBS or verb.invoke_without_command, line
 
 
+def test_every_verb_with_json_has_its_schema() -> None:
+    """Under its own name, and told apart in docs/cli.md by the command that prints it; none is left over."""
+    printing = {name for name in CALLABLE if any(each.name == "as_json" for each in VERBS[name].params)}
+    rows = re.findall(r"^\| `(dockd[a-z ]+) --json`.*\| `([a-z-]+)\.schema\.json` \|$", text("docs/cli.md"), re.MULTILINE)
+    assert {command for command, _ in rows} == printing
+    assert {name.removeprefix("dockd ").replace(" ", "-") for name in printing} | {"hold-list"} == set(schemas.DOCUMENTS)
+    named = {each for name in CALLABLE for each in VERBS[name].params if "--json" in each.opts}
+    assert {each.name for each in named} == {"as_json"}, "a verb's JSON is found by this name"
+
+
 def test_every_json_document_is_listed_with_its_schema() -> None:
     """In docs/cli.md, and each schema is there."""
     listed = set(re.findall(r"`([a-z-]+)\.schema\.json` \|$", text("docs/cli.md"), re.MULTILINE))

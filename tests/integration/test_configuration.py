@@ -1,6 +1,5 @@
 """What an admin changes in the site file, and when the real daemon runs by it."""
 
-import json
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -11,6 +10,7 @@ from dockd.config.acceptance import path_of
 from tests.integration.conftest import MakeDock
 from tests.sim.audit import files_below
 from tests.sim.cameras import make_camera
+from tests.sim.cli_documents import as_described
 from tests.sim.dock_process import DockProcess, Site
 
 
@@ -77,7 +77,7 @@ def test_changes_while_the_daemon_runs(tmp_path: Path, make_dock: MakeDock) -> N
     assert CliRunner().invoke(command, ["accept", "--config", str(site_file), "--yes"]).exit_code == 0
     dock.wait_for("configuration changed")
     as_json = CliRunner().invoke(command, ["reload", "--config", str(site_file), "--json"])
-    assert json.loads(as_json.output)["pending"] == []
+    assert as_described("config-reload", as_json.output)["pending"] == []
     assert CliRunner().invoke(command, ["reload", "--config", str(site_file)]).output == "all of the site file is in force\n"
     camera.rename(dock.bay(1))
     dock.wait_for("camera cleared")
@@ -111,4 +111,9 @@ def test_check_online_looks_at_the_world(tmp_path: Path, make_dock: MakeDock) ->
     code, said = online((str(dock.root / "token"), str(dock.root / "no-token")))
     assert (code, "archive.token_file cannot be read" in said) == (1, True)
     done = CliRunner().invoke(command, ["check", "--online", "--json", "--config", str(site_file)])
-    assert {each["part"] for each in json.loads(done.output)["world"]} >= {"bay 1", "spool", "archive", "receipt key"}
+    assert {each["part"] for each in as_described("config-check", done.output)["world"]} >= {
+        "bay 1",
+        "spool",
+        "archive",
+        "receipt key",
+    }

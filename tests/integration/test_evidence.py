@@ -1,6 +1,5 @@
 """From a camera in a bay to a court: a real dock and a real vault, a bundle made while they run, and a disk that is put back."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from dockd.core.recording import State
 from dockd.evidence import verifier
 from dockd.evidence.exporting import single_file
 from tests.sim.cameras import make_camera
+from tests.sim.cli_documents import as_described
 from tests.sim.dock_process import DockProcess, Site
 from tests.sim.vault_process import VaultProcess
 
@@ -77,7 +77,7 @@ def _verified_alone(folder: Path, archive_key: str, dock_key: str) -> None:
     line = [sys.executable, "-I", "-S", str(folder / "dockd-verify.py"), str(folder / "case.zip"), "--json"]
     line += ["--archive-key", archive_key, "--dock-key", dock_key, *(f"--media={each}" for each in media)]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
-    document = json.loads(done.stdout)
+    document = as_described("verify", done.stdout)
     assert (done.returncode, document["exit_code"]) == (0, 0), document
     marks = [each["mark"] for each in document["lines"]]
     assert set(marks) == {verifier.PROVED, verifier.NOTE}

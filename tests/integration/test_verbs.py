@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from jsonschema import Draft202012Validator
 from dockd.cli import schemas
 from dockd.core.recording import State
 from tests.sim.cameras import make_camera
+from tests.sim.cli_documents import as_described, validator
 from tests.sim.dock_process import DockProcess, Site
 from tests.sim.vault_process import VaultProcess
 
@@ -84,18 +84,9 @@ def run(dock: DockProcess, *arguments: str, code: int | None = 0) -> str:
     return done.stdout if done.returncode in {0, 1} else done.stderr
 
 
-@cache
-def validator(name: str) -> Draft202012Validator:
-    """Of the schema as it ships."""
-    text = (schemas.FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")
-    return Draft202012Validator(json.loads(text))
-
-
 def document(dock: DockProcess, *arguments: str, name: str = "", code: int | None = 0) -> Any:  # noqa: ANN401 - JSON
     """What --json prints, which is as its schema says."""
-    told = json.loads(run(dock, *arguments, "--json", code=code))
-    validator(name or arguments[0]).validate(told)
-    return told
+    return as_described(name or arguments[0], run(dock, *arguments, "--json", code=code))
 
 
 def custody(dock: DockProcess, event: str) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """`dockd bays learn`, with hands that plug as the test says."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from dockd.bays.udev import Port, Udev
 from dockd.cli import bays
 from dockd.config import load_site
 from dockd.core.usb import Plugged
+from tests.sim.cli_documents import as_described
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "site.example.yaml"
 PORT = "pci-0000:00:14.0-usb-0:1.{}"
@@ -69,7 +69,7 @@ def test_what_was_learned_is_printed_as_a_site_file_has_it() -> None:
 def test_programs_get_json() -> None:
     """With what the device says of itself."""
     done = learn("1", "--json")
-    assert json.loads(done.stdout) == {
+    assert as_described("bays-learn", done.stdout) == {
         "bays": [{"id": "1", "usb_port": PORT.format(1), "name": "Cam", "serial": "S1"}],
         "written": None,
     }

@@ -11,6 +11,7 @@ from dockd.cli.config import command
 from dockd.config.acceptance import in_force, path_of, person
 from dockd.config.spool_disk import spool_disk
 from tests.sim.block_sysfs import BlockSysfs
+from tests.sim.cli_documents import as_described
 from tests.unit.config.test_site import GOOD
 
 
@@ -111,3 +112,19 @@ def test_diff_says_what_would_change_and_when(site_file: Path, tmp_path: Path) -
         ]
         accept(site_file, "--yes")
     assert (diff(site_file).exit_code, diff(site_file).output) == (0, "nothing differs\n")
+
+
+def test_diff_says_the_same_to_programs(site_file: Path, tmp_path: Path) -> None:
+    """With what an admin has to accept told apart."""
+    new = tmp_path / "new.yaml"
+    new.write_text(site_file.read_text().replace("Buffalo", "Detroit") + "erase: {policy: delete}\n")
+    done = CliRunner().invoke(command, ["diff", "--config", str(site_file), str(new), "--json"])
+    assert done.exit_code == 1
+    told = as_described("config-diff", done.stdout)
+    assert told["differences"] == [
+        {"key": "site", "before": "Buffalo", "after": "Detroit", "live": False, "needs_acceptance": False},
+        {"key": "erase.policy", "before": "never", "after": "delete", "live": True, "needs_acceptance": True},
+    ]
+    assert told["accept_with"] == f"sudo dockd config accept --config {site_file}"
+    same = CliRunner().invoke(command, ["diff", "--config", str(site_file), str(site_file), "--json"])
+    assert (same.exit_code, as_described("config-diff", same.stdout)) == (0, {"differences": [], "accept_with": ""})

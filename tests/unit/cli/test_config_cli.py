@@ -13,6 +13,7 @@ import dockd
 from dockd.cli.config import command as config_command
 from dockd.cli.version import command as version_command
 from dockd.config.schema import Kind, printed
+from tests.sim.cli_documents import as_described
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "config" / "site.example.yaml"
@@ -82,7 +83,7 @@ def test_a_site_says_which_bays_are_erased(tmp_path: Path, bays: tuple[str, ...]
     done = dockd_command("config", "check", "--config", "site.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"  cameras are  {words}" in done.stdout.splitlines()
-    facts = json.loads(dockd_command("config", "check", "--config", "site.yaml", "--json", cwd=tmp_path).stdout)
+    facts = as_described("config-check", dockd_command("config", "check", "--config", "site.yaml", "--json", cwd=tmp_path).stdout)
     assert facts["never_erased"] == never
 
 
@@ -126,7 +127,7 @@ def test_json_says_what_a_good_file_makes() -> None:
     """For programs that roll out hundreds of docks."""
     outcome = CliRunner().invoke(config_command, ["check", "--json", "--config", str(EXAMPLE)])
     assert outcome.exit_code == 0
-    said = json.loads(outcome.stdout)
+    said = as_described("config-check", outcome.stdout)
     assert (said["good"], said["problems"], said["dock"], said["bays"]) == (True, [], "balt-ero-01", ["1", "2"])
     assert said["erase"] == {"policy": "never", "directory_erase": False}
 
@@ -137,7 +138,7 @@ def test_json_lists_the_problems(tmp_path: Path) -> None:
     site.write_text("dock: 1\n", encoding="utf-8")
     outcome = CliRunner().invoke(config_command, ["check", "--json", "--config", str(site)])
     assert outcome.exit_code == 2
-    said = json.loads(outcome.stdout)
+    said = as_described("config-check", outcome.stdout)
     assert (said["good"], said["file"]) == (False, str(site))
     assert said["problems"] == outcome.stderr.splitlines()
     assert f'{site}:1:7: dock: 1 is a number, expected text; put it in quotes: "1"' in said["problems"]
