@@ -154,6 +154,8 @@ def test_a_ports_power_is_probed(site: Path, monkeypatch: pytest.MonkeyPatch, *,
     for arguments, wanted in (([], words), (["--json"], f'"verdict": "{"switches" if obeys else "ignores"}"')):
         done = CliRunner().invoke(bays.command, ["probe", "1", "--config", str(site), *arguments])
         assert (done.exit_code, wanted in done.stdout) == (code, True)
+        if arguments:
+            assert as_described("bays-probe", done.stdout)["bay"] == "1"
         ports.clear()
 
 
