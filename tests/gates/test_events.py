@@ -76,7 +76,7 @@ def test_events_of_the_log_are_documented() -> None:
     part = text(_DOCUMENT).split("## The custody log")[0]
     rows = re.findall(r"^\| `([^`]+)` \| ([a-z, ]+) \| ([a-z, ]+) \| (.*?) ?\| (.+) \|$", part, re.MULTILINE)
     assert {event: (level, process, members) for event, level, process, members, _ in rows} == _logged()
-    assert [event for event, *_ in rows] == sorted(event for event, *_ in rows)
+    assert [event for event, *_ in rows] == sorted({event for event, *_ in rows}), "in order, and each of them once"
 
 
 def test_events_of_the_custody_log_are_documented() -> None:
