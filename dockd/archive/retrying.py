@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_never
 
+from dockd.archive.breaker import Breaker
 from dockd.archive.protocol import Archive, Consignment, Cosigned, Elsewhere, NoWitness, Progress, Witness
 from dockd.clock import Clock
 from dockd.core.note import Note
@@ -22,10 +23,10 @@ Report = Callable[[ArchiveError, float], None]
 class Retrying:
     """Wraps an archive; implements `dockd.archive.protocol.Archive`.
 
-    Transient errors of the archive are tried again without end, exponentially later with full jitter (so that a thousand docks
-    do not come back together), never before the archive's own Retry-After. An upload that moved on in between counts as news: the
-    delays begin anew. Everything else is raised at once: permanent refusals, errors of the spool, and `UploadLostError` while
-    proving, which only storing again can mend.
+    Transient errors of the archive are tried again without end, exponentially later with full jitter (so that a thousand
+    docks do not come back together), never before the archive's own Retry-After. An upload that moved on in between counts as
+    news: the delays begin anew. While the archive is down one upload probes for all (`breaker`). Everything else is raised at
+    once: permanent refusals, errors of the spool, and `UploadLostError` while proving, which only storing again can mend.
     """
 
     def __init__(
@@ -40,14 +41,15 @@ class Retrying:
     ) -> None:
         self._inner, self._clock, self._report = inner, clock, report
         self._first_s, self._most_s = first_s, most_s
+        self._breaker = Breaker(clock, first_s, most_s)
         self._jitter = jitter or random.Random()  # noqa: S311 - spreads load, guards nothing
 
     async def store(self, consignment: Consignment, resume: ResumePoint | None, progress: Progress) -> StoredObject:
         """As the protocol says; each try goes on from where the one before came to."""
-        carried = _Carried(resume, progress)
+        carried = _Carried(resume, progress, self._breaker.answered)
 
         async def once() -> StoredObject:
-            return await self._inner.store(consignment, carried.point, carried)
+            return await self._breaker.attempt(lambda: self._inner.store(consignment, carried.point, carried.begun()))
 
         return await self.persist(once, _may_pass, carried.moved_on)
 
@@ -128,14 +130,21 @@ class RetryingWitness:
 class _Carried:
     """A `Progress` that remembers where the next try goes on."""
 
-    def __init__(self, point: ResumePoint | None, told: Progress) -> None:
+    def __init__(self, point: ResumePoint | None, told: Progress, answered: Callable[[], None]) -> None:
         self.point = point
-        self._told = told
+        self._told, self._answered = told, answered
+        self._heard = False
         self._furthest_bytes = 0
         self._at_last_failure_bytes = 0
 
+    def begun(self) -> Self:
+        """A new try begins, of which nothing was heard yet."""
+        self._heard = False
+        return self
+
     async def placed(self, point: ResumePoint) -> None:
         """As the protocol says."""
+        self._hear()
         await self._told.placed(point)
         self.point = point
 
@@ -147,8 +156,15 @@ class _Carried:
 
     def sent(self, offset_bytes: int) -> None:
         """As the protocol says."""
+        self._hear()
         self._furthest_bytes = max(self._furthest_bytes, offset_bytes)
         self._told.sent(offset_bytes)
+
+    def _hear(self) -> None:
+        """The archive said where the upload stands; what follows may be no more than what a socket's buffer took."""
+        if not self._heard:
+            self._heard = True
+            self._answered()
 
     def moved_on(self) -> bool:
         """Whether more was sent since this was asked last."""
