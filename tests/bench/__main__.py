@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import bays, daemon, figures, kiosk, machine, offload, upload
+from tests.bench import bays, charging, daemon, figures, kiosk, machine, offload, upload
 from tests.bench.occasion import Occasion
 from tests.scale import measure as scale
 from tests.sim.camera_fs import fuse_missing
@@ -26,10 +26,10 @@ _ROOT = Path(__file__).parents[2]
 _PRIORITY = -15
 
 
-PARTS = ("offload", "small-files", "upload", "bays", "daemon", "kiosk", "fleet")
+PARTS = ("offload", "small-files", "upload", "bays", "daemon", "kiosk", "charging", "fleet")
 
 
-def _measured(part: str, occasion: Occasion) -> figures.Part:
+def _measured(part: str, occasion: Occasion, out: Path) -> figures.Part:
     """One part, with as much of everything as its kind of run allows."""
     quick = occasion.quick
     match part:
@@ -51,6 +51,8 @@ def _measured(part: str, occasion: Occasion) -> figures.Part:
                 seconds=2.0 if quick else 20.0,
                 facts=4 if quick else 100,
             )
+        case "charging":
+            return charging.measure(occasion, bays=(8,) if quick else (8, 32), plot=out / charging.PLOT)
         case "fleet":
             return scale.measure(
                 occasion, docks=(2, 4) if quick else (10, 25, 50, 100, 200), large_bytes=(1 if quick else 4) * _MIB
@@ -90,7 +92,7 @@ def main(arguments: list[str]) -> int:
             work = options.work / name
             work.mkdir()
             rounds = 1 if options.quick else options.rounds
-            part = _measured(name, Occasion(work, rounds, options.quick, here.caches, _saying(console)))
+            part = _measured(name, Occasion(work, rounds, options.quick, here.caches, _saying(console)), options.out)
             shutil.rmtree(work, ignore_errors=True)
             part.machine = here
             figures.write(options.out, part)
