@@ -1,6 +1,6 @@
 """The planner beside what docks usually do: all ports always on, and first come first served; over days of shifts, simulated.
 
-The figures depend on nothing of the machine: the same seeds give the same days everywhere. docs/charging.md has them, and the plot.
+The figures depend on nothing of the machine: the same seeds give the same days everywhere. docs/charging.md has them and the plot.
 """
 
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def measure(occasion: Occasion, *, bays: tuple[int, ...], plot: Path) -> Part:
     plot.parent.mkdir(parents=True, exist_ok=True)
     plot.write_text(drawn(found), "utf-8")
     plot.with_suffix(".md").write_text(table(found), "utf-8")
-    what = f"Days of {', '.join(SHIFTS)} with {' and '.join(map(str, bays))} bays, eight to a hub, 900 mA each, three hours from empty."
+    what = f"Days of {', '.join(SHIFTS)} with {' and '.join(map(str, bays))} bays, eight to a hub, 900 mA each."
     return Part("charging", what, list(_figures(found)), occasion.quick)
 
 
@@ -87,7 +87,10 @@ def _same(one: Row, other: Row) -> bool:
     return (one.bays, one.budget_ma, one.shifts) == (other.bays, other.budget_ma, other.shifts)
 
 
-HEAD = "| bays | hub's budget | day | charged | ready at shift start | until the last is ready |\n| ---: | ---: | --- | --- | ---: | ---: |\n"
+HEAD = (
+    "| bays | hub's budget | day | charged | ready at shift start | until the last is ready |\n"
+    "| ---: | ---: | --- | --- | ---: | ---: |\n"
+)
 
 
 def table(found: list[Row]) -> str:
@@ -101,7 +104,7 @@ def table(found: list[Row]) -> str:
 def drawn(found: list[Row]) -> str:
     """Both measures as bars, a group for each circumstance."""
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {2 * _PANEL + 160}" font-family="sans-serif" font-size="11">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {2 * _PANEL + 160}" font-family="sans-serif">',
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
     for number, name in enumerate(STRATEGIES):
