@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -26,6 +27,7 @@ from dockd.archive.throttle import Throttle
 from dockd.archive.tus import TusArchive
 from dockd.archive.witness import NoWitnessThere, TusWitness
 from dockd.attendant import Attendant
+from dockd.badges import BadgeReader
 from dockd.bays import directory, usb
 from dockd.bays.directory import DirectoryBay
 from dockd.bays.outpost import Outpost
@@ -33,6 +35,7 @@ from dockd.bays.protocol import Bay
 from dockd.bays.udev import Udev
 from dockd.bays.usb import Helper, UsbBay
 from dockd.board import Board
+from dockd.checkout import Desk
 from dockd.clock import Clock
 from dockd.config import model
 from dockd.config.acceptance import Running
@@ -61,6 +64,7 @@ from dockd.power.command import CommandLamps
 from dockd.ready import heartbeat, notify
 from dockd.reconciling import Reconciler
 from dockd.recovery import open_journal, recover
+from dockd.rehearsal import Rehearsal
 from dockd.reloading import Reloader, accepted, orders_of, shown, warn
 from dockd.spool_watch import SpoolWatch
 from dockd.web.assets import load_assets
@@ -136,15 +140,16 @@ async def _serve(
         )
         has_usb = any(isinstance(each, UsbBay) for each in bays)
         holds = HelperHolds(SOCKET) if has_usb else None
-        overview = Overview(dock, look_again, fitness.selftest, holds)
+        desk, rehearsal = Desk(dock, site.checkout.hours, ZoneInfo(site.time_zone)), Rehearsal(dock.board, dock.clock)
+        await desk.load()
+        overview = Overview(dock, look_again, fitness.selftest, desk, rehearsal, helper=holds)
         groups = Groups(site.control.group, site.control.admin_group)
         async with control_api(site.control.socket, overview, groups), asyncio.TaskGroup() as group:
             watch = group.create_task(outpost.run(), name="watch of the bays")
             tasks = [group.create_task(Delivery(dock).run(), name="delivery")]
             tasks.append(group.create_task(notary.run(), name="notary"))
-            tasks += [group.create_task(each.run(), name="lamps") for each in _keepers(site, dock)]
             tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
-            tasks.append(group.create_task(charger.run(), name="charger"))
+            tasks += [group.create_task(each.run(), name="bays") for each in (charger, rehearsal, *_at_bays(site, dock, desk))]
             if has_usb:
                 tasks.append(group.create_task(udev.run(), name="udev"))
             if holds is not None:
@@ -186,6 +191,13 @@ def _bay(bay: model.Bay, profiles: Sequence[Profile], outpost: Outpost, udev: Ud
         raise RuntimeError(msg)
     patience_there = directory.Patience(stalled_s=stall_after_s)
     return DirectoryBay(bay.id, bay.directory, profiles, patience=patience_there, watch=outpost.watch)
+
+
+def _at_bays(site: Site, dock: Dock, desk: Desk) -> list[Keeper | Desk | BadgeReader]:
+    """Whoever deals with people: the desk with its badge reader, and whoever keeps the lamps."""
+    reader = site.checkout.reader
+    readers = [] if reader is None else [BadgeReader(reader, site.checkout.officers(), desk, dock.clock)]
+    return [desk, *readers, *_keepers(site, dock)]
 
 
 def _keepers(site: Site, dock: Dock) -> list[Keeper]:

@@ -5,7 +5,6 @@ something to change waits for its news.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,14 +13,12 @@ from enum import StrEnum
 from dockd.clock import Clock, rfc3339
 from dockd.core.battery import UNKNOWN, Appetite, Quality, Reading
 from dockd.core.charging import Resting, Why
+from dockd.core.checkout import Reserved
 from dockd.core.clearance import FileKind
-from dockd.core.estimate import Pace
 from dockd.core.readiness import BayEvidence, Lamp, Least, Needs, Readiness, readiness, unpowered
 from dockd.core.recording import Recording, Refusal, State
+from dockd.meter import Meter
 
-_RATE_WINDOW_S = 5.0
-_PACE_WINDOW_S = 20
-_STRETCH_ENDS_S = 30.0
 TAKEN_LASTS_S = 12 * 3600.0
 """How long a camera that was taken out too early is remembered for: a shift, after which its officer is back."""
 _SAFE_LASTS_S = 600.0
@@ -42,58 +39,6 @@ class Phase(StrEnum):
     RESTING = "resting"
     UNPOWERED = "unpowered"
     FAILED = "failed"
-
-
-class Meter:
-    """Bytes per second over the last few seconds, and over a stretch of work, which ends where nothing moves for a while."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.total_bytes = 0
-        self._clock = clock
-        self._marks: list[tuple[float, int]] = []
-        # Of the stretch: when it began, when something moved last, and how far it was, second by second.
-        self._began_s = self._moved_s = float("-inf")
-        self._moved_bytes = 0
-        self._steps: deque[tuple[float, int]] = deque(maxlen=_PACE_WINDOW_S)
-
-    def add(self, count: int) -> None:
-        """`count` more bytes, now."""
-        self.total_bytes += count
-        now = self._clock.monotonic()
-        if self._marks and now - self._marks[-1][0] < _RATE_WINDOW_S / 50:
-            self._marks[-1] = (self._marks[-1][0], self._marks[-1][1] + count)
-        else:
-            self._marks.append((now, count))
-        self._forget(now)
-        if now - self._moved_s > _STRETCH_ENDS_S:
-            # What came just now moved before anything was measured.
-            self._began_s, self._moved_bytes = now, 0
-            self._steps.clear()
-        else:
-            self._moved_bytes += count
-        self._moved_s = now
-        if not self._steps or now - self._steps[-1][0] >= 1:
-            self._steps.append((now, self._moved_bytes))
-
-    def pace(self) -> Pace:
-        """What a time left can be told from."""
-        now = self._clock.monotonic()
-        if now - self._moved_s > _STRETCH_ENDS_S:
-            return Pace()
-        then_s, then_bytes = self._steps[0]
-        return Pace(self._moved_bytes - then_bytes, now - then_s, self._moved_bytes, now - self._began_s)
-
-    def rate_bytes_s(self) -> float:
-        """The present rate, 0 when nothing moved."""
-        now = self._clock.monotonic()
-        self._forget(now)
-        if not self._marks:
-            return 0.0
-        return sum(count for _, count in self._marks) / max(now - self._marks[0][0], 0.5)
-
-    def _forget(self, now: float) -> None:
-        while self._marks and now - self._marks[0][0] > _RATE_WINDOW_S:
-            del self._marks[0]
 
 
 @dataclass(slots=True)
@@ -120,6 +65,7 @@ class BayBoard:
         idle: everything is done and nobody has the camera open: its port may be switched off.
         resting: its port is without power; what is in the bay nobody can see.
         free_bytes: room on the camera, None if nobody knows.
+        reserved: for whom it was checked out, while it was not taken yet.
         least: what the site asks of a camera besides its recordings.
         present: by recording id, everything on the camera that goes to the archive.
         problems: by path, what will never be read, and why.
@@ -139,6 +85,7 @@ class BayBoard:
     resting: Resting | None = None
     free_bytes: int | None = None
     least: Least = field(default_factory=Least)
+    reserved: Reserved | None = None
     scanned: bool = False
     present: dict[str, Presence] = field(default_factory=dict)
     problems: dict[bytes, str] = field(default_factory=dict)
@@ -170,6 +117,8 @@ class BayBoard:
     @property
     def shown_officer(self) -> str | None:
         """As `shown_camera`."""
+        if self.reserved is not None:
+            return self.reserved.officer
         return self.officer or (self.resting.officer if self.resting is not None else None)
 
     @property
@@ -195,7 +144,7 @@ class BayBoard:
             count, reason = len(self.problems), next(iter(self.problems.values()))
             what = "One file on the camera" if count == 1 else f"{count} files on the camera"
             failure = Refusal("not-a-recording", f"{what} cannot be taken: {reason}.", "Call your admin.")
-        return readiness(
+        light = readiness(
             BayEvidence(
                 camera=self.camera,
                 scanned=self.scanned,
@@ -208,11 +157,12 @@ class BayBoard:
                 percent=self.battery.percent,
                 charges_min=self.charges_min(),
                 free_bytes=self.free_bytes,
-                assigned=self.officer is not None,
+                assigned=self.officer is not None or self.reserved is not None,
             ),
             needs,
             self.least,
         )
+        return light if self.reserved is None else self.reserved.over(light)
 
     def charges_min(self) -> float | None:
         """Minutes until the camera has the charge that the site asks for, None if nobody knows."""
@@ -301,6 +251,7 @@ class Board:
 
     Attributes:
         change: counts the news; a reader that has seen this number has missed nothing.
+        rehearsed: what lamps over empty bays show while they are tested.
     """
 
     def __init__(
@@ -318,6 +269,7 @@ class Board:
         self.log = LogLink()
         self.sent = Meter(clock)
         self.change = 0
+        self.rehearsed: Lamp | None = None
         self._clock = clock
         self._changed = asyncio.Event()
         self._taken: dict[str, Taken] = {}

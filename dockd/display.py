@@ -135,6 +135,7 @@ class Display:
             lamp=light.lamp,
             why=light.code,
             files=light.files,
+            until=bay.reserved.until if bay.reserved is not None else "",
             detail="" if light.code in CODES and light.code != "kept" else _text(light.reason),
             total=len(recordings),
             copied=sum(states[state] for state in _COPIED),

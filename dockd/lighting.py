@@ -95,7 +95,7 @@ class Keeper:
 
     def _state(self, bay: str) -> Lamp | None:
         readiness = self._board.bays[bay].lamp(self._board.needs)
-        return None if readiness is None else readiness.lamp
+        return self._board.rehearsed if readiness is None else readiness.lamp
 
     async def _goodnight(self, lights: Lights) -> None:
         try:

@@ -13,28 +13,31 @@ import structlog
 
 from dockd import __version__
 from dockd.backup import Backups
-from dockd.board import BayBoard, Configuration
+from dockd.board import BayBoard
+from dockd.checkout import Desk
 from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core import custody, life
-from dockd.core.battery import Reading
 from dockd.core.names import shown
 from dockd.core.queue import drain_time_s
 from dockd.core.recording import Recording, State
 from dockd.dock import Dock
 from dockd.errors import ControlError, SpoolMismatchError
 from dockd.holding import HelperHolds
-from dockd.journal.orders import Admission, CameraKnown
 from dockd.marking import Marking
+from dockd.rehearsal import EACH_S, Rehearsal
+from dockd.showing import battery_view, camera_view, configuration_view
 from dockd.web.lists import (
     BackupOrder,
     CameraOrder,
     CamerasView,
-    CameraView,
+    CheckoutOrder,
+    CheckoutView,
     CustodyPage,
     CustodyWanted,
     EntryView,
     HoldsView,
     HoldView,
+    LampsView,
     MarkOrder,
     SelftestView,
     StatusWanted,
@@ -43,7 +46,6 @@ from dockd.web.lists import (
 from dockd.web.routes import JournalCopy
 from dockd.web.view import (
     ArchiveView,
-    BatteryView,
     BayView,
     ConfigurationView,
     CustodyView,
@@ -76,6 +78,8 @@ class Overview:
         dock: whose state it shows.
         look_again: makes every bay begin another round, after an order that may let it go on.
         selftest: looks at every part of the dock.
+        desk: checks cameras out.
+        rehearsal: tests the lamps.
         helper: its holds, None where no bay is a USB port.
     """
 
@@ -84,9 +88,13 @@ class Overview:
         dock: Dock,
         look_again: Callable[[], None],
         selftest: Callable[[], Awaitable[SelftestView]],
+        desk: Desk,
+        rehearsal: Rehearsal,
+        *,
         helper: HelperHolds | None = None,
     ) -> None:
         self._dock, self._look_again, self._selftest, self._helper = dock, look_again, selftest, helper
+        self._desk, self._rehearsal = desk, rehearsal
         self._started = rfc3339(dock.clock.now())
         self._backups = Backups(dock)
         self._marking = Marking(dock, look_again, helper)
@@ -116,7 +124,7 @@ class Overview:
             bays=tuple(self._bay(each) for each in dock.board.bays.values()),
             recordings=RecordingCounts(**{state.value: count for state, count in dock.journal.counts().items()}),
             daemon=DaemonView(__version__, os.getpid(), self._started, resident),
-            configuration=_configuration(dock.board.configuration),
+            configuration=configuration_view(dock.board.configuration),
             custody=CustodyView(dock.board.log.size, dock.board.log.time or None, dock.board.log.alarm),
             change=change,
         )
@@ -140,7 +148,7 @@ class Overview:
             camera=bay.shown_camera,
             officer=bay.shown_officer,
             battery_percent=bay.battery_percent,
-            battery=_battery(bay.shown_battery),
+            battery=battery_view(bay.shown_battery),
             lamp=light.lamp if light else None,
             reason=light.reason if light else "",
             next_step=light.next_step if light else "",
@@ -283,7 +291,7 @@ class Overview:
         """Have the site file read again."""
         await self._dock.journal.record(custody.Noted("configuration.reread", {"by": by}))
         await self._dock.live.reread()
-        return _configuration(self._dock.board.configuration)
+        return configuration_view(self._dock.board.configuration)
 
     async def _subject(self, order: HoldOrder) -> tuple[str, str]:
         if order.recording is not msgspec.UNSET:
@@ -297,7 +305,7 @@ class Overview:
         said = {each.camera: each for each in await journal.admissions()}
         held = (await journal.holds()).cameras
         serials = sorted(known.keys() | said.keys() | held)
-        return CamerasView(tuple(_camera(each, known.get(each), said.get(each), held=each in held) for each in serials))
+        return CamerasView(tuple(camera_view(each, known.get(each), said.get(each), held=each in held) for each in serials))
 
     async def enroll(self, order: CameraOrder, by: str) -> None:
         """This camera belongs here; a bar on it is lifted."""
@@ -308,6 +316,18 @@ class Overview:
         """Nothing of this camera is taken or erased until it is enrolled; one that is in a bay stops before its next round."""
         await self._dock.journal.record(custody.CameraBarred(order.camera, by, order.reason))
         self._look_again()
+
+    async def check_out(self, order: CheckoutOrder, by: str) -> CheckoutView:
+        """Assign a camera of the pool."""
+        camera = None if order.camera is msgspec.UNSET else order.camera
+        until = None if order.until is msgspec.UNSET else order.until
+        bay, made = await self._desk.check_out(order.officer, by, camera=camera, until=until)
+        return CheckoutView(bay, made.camera, made.officer, made.until)
+
+    async def test_lamps(self, by: str) -> LampsView:
+        """Have the lamps over empty bays show all that they can."""
+        await self._dock.journal.record(custody.Noted("lamps.tested", {"by": by}))
+        return LampsView(self._rehearsal.begin(), EACH_S)
 
     async def custody(self, wanted: CustodyWanted) -> CustodyPage:
         """Some custody entries; where there is none of that number yet, the next one, if it comes in time."""
@@ -334,40 +354,6 @@ class Overview:
         except KeyError:
             msg = f"no recording {recording} is known here"
             raise ControlError(msg, hint="Look it up with: dockd recordings") from None
-
-
-def _camera(serial: str, known: CameraKnown | None, said: Admission | None, *, held: bool) -> CameraView:
-    counts = known.counts if known else {}
-    return CameraView(
-        camera=serial,
-        verdict=said.verdict.value if said else None,
-        verdict_by=said.by if said else None,
-        verdict_reason=said.reason if said else None,
-        held=held,
-        docked=known is not None and known.ended is None,
-        bay=known.bay if known else None,
-        officer=known.officer if known else None,
-        last_docked=known.docked if known else None,
-        files_waiting=sum(counts.get(state, 0) for state in _WAITING),
-        files_archived=counts.get(State.ARCHIVED, 0),
-        files_erased=counts.get(State.ERASED, 0),
-        files_refused=counts.get(State.REFUSED, 0),
-    )
-
-
-def _battery(reading: Reading) -> BatteryView:
-    return BatteryView(reading.quality, reading.percent, reading.source, reading.time or None, reading.celsius)
-
-
-def _configuration(standing: Configuration) -> ConfigurationView:
-    return ConfigurationView(
-        accepted_by=standing.accepted_by,
-        accepted_at=standing.accepted_at,
-        pending=standing.pending,
-        accept_with=standing.accept_with,
-        error=standing.error,
-        restart_for=standing.restart_for,
-    )
 
 
 def _resident_bytes() -> int:

@@ -13,8 +13,8 @@ import click
 from dockd.errors import ConfigError, ControlError, DockError, JournalError, SpoolError
 
 _VERBS = (
-    *("bays", "cameras", "config", "demo", "enroll", "hold", "journal", "log", "mark", "queue", "recordings", "refuse"),
-    *("release", "report", "retry", "run", "selftest", "status", "vault", "verify", "version", "watch"),
+    *("bays", "cameras", "checkout", "config", "demo", "enroll", "hold", "journal", "lamps", "log", "mark", "queue"),
+    *("recordings", "refuse", "release", "report", "retry", "run", "selftest", "status", "vault", "verify", "version", "watch"),
 )
 
 

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, field
 
 from dockd.config import rules
 from dockd.config.office import Alerts, Bandwidth, Camera, Category
-from dockd.config.readying import Charging, Ready
+from dockd.config.readying import Charging, CheckingOut, Ready
 from dockd.config.served import Kiosk, Metrics
 from dockd.core.lamp import Wiring
 from dockd.core.readiness import Lamp
@@ -363,6 +363,9 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         rules.LIVE,
     ] = "take"
     alerts: Annotated[Alerts, Meta(description="What a person is told the same day."), rules.LIVE] = field(default_factory=Alerts)
+    checkout: Annotated[CheckingOut, Meta(description="Cameras of the pool, which somebody takes for a shift.")] = field(
+        default_factory=CheckingOut
+    )
     control: Annotated[Control, Meta(description="How commands reach the daemon.")] = field(default_factory=Control)
     lamps: Annotated[Lamps, Meta(description="Lamps that some other program drives.")] | None = None
     profiles: Annotated[Profiles, Meta(description="Kinds of camera beyond those that ship with dockd.")] = field(

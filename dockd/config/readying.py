@@ -1,5 +1,6 @@
 """What a site file says of when a camera is ready to go, and of how its battery is charged until then."""
 
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -79,6 +80,37 @@ class Charging(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hottest: Annotated[
         int, Meta(description="Degrees Celsius of a battery above which it is not charged.", ge=20, le=80, examples=[45])
     ] = 45
+
+
+class Badge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose a badge is."""
+
+    badge: Annotated[str, Meta(description="The number that the reader types.", examples=["0004711"]), rules.BADGE]
+    officer: Annotated[str, Meta(description="As the cameras name people.", examples=["A. Smith"]), rules.NAME]
+
+
+class CheckingOut(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Cameras of the pool, which somebody takes for a shift."""
+
+    hours: Annotated[int, Meta(description="How long, if nobody says.", ge=1, le=168, examples=[12])] = 12
+    reader: (
+        Annotated[
+            Path,
+            Meta(
+                description="The badge reader's evdev device: each badge gets the readiest camera.",
+                examples=["/dev/input/by-id/usb-ACME_Reader-event-kbd"],
+            ),
+            rules.ABSOLUTE_PATH,
+        ]
+        | None
+    ) = None
+    badges: Annotated[
+        tuple[Badge, ...], Meta(description="Whose each badge is. One that is not listed stands for itself, as: badge 0004711.")
+    ] = ()
+
+    def officers(self) -> dict[str, str]:
+        """By badge."""
+        return {each.badge: each.officer for each in self.badges}
 
 
 class Drawing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -284,6 +284,7 @@ LED = _matching(
 )
 USB_ID = Rule(_usb_id, {"pattern": "^[0-9a-fA-F]{4}$"})
 SERIAL = _matching(r"[A-Za-z0-9._:-]{1,64}", "not a serial, expected 1 to 64 letters, digits and . _ : -, such as X60A01234")
+BADGE = _matching(r"[A-Z0-9-]{1,64}", 'not a badge, expected what its reader types in quotes, such as "0004711"')
 TIME_OF_DAY = _matching(
     r"([01][0-9]|2[0-3]):[0-5][0-9]",
     'not a time of day, expected hours and minutes from 00:00 to 23:59, such as "18:00"',

@@ -121,6 +121,7 @@ CODES = (
     "charging",
     "no-room",
     "not-assigned",
+    "checked-out",
 )
 """Every reason that is not a failure's own code."""
 

@@ -4,6 +4,7 @@ The same rules as in `view`: field names are a published interface, units are in
 send is checked to the letter.
 """
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -29,6 +30,48 @@ class StatusWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     after: Annotated[int, msgspec.Meta(ge=0)] | msgspec.UnsetType = msgspec.UNSET
     wait_s: WaitS = 0
+
+
+class CheckoutOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Assign a camera of the pool.
+
+    Attributes:
+        officer: to whom.
+        camera: this one; without it the readiest.
+        until: until when, with a zone; without it as long as the site file says.
+    """
+
+    officer: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    camera: Serial | msgspec.UnsetType = msgspec.UNSET
+    until: Annotated[datetime, msgspec.Meta(tz=True)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class CheckoutView(msgspec.Struct, frozen=True):
+    """A camera that was checked out.
+
+    Attributes:
+        bay: where it is.
+        camera: serial.
+        officer: to whom.
+        until: until when.
+    """
+
+    bay: str
+    camera: str
+    officer: str
+    until: str
+
+
+class LampsView(msgspec.Struct, frozen=True):
+    """A lamp test that has begun.
+
+    Attributes:
+        bays: whose lamps show all they can: those that are empty.
+        each_s: how long each state is shown, in seconds.
+    """
+
+    bays: tuple[str, ...]
+    each_s: float
 
 
 class HoldView(msgspec.Struct, frozen=True):

@@ -12,9 +12,12 @@ from dockd.web.lists import (
     BackupOrder,
     CameraOrder,
     CamerasView,
+    CheckoutOrder,
+    CheckoutView,
     CustodyPage,
     CustodyWanted,
     HoldsView,
+    LampsView,
     MarkOrder,
     Nothing,
     SelftestView,
@@ -101,6 +104,14 @@ class Backend(Protocol):
 
     async def custody(self, wanted: CustodyWanted) -> CustodyPage:
         """Some custody entries."""
+        ...
+
+    async def check_out(self, order: CheckoutOrder, by: str) -> CheckoutView:
+        """Assign a camera of the pool."""
+        ...
+
+    async def test_lamps(self, by: str) -> LampsView:
+        """Have the lamps over empty bays show all that they can."""
         ...
 
     def journal_copy(self) -> AbstractAsyncContextManager[JournalCopy]:
@@ -250,6 +261,28 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "Bar a camera: nothing of it is taken or erased until it is enrolled.",
         CameraOrder,
         lambda backend, asked: backend.refuse(asked.body, str(asked.who)),
+    ),
+    Route(
+        "POST",
+        "/checkout",
+        "checkout",
+        "Assign a camera of the pool to somebody, and say where it is.",
+        Right.ACT,
+        Nothing,
+        CheckoutOrder,
+        CheckoutView,
+        lambda backend, asked: backend.check_out(asked.body, str(asked.who)),
+    ),
+    Route(
+        "POST",
+        "/lamps/test",
+        "testLamps",
+        "Have the lamps over empty bays show their states in turn.",
+        Right.ACT,
+        Nothing,
+        Nothing,
+        LampsView,
+        lambda backend, asked: backend.test_lamps(str(asked.who)),
     ),
     _act(
         "/backed-up",

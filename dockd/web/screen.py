@@ -32,6 +32,7 @@ class Tile(msgspec.Struct, frozen=True):
         lamp: what the light says, null over an empty bay.
         why: stable word for the reason.
         files: how many files the reason is about.
+        until: until when it is checked out, in the office's time.
         detail: the reason as the log says it, in English, where the page's words are not all of it.
         total, copied, archived: files on the camera; of these copied and checked; of these proved by the archive.
         wanted_percent: how full it must be, where that is what it waits for.
@@ -53,6 +54,7 @@ class Tile(msgspec.Struct, frozen=True):
     lamp: Lamp | None = None
     why: str = ""
     files: int = 0
+    until: str = ""
     detail: str = ""
     total: int = 0
     copied: int = 0

@@ -1,6 +1,6 @@
 """The planner beside what docks usually do: all ports always on, and first come first served; over days of shifts, simulated.
 
-The figures depend on nothing of the machine: the same seeds give the same days everywhere. docs/charging.md has them and the plot.
+The figures depend on nothing of the machine: the same seeds give the same days everywhere. docs/charging.md has them.
 """
 
 from collections.abc import Iterator

@@ -16,12 +16,15 @@ from dockd.web.lists import (
     CameraOrder,
     CamerasView,
     CameraView,
+    CheckoutOrder,
+    CheckoutView,
     CheckView,
     CustodyPage,
     CustodyWanted,
     EntryView,
     HoldsView,
     HoldView,
+    LampsView,
     MarkOrder,
     SelftestView,
     StatusWanted,
@@ -134,6 +137,18 @@ class FakeBackend:
         """Remember."""
         self.asked.append(("reload", by))
         return ConfigurationView(restart_for=("dock",))
+
+    async def check_out(self, order: CheckoutOrder, by: str) -> CheckoutView:
+        """Remember, or fail."""
+        if self.error is not None:
+            raise self.error
+        self.asked.append(("check out", order, by))
+        return CheckoutView("1", "X1", order.officer, STATUS.time)
+
+    async def test_lamps(self, by: str) -> LampsView:
+        """Remember."""
+        self.asked.append(("test lamps", by))
+        return LampsView(("2",), 2.0)
 
     @asynccontextmanager
     async def journal_copy(self) -> AsyncIterator[JournalCopy]:

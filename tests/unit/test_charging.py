@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dockd.board import Phase
+from dockd.charging import Charger, Hubs
 from dockd.core.battery import Appetite, Curve, Quality, Reading
 from dockd.core.charging import Rules
 from dockd.core.fitness import Grade
@@ -244,8 +245,6 @@ async def test_charge_is_estimated_where_nothing_reports_it(dock: Dock, outlets:
 
 async def test_site_without_hubs_cuts_nothing(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:
     """Every bay has power; batteries are reckoned with all the same."""
-    from dockd.charging import Charger, Hubs  # noqa: PLC0415
-
     charger = Charger(dock, Hubs(), outlets.ways())
     assert (await charger.check()).reason == "No hub's power is shared out: every bay always has power."
     assert clock.monotonic() == 0

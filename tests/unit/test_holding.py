@@ -3,11 +3,13 @@
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
 from structlog.testing import capture_logs
 
+from dockd.checkout import Desk
 from dockd.cli.release import command as release_command
 from dockd.core import custody
 from dockd.dock import Dock
@@ -15,6 +17,7 @@ from dockd.errors import ControlError, WorkerError
 from dockd.helper import client, wire
 from dockd.holding import HelperHolds
 from dockd.overview import Overview
+from dockd.rehearsal import Rehearsal
 from dockd.web.view import HoldOrder
 from tests.sim.control_backend import FakeBackend
 from tests.sim.dock_of import dock_in, docked
@@ -43,7 +46,8 @@ def helper(tmp_path: Path) -> Iterator[HelperHere]:
 
 
 def _overview(dock: Dock, path: str) -> Overview:
-    return Overview(dock, lambda: None, FakeBackend().selftest, HelperHolds(path))
+    desk, rehearsal = Desk(dock, 12, ZoneInfo("UTC")), Rehearsal(dock.board, dock.clock)
+    return Overview(dock, lambda: None, FakeBackend().selftest, desk, rehearsal, helper=HelperHolds(path))
 
 
 async def test_a_hold_is_placed_in_both(dock: Dock, helper: HelperHere) -> None:

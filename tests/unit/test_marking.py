@@ -5,10 +5,12 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from dockd.board import Phase, Presence
+from dockd.checkout import Desk
 from dockd.core import custody
 from dockd.core.clearance import FileKind
 from dockd.core.marking import FIRST_AMENDMENT
@@ -20,6 +22,7 @@ from dockd.holding import HelperHolds
 from dockd.live import Orders
 from dockd.marking import Marking
 from dockd.overview import Overview
+from dockd.rehearsal import Rehearsal
 from dockd.web.lists import MarkOrder, SelftestView
 from tests.sim.archive import SimArchive
 from tests.sim.cameras import make_camera
@@ -66,7 +69,8 @@ async def _no_selftest() -> SelftestView:
 
 def _overview(dock: Dock, helper: _Helper | None = None) -> tuple[Overview, asyncio.Event]:
     again = asyncio.Event()
-    return Overview(dock, again.set, _no_selftest, helper), again
+    desk, rehearsal = Desk(dock, 12, ZoneInfo("UTC")), Rehearsal(dock.board, dock.clock)
+    return Overview(dock, again.set, _no_selftest, desk, rehearsal, helper=helper), again
 
 
 async def test_a_critical_mark_is_first_in_the_queue_with_its_deadline(dock: Dock) -> None:

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from dockd.board import TAKEN_LASTS_S, BayBoard, Board, Meter, Phase, Presence
+from dockd.board import TAKEN_LASTS_S, BayBoard, Board, Phase, Presence
 from dockd.core.clearance import FileKind
 from dockd.core.estimate import Pace
 from dockd.core.readiness import Lamp, Needs
 from dockd.core.recording import Refusal, State
+from dockd.meter import Meter
 from dockd.outbox import Outbox
 from tests.sim.consignments import HurriedClock
 from tests.sim.evidence import seen

@@ -6,16 +6,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from watchdog.observers.inotify_c import InotifyFD
 
 from dockd.board import Configuration
+from dockd.checkout import Desk
 from dockd.config import load_site
 from dockd.config.acceptance import accept, in_force, path_of
 from dockd.dock import Dock
 from dockd.live import Orders
 from dockd.overview import Overview
+from dockd.rehearsal import Rehearsal
 from dockd.reloading import Reloader
 from tests.sim.control_backend import FakeBackend
 from tests.sim.dock_of import dock_in
@@ -150,7 +153,8 @@ async def test_without_a_watch_it_is_read_when_asked(tmp_path: Path, monkeypatch
     monkeypatch.setattr(InotifyFD, "__init__", used_up)
     async with reloading(tmp_path) as site:
         site.site_file.write_text(GOOD.replace("Buffalo", "Detroit"))
-        said = await Overview(site.dock, site.look_again, FakeBackend().selftest).reload("anna (uid 7)")
+        desk, rehearsal = Desk(site.dock, 12, ZoneInfo("UTC")), Rehearsal(site.dock.board, site.dock.clock)
+        said = await Overview(site.dock, site.look_again, FakeBackend().selftest, desk, rehearsal).reload("anna (uid 7)")
         assert (said.restart_for, site.dock.may_erase) == (("site",), False)
 
 

@@ -59,7 +59,7 @@ function told(tile) {
   if (tile.lamp) {
     const lamp = LAMPS[tile.lamp];
     const known = `step.${tile.why}` in words ? tile.why : "other";
-    return { lamp, why: say(`why.${known}`, { count: tile.files, percent: tile.battery_percent, wanted: tile.wanted_percent }), step: say(`step.${known}`) };
+    return { lamp, why: say(`why.${known}`, { count: tile.files, wanted: tile.wanted_percent, officer: tile.officer, until: tile.until }), step: say(`step.${known}`) };
   }
   if (notice) {
     const text = noticed(notice);

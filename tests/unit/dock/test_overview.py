@@ -5,10 +5,12 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from dockd.board import Phase, Presence
+from dockd.checkout import Desk
 from dockd.core import custody, life
 from dockd.core.clearance import FileKind
 from dockd.core.policy import Policy
@@ -19,6 +21,7 @@ from dockd.dock import Dock
 from dockd.errors import ControlError
 from dockd.live import Orders
 from dockd.overview import Overview
+from dockd.rehearsal import Rehearsal
 from dockd.web.lists import CameraOrder, CustodyWanted, SelftestView, StatusWanted
 from dockd.web.view import HoldOrder, Wanted
 from tests.sim.dock_of import dock_in, docked, spooled
@@ -45,7 +48,8 @@ class _Rounds:
 
 def _overview(dock: Dock) -> tuple[Overview, _Rounds]:
     rounds = _Rounds()
-    return Overview(dock, rounds.look_again, _no_selftest), rounds
+    desk, rehearsal = Desk(dock, 12, ZoneInfo("UTC")), Rehearsal(dock.board, dock.clock)
+    return Overview(dock, rounds.look_again, _no_selftest, desk, rehearsal), rounds
 
 
 async def _no_selftest() -> SelftestView:
