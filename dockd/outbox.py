@@ -4,21 +4,24 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from heapq import heappop, heappush
 
 from dockd.core.queue import UNDELIVERED, Turns, is_critical, upload_rank
 from dockd.core.recording import Recording
 
-_Rank = tuple[int, bool, int, int]
+_Line = tuple[int, bool, str]
+"""Urgency, whether not begun, camera: of these the one that was discovered first goes first, whenever its copy was ready."""
 
 
 class Outbox:
     """What was verified and is not yet archived, in memory; the journal's states fill it again at start."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.PriorityQueue[tuple[_Rank, str]] = asyncio.PriorityQueue()
+        self._turn: asyncio.PriorityQueue[tuple[int, bool, int, str]] = asyncio.PriorityQueue()
+        self._lines: defaultdict[_Line, list[tuple[int, str]]] = defaultdict(list)
         self._turns: defaultdict[int, Turns] = defaultdict(Turns)
         self._places: dict[str, tuple[int, int]] = {}
-        self._waiting: dict[str, _Rank] = {}
+        self._waiting: dict[str, _Line] = {}
         self._left_bytes: dict[str, int] = {}
         self._hurried: dict[str, int] = {}
         self._critical: dict[str, str] = {}
@@ -82,9 +85,10 @@ class Outbox:
         if of != urgency:
             place = self._turns[urgency].place(recording.camera, recording.size_bytes)
             self._places[recording.recording_id] = urgency, place
-        rank = (urgency, fresh, place, sequence)
-        self._waiting[recording.recording_id] = rank
-        self._queue.put_nowait((rank, recording.recording_id))
+        line = (urgency, fresh, recording.camera)
+        self._waiting[recording.recording_id] = line
+        heappush(self._lines[line], (sequence, recording.recording_id))
+        self._turn.put_nowait((urgency, fresh, place, recording.camera))
         if is_critical(recording):
             self._critical[recording.recording_id] = recording.seen
             self._untaken.add(recording.recording_id)
@@ -93,13 +97,23 @@ class Outbox:
     async def take(self) -> str:
         """The most urgent recording's id; waits while there is none. It counts as waiting until it is `done`."""
         while True:
-            rank, recording_id = await self._queue.get()
-            if self._waiting.get(recording_id) == rank:
-                del self._waiting[recording_id]
-                priority, _, place, _ = rank
-                self._turns[priority].reached(place)
+            urgency, fresh, place, camera = await self._turn.get()
+            recording_id = self._first((urgency, fresh, camera))
+            if recording_id is not None:
+                self._turns[urgency].reached(place)
                 self._untaken.discard(recording_id)
                 return recording_id
+
+    def _first(self, line: _Line) -> str | None:
+        """Whoever was discovered first of a camera's line; none if the one whose turn it is went elsewhere since."""
+        waiting = self._lines[line]
+        while waiting:
+            _, recording_id = heappop(waiting)
+            if self._waiting.get(recording_id) == line:
+                del self._waiting[recording_id]
+                return recording_id
+        del self._lines[line]
+        return None
 
     def sent(self, recording_id: str, left_bytes: int) -> None:
         """So much of it is still to be sent."""

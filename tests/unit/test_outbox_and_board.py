@@ -27,13 +27,13 @@ class Ticking(HurriedClock):
 
 
 async def test_most_urgent_recording_is_taken_first() -> None:
-    """Urgency, then what was begun, then the order in which a camera's recordings came."""
+    """Urgency, then what was begun, then the order of discovery, whichever copy was ready first."""
     outbox = Outbox()
     late = replace(seen("a"), sequence=9, state=State.VERIFIED)
     early = replace(seen("b"), sequence=1, state=State.VERIFIED)
     begun = replace(seen("c"), sequence=5, state=State.UPLOADING)
     urgent = replace(seen("d"), sequence=7, priority=10, state=State.VERIFIED)
-    for each in (early, late, begun, urgent):
+    for each in (late, early, begun, urgent):
         outbox.put(each)
     assert (outbox.files, outbox.left_bytes) == (4, 28)
     assert [await outbox.take() for _ in range(4)] == ["d", "c", "b", "a"]
