@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -15,7 +15,7 @@ from dockd.archive.answers import CHECKSUM_MISMATCH, TUS_VERSION, Answer, error_
 from dockd.archive.pace import Pace
 from dockd.archive.reading import HASHERS
 from dockd.archive.settings import TusSettings
-from dockd.archive.wire import Wire
+from dockd.archive.wire import PieceBody, Wire
 from dockd.clock import Clock
 from dockd.errors import ArchiveDeniedError, ArchiveError, ArchiveUnreachableError, UploadLostError
 
@@ -177,12 +177,18 @@ async def _checks(wire: Wire, settings: TusSettings, clock: Clock, algorithm: st
         wrong = base64.b64encode(HASHERS[algorithm]().digest()).decode()
         headers = {"Upload-Offset": "0", "Content-Type": BODY_TYPE, "Upload-Checksum": f"{algorithm} {wrong}"}
         began_s = clock.monotonic()
-        patched = await wire.ask("PATCH", upload, headers=headers, body=body)
+        # Piece by piece, so that a narrow way is given its time as long as something moves.
+        sent = PieceBody(_pieces(body), len(body), lambda _handed_bytes: None)
+        patched = await wire.ask("PATCH", upload, headers=headers, body=sent)
         pace.learn(len(body), clock.monotonic() - began_s)
         asked = await wire.ask("HEAD", upload)
         return patched.status == CHECKSUM_MISMATCH and asked.number("Upload-Offset") == 0
     finally:
         await _withdraw(wire, upload)
+
+
+async def _pieces(body: bytes) -> AsyncGenerator[memoryview, None]:
+    yield memoryview(body)
 
 
 async def _withdraw(wire: Wire, upload: URL) -> None:

@@ -1,5 +1,6 @@
 """A certificate authority of a test's own, and what it vouches for, as PEM files."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -52,6 +53,17 @@ class Authority:
         plain = serialization.NoEncryption()
         private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
         return certificate, private
+
+    @staticmethod
+    def serving(pair: tuple[Path, Path]) -> ssl.SSLContext:
+        """A server with that certificate."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*pair)
+        return context
+
+    def trusting(self) -> ssl.SSLContext:
+        """A client that believes this authority alone."""
+        return ssl.create_default_context(cafile=self.certificate)
 
     def _sign(
         self, name: str, key: ec.EllipticCurvePrivateKey, lasts: timedelta, *extensions: x509.ExtensionType
