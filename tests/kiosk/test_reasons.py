@@ -1,0 +1,122 @@
+"""Every reason that a lamp can have, as an officer reads it on the page: its words, its light, and that all of it fits."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+
+import pytest
+from playwright.sync_api import Browser
+
+from dockd.clock import SystemClock
+from dockd.core.battery import Quality
+from dockd.core.estimate import Left, Unit
+from dockd.core.readiness import CODES, Lamp
+from dockd.errors import CameraError, ClearanceError, DockError, SpoolError, WorkerError
+from dockd.web.assets import load_assets
+from dockd.web.kiosk import serve_kiosk
+from dockd.web.screen import Screen, Tile
+from tests.kiosk.conftest import Kiosk
+from tests.sim.kiosk_here import HEADER, SimSource, answers, free_port
+
+WORDS: dict[str, dict[str, str]] = json.loads(resources.files("dockd.web").joinpath("page/words.json").read_text("utf-8"))
+TAKE = {"done-verified", "done-archived", "done-erased", "checked-out"}
+LEAVE = {"looking", "copying", "archiving", "clearing", "charging", "resting", "too-hot", "spool-full"}
+NAMES = {Lamp.TAKE: "take", Lamp.LEAVE: "leave", Lamp.HELP: "help"}
+
+
+def errors(kind: type[DockError]) -> Iterator[str]:
+    """Codes of what is raised, not of parents."""
+    below = kind.__subclasses__()
+    if not below:
+        yield kind.code
+    for each in below:
+        yield from errors(each)
+
+
+REASONS = (*CODES, *(code for kind in (CameraError, SpoolError, ClearanceError, WorkerError) for code in errors(kind)))
+
+
+def tile(bay: str, why: str) -> Tile:
+    """A bay that says so."""
+    lamp = Lamp.TAKE if why in TAKE else Lamp.LEAVE if why in LEAVE else Lamp.HELP
+    charging = why == "charging"
+    return Tile(
+        bay, "resting", "X60A01234", "badge 4711", 62, Quality.ESTIMATED, why in {"resting", "too-hot"}, lamp, why,
+        files=1 if why in {"copying", "archiving", "files-refused"} else 0,
+        until="18:00" if why == "checked-out" else "",
+        wanted_percent=80 if charging else None,
+        stage="charge" if charging else None,
+        permille=620 if charging else 0,
+        left=Left(Unit.MINUTES, 25) if charging else None,
+    )  # fmt: skip
+
+
+def said(key: str, language: str) -> str:
+    """The table's words, with what the tile puts into their blanks."""
+    words = (WORDS.get(key) or WORDS[f"{key}.one"])[language]
+    return words.format(count=1, officer="badge 4711", until="18:00", wanted=80)
+
+
+@contextmanager
+def served(tiles: tuple[Tile, ...], language: str) -> Iterator[int]:
+    """The page that says so, at a port."""
+    port, ready, loop = free_port(), threading.Event(), asyncio.new_event_loop()
+    source = SimSource(Screen(HEADER, tiles, (), busy=False))
+
+    async def serve() -> None:
+        serving = asyncio.ensure_future(serve_kiosk(port, load_assets(language, None), source, SystemClock()))
+        await answers(port, serving)
+        ready.set()
+        await serving
+
+    task = loop.create_task(serve())
+
+    def run() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield port
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join(30)
+        loop.close()
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_every_reason_is_read_on_its_tile(browser: Browser, language: str) -> None:
+    """With its light, what to do, and room for all of it on the smallest screen."""
+    tiles = tuple(tile(str(number), why) for number, why in enumerate(REASONS, 1))
+    misfits: list[str] = []
+    for first in range(0, len(tiles), 4):
+        some = tiles[first : first + 4]
+        with served(some, language) as port:
+            kiosk = Kiosk(browser.new_page(viewport={"width": 800, "height": 480}))
+            kiosk.open(port)
+            for each in some:
+                kiosk.wait_lamp(int(each.bay), NAMES[each.lamp or Lamp.HELP])
+                words = kiosk.tile(int(each.bay))
+                assert said(f"why.{each.why}", language) in words, each.why
+                assert said(f"step.{each.why}", language) in words, each.why
+                about = {"en": "battery about 62 %", "es": "batería: cerca del 62 %"}[language]
+                assert about in words
+            misfits += kiosk.misfits()
+            assert kiosk.complaints == []
+            kiosk.page.close()
+    assert misfits == []
+
+
+def test_a_resting_camera_says_how_old_its_charge_is(browser: Browser) -> None:
+    """It is what was known while its port had power, and an estimate says that it is one."""
+    with served((tile("1", "resting"),), "en") as port:
+        kiosk = Kiosk(browser.new_page(viewport={"width": 800, "height": 480}))
+        kiosk.open(port)
+        kiosk.wait_lamp(1, "leave")
+        kiosk.page.locator(".open").first.click()
+        assert "Battery when it had power last: about 62 %" in kiosk.page.locator("#more-body").inner_text()
