@@ -152,12 +152,13 @@ def held(sysfs: Sysfs, disks: list[Disk], diskseq: int) -> HeldDisk:
 
 
 def _opened(disks: list[Disk], diskseq: int) -> tuple[Disk, int]:
+    why = "there is none"
     for disk in disks:
         try:
             return disk, _open_node(disk, diskseq)
-        except CameraGoneError:
-            continue
-    msg = f"disk {diskseq} is not in this bay"
+        except CameraGoneError as exc:
+            why = exc.message
+    msg = f"disk {diskseq} is not in this bay: {why}"
     raise CameraGoneError(msg)
 
 
