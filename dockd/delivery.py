@@ -14,6 +14,7 @@ import structlog
 from dockd.archive.protocol import Consignment
 from dockd.clock import rfc3339_from_ns
 from dockd.core import custody, life
+from dockd.core.clearance import Holds
 from dockd.core.names import shown
 from dockd.core.policy import UNCATEGORISED
 from dockd.core.queue import upload_rank
@@ -97,7 +98,8 @@ class Delivery:
     async def _store(self, recording: Recording, sending: "_Sending") -> StoredObject | None:
         """Bring it to the archive; None if it gave way to a critical incident."""
         recording_id = recording.recording_id
-        upload = asyncio.create_task(self._dock.archive.store(self._consign(recording), recording.resume, sending))
+        consignment = self._consign(recording, await self._dock.journal.holds())
+        upload = asyncio.create_task(self._dock.archive.store(consignment, recording.resume, sending))
         self._uploads[recording_id] = recording, upload
         try:
             await asyncio.wait([upload])
@@ -146,7 +148,7 @@ class Delivery:
                 seconds=seconds,
             )
 
-    def _consign(self, recording: Recording) -> Consignment:
+    def _consign(self, recording: Recording, holds: Holds) -> Consignment:
         """What the archive is given and told."""
         policy = self._dock.live.now.policy
         category = policy.known(recording.category)
@@ -163,6 +165,7 @@ class Delivery:
             retain_days=policy.retained_days(recording.category, first_amendment=recording.first_amendment),
             category=category.name if category is not None else UNCATEGORISED,
             first_amendment=recording.first_amendment,
+            held=recording.recording_id in holds.recordings or recording.camera in holds.cameras,
         )
 
     async def _step(self, recording: Recording, step: life.Step) -> Recording:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dockd.core import custody
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State
 from dockd.delivery import Delivery
@@ -202,3 +203,22 @@ async def test_a_bad_link_is_given_one_recording_at_a_time_but_critical_ones(tmp
             await dock.until(lambda: not dock.dock.outbox.files)
             assert dock.dock.uploads.allowed == 2
             delivering.cancel()
+
+
+@pytest.mark.parametrize("scope", ["camera", "recording", ""])
+async def test_what_is_on_hold_is_stored_under_a_hold(scope: str, tmp_path: Path) -> None:
+    """The archive hears of it as it is sent, so that a store with legal holds keeps it beyond its retention."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=1, size_bytes=10_000, sidecars=False)
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False, deliver=False) as dock:
+        dock.insert(tmp_path / "camera")
+        await dock.until(lambda: dock.dock.outbox.files == 1)
+        (recording,) = await dock.recordings()
+        if scope:
+            subject = recording.camera if scope == "camera" else recording.recording_id
+            await dock.dock.journal.record(custody.HoldPlaced(scope, subject, "anna", "case 7"))
+        async with asyncio.TaskGroup() as group:
+            delivering = group.create_task(Delivery(dock.dock).run())
+            await dock.until(lambda: not dock.dock.outbox.files)
+            delivering.cancel()
+    assert [each.consignment.held for each in archive.uploads.values()] == [bool(scope)]
