@@ -153,7 +153,7 @@ async def _serve(
             if has_usb:
                 tasks.append(group.create_task(udev.run(), name="udev"))
             if holds is not None:
-                tasks.append(group.create_task(holds.catch_up(dock.journal), name="holds of the helper"))
+                tasks.append(group.create_task(holds.follow(dock.journal, dock.clock), name="holds of the helper"))
             reloader = Reloader(site_file, running, dock, look_again)
             tasks.append(group.create_task(reloader.run(), name="watch of the site file"))
             alerting = Alerting(dock, lambda: dock.live.now.channels, f"{site.agency} {site.division}, {site.site}")

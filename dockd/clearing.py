@@ -6,7 +6,7 @@ erasing began and that a recording is erased.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
@@ -19,13 +19,13 @@ from dockd.core.clearance import (
     Claim,
     ClearancePermit,
     FileKind,
-    Holds,
     NoClearanceError,
     Rehash,
     permit_clear,
     permit_delete,
 )
 from dockd.core.erasure import Method
+from dockd.core.holds import Holds
 from dockd.core.names import shown
 from dockd.core.proof import ArchiveProof
 from dockd.core.recording import Recording, State, StoredObject
@@ -130,10 +130,14 @@ class Clearer:
 
     async def _on_hold(self) -> bool:
         holds = await self._dock.journal.holds()
-        self._bay.held = self._bay.camera in holds.cameras
+        self._bay.held = bool(holds.on_camera(self._bay.camera or "", self._officers()))
         if self._bay.held:
             self._dock.board.tell()
         return self._bay.held
+
+    def _officers(self) -> list[str]:
+        """Whose camera this is, as it says itself or the roster does."""
+        return [each for each in (self._bay.officer, self._dock.live.now.assigned.get(self._bay.camera or "")) if each]
 
     async def _examine(self, paths: list[bytes]) -> messages.Examined:
         examined: messages.Examined | None = None
@@ -221,7 +225,7 @@ class Clearer:
             "camera": self._bay.camera or "",
             "docking": docking,
             "nonce": seen.nonce,
-            "scan": seen.scan,
+            "scan": replace(seen.scan, officers=(*seen.scan.officers, *self._officers())),
             "rehashes": dict(seen.rehashes),
             "claims": claims,
             "holds": holds,
@@ -247,6 +251,10 @@ class Clearer:
     ) -> None:
         permit = minted.permit
         holds = await self._dock.journal.holds()
+        kept = [holds.on_camera(permit.camera, self._officers()), *_kept(holds, permit)]
+        if any(kept):
+            msg = f"an order came meanwhile: {next(filter(None, kept))}"
+            raise ClearanceRefusedError(msg)
         claims = [
             messages.ClaimedHolding(each.path, proofs[each.path][1], each.recording_id, each.holding.envelope)
             for each in permit.covered
@@ -257,8 +265,7 @@ class Clearer:
             dock=self._dock.name,
             pinned_keys=list(self._dock.pinned_keys),
             claims=claims,
-            held_cameras=sorted(holds.cameras),
-            held_recordings=sorted(holds.recordings),
+            holds=holds,
         )
         told: list[messages.Erased] = [each async for each in self._worker.ask(order) if isinstance(each, messages.Erased)]
         erased = {path for each in told for path in each.covered}
@@ -282,3 +289,10 @@ class Clearer:
             erased=len(erased),
             left=len(permit.left),
         )
+
+
+def _kept(holds: Holds, permit: ClearancePermit) -> Iterator[str]:
+    """Which of what a permit covers is on hold by now, in words; empty for what is not."""
+    for each in permit.covered:
+        words = holds.on_recording(each.recording_id, each.identity.modified_ns)
+        yield f"{shown(each.path)} is {words}" if words else ""

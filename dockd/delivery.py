@@ -14,7 +14,6 @@ import structlog
 from dockd.archive.protocol import Consignment
 from dockd.clock import rfc3339_from_ns
 from dockd.core import custody, life
-from dockd.core.clearance import Holds
 from dockd.core.names import shown
 from dockd.core.policy import UNCATEGORISED
 from dockd.core.queue import upload_rank
@@ -22,6 +21,7 @@ from dockd.core.recording import Recording, Refusal, ResumePoint, State, StoredO
 from dockd.crashpoint import passing
 from dockd.dock import Dock
 from dockd.errors import DockError, UploadLostError
+from dockd.keeping import Keeper
 
 _log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ class Delivery:
         self._dock, self._concurrency = dock, dock.uploads
         self._lane = asyncio.Event()
         self._claimed = 0
-        self._proved: asyncio.Queue[str] = asyncio.Queue()
+        self._keeper = Keeper(dock)
         self._busy = 0
         self._uploads: dict[str, tuple[Recording, asyncio.Task[StoredObject]]] = {}
         self._giving_way: set[str] = set()
@@ -46,7 +46,7 @@ class Delivery:
         async with asyncio.TaskGroup() as group:
             for number in range(self._concurrency.most):
                 group.create_task(self._courier(), name=f"courier {number + 1}")
-            group.create_task(self._make_room(), name="removal of what was proved")
+            group.create_task(self._keeper.run(), name="the spool's copies")
             group.create_task(self._make_way(), name="way for critical incidents")
 
     async def _courier(self) -> None:
@@ -72,12 +72,6 @@ class Delivery:
             await self._lane.wait()
         self._claimed += 1
 
-    async def _make_room(self) -> None:
-        """Remove from the spool what was proved; what a stop leaves, the next start removes."""
-        while True:
-            await asyncio.to_thread(self._dock.spool.discard, await self._proved.get())
-            self._dock.board.tell()  # room was made
-
     async def _make_way(self) -> None:
         """Have as many uploads give way as there are critical recordings that no courier is free for."""
         while True:
@@ -98,7 +92,8 @@ class Delivery:
     async def _store(self, recording: Recording, sending: "_Sending") -> StoredObject | None:
         """Bring it to the archive; None if it gave way to a critical incident."""
         recording_id = recording.recording_id
-        consignment = self._consign(recording, await self._dock.journal.holds())
+        held = await self._dock.journal.held([recording_id])
+        consignment = self._consign(recording, held=bool(held))
         upload = asyncio.create_task(self._dock.archive.store(consignment, recording.resume, sending))
         self._uploads[recording_id] = recording, upload
         try:
@@ -137,7 +132,7 @@ class Delivery:
             passing("delivery.archived")
             self._concurrency.went_well()
             self._dock.outbox.done(recording.recording_id)
-            self._proved.put_nowait(recording.recording_id)
+            self._keeper.proved(recording.recording_id)
             seconds = round(self._dock.clock.monotonic() - started_s, 3)
             _log.info(
                 "recording archived",
@@ -148,7 +143,7 @@ class Delivery:
                 seconds=seconds,
             )
 
-    def _consign(self, recording: Recording, holds: Holds) -> Consignment:
+    def _consign(self, recording: Recording, *, held: bool) -> Consignment:
         """What the archive is given and told."""
         policy = self._dock.live.now.policy
         category = policy.known(recording.category)
@@ -165,7 +160,7 @@ class Delivery:
             retain_days=policy.retained_days(recording.category, first_amendment=recording.first_amendment),
             category=category.name if category is not None else UNCATEGORISED,
             first_amendment=recording.first_amendment,
-            held=recording.recording_id in holds.recordings or recording.camera in holds.cameras,
+            held=held,
         )
 
     async def _step(self, recording: Recording, step: life.Step) -> Recording:

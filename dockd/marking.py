@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from dockd.core.changes import HoldPlaced
 from dockd.core.marking import FIRST_AMENDMENT, Mark, marked_by_person
 from dockd.core.policy import Category
 from dockd.core.recording import Recording
@@ -50,7 +51,7 @@ class Marking:
         self._look_again()
         if mark.first_amendment and self._helper is not None:
             for each in after:
-                await self._helper.place("recording", each.recording_id, by, FIRST_AMENDMENT)
+                await self._helper.place(HoldPlaced("recording", each.recording_id, by, FIRST_AMENDMENT))
         return next(each for each in after if each.recording_id == recording.recording_id)
 
     def _category(self, order: MarkOrder) -> Category | None:

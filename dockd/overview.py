@@ -17,6 +17,7 @@ from dockd.board import BayBoard
 from dockd.checkout import Desk
 from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core import custody, life
+from dockd.core.holds import Scope
 from dockd.core.names import shown
 from dockd.core.queue import drain_time_s
 from dockd.core.recording import Recording, State
@@ -26,6 +27,7 @@ from dockd.holding import HelperHolds
 from dockd.marking import Marking
 from dockd.rehearsal import EACH_S, Rehearsal
 from dockd.showing import battery_view, camera_view, configuration_view
+from dockd.web.hold import HoldOrder, ReleaseOrder
 from dockd.web.lists import (
     BackupOrder,
     CameraOrder,
@@ -50,7 +52,6 @@ from dockd.web.view import (
     ConfigurationView,
     CustodyView,
     DaemonView,
-    HoldOrder,
     Problem,
     QueueView,
     RecordingCounts,
@@ -264,27 +265,34 @@ class Overview:
     async def holds(self) -> HoldsView:
         """Every hold that stands."""
         standing = await self._dock.journal.hold_orders()
-        return HoldsView(tuple(HoldView(each.scope, each.subject, each.by, each.reason, each.placed) for each in standing))
+        views = (HoldView(each.scope, each.subject, each.case, each.by, each.reason, each.placed) for each in standing)
+        return HoldsView(tuple(views))
 
     async def hold(self, order: HoldOrder, by: str) -> None:
         """From now on nothing of it may be erased."""
-        scope, subject = await self._subject(order)
-        await self._dock.journal.record(custody.HoldPlaced(scope, subject, by, order.reason))
-        self._look_again()
-        if self._helper is not None:
-            await self._helper.place(scope, subject, by, order.reason)
+        for scope, subject in order.subjects():
+            if scope == Scope.RECORDING:
+                await self._known(subject)
+            placed = custody.HoldPlaced(scope, subject, by, order.reason, order.case or "")
+            await self._dock.journal.record(placed)
+            self._look_again()
+            if self._helper is not None:
+                await self._helper.place(placed)
 
-    async def release(self, order: HoldOrder, by: str) -> None:
-        """Lift a hold."""
-        scope, subject = await self._subject(order)
-        holds = await self._dock.journal.holds()
-        if subject not in (holds.cameras if scope == "camera" else holds.recordings):
-            msg = f"{scope} {subject} is not on hold"
+    async def release(self, order: ReleaseOrder, by: str) -> None:
+        """Lift a hold, or all of a case: each by itself, or none."""
+        name, named = order.case or "", order.subjects()
+        standing = [(each.scope, each.subject, each.case) for each in await self._dock.journal.hold_orders()]
+        lifted = [each for each in standing if each[2] == name and (not named or each[:2] == named[0])]
+        what = " ".join([*(f"{scope} {subject}" for scope, subject in named), *([f"case {name}"] if name else [])])
+        if not lifted:
+            msg = f"{what} is not on hold"
             raise ControlError(msg, hint="Nothing to do.")
-        if self._helper is not None and (scope, subject) in await self._helper.standing():
-            msg = f"{scope} {subject} is on hold in the helper too, which obeys root alone"
+        if self._helper is not None and set(lifted) & await self._helper.standing():
+            msg = f"{what} is on hold in the helper too, which obeys root alone"
             raise ControlError(msg, hint="As root, on the dock itself: sudo dockd release; it lifts both.")
-        await self._dock.journal.record(custody.HoldLifted(scope, subject, by, order.reason))
+        lifts = [custody.HoldLifted(scope, subject, by, order.reason, case) for scope, subject, case in lifted]
+        await self._dock.journal.record(*lifts)
         self._look_again()
 
     async def reload(self, by: str) -> ConfigurationView:
@@ -293,19 +301,16 @@ class Overview:
         await self._dock.live.reread()
         return configuration_view(self._dock.board.configuration)
 
-    async def _subject(self, order: HoldOrder) -> tuple[str, str]:
-        if order.recording is not msgspec.UNSET:
-            return "recording", (await self._known(order.recording)).recording_id
-        return "camera", order.camera or ""
-
     async def cameras(self) -> CamerasView:
         """Every camera that was docked here, or of which an admin said something."""
         journal = self._dock.journal
         known = {each.camera: each for each in await journal.cameras()}
         said = {each.camera: each for each in await journal.admissions()}
-        held = (await journal.holds()).cameras
-        serials = sorted(known.keys() | said.keys() | held)
-        return CamerasView(tuple(camera_view(each, known.get(each), said.get(each), held=each in held) for each in serials))
+        holds, assigned = await journal.holds(), self._dock.live.now.assigned
+        serials = sorted(known.keys() | said.keys() | holds.cameras)
+        officers = {each: [assigned.get(each), known[each].officer if each in known else None] for each in serials}
+        held = {each: bool(holds.on_camera(each, officers[each])) for each in serials}
+        return CamerasView(tuple(camera_view(each, known.get(each), said.get(each), held=held[each]) for each in serials))
 
     async def enroll(self, order: CameraOrder, by: str) -> None:
         """This camera belongs here; a bar on it is lifted."""

@@ -1,12 +1,13 @@
 """Compares, every day, what cameras listed with what the dock copied and with what the archive proves now, and raises alerts.
 
 The archive is asked again for everything that it proved since the last time, and for some of what it proved ever, drawn at
-random; what it does not have to keep any longer is not asked for. It reads each object from its own medium to answer: a loss
+random; what it does not have to keep any longer is not asked for. What is on hold is asked for every day, whatever the archive
+promised. It reads each object from its own medium to answer: a loss
 between an upload's acknowledgement and its store is seen within a day, and not when somebody needs the footage.
 """
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,9 +65,11 @@ class Reconciler:
         journal, now = self._dock.journal, self._dock.clock.now()
         until, stuck = await journal.head(), await journal.stuck()
         ours = [each for each in await journal.alerts() if each.ended is None and each.kind in gaps.KINDS]
-        also = [each.subject for each in ours if each.kind == Kind.UNPROVED]
-        recordings, kept = await journal.proved(since=await journal.reconciled_to(), sample=self._sample, also=also)
-        asked = await ask_again(self._dock.archive, due(recordings, kept, now))
+        held = await journal.held()
+        also = {each.subject for each in ours if each.kind == Kind.UNPROVED} | held
+        since = await journal.reconciled_to()
+        recordings, kept = await journal.proved(since=since, sample=self._sample, also=sorted(also))
+        asked = await ask_again(self._dock.archive, due(recordings, kept, now, held))
         docked = {bay.camera for bay in self._dock.board.bays.values() if bay.camera}
         found = gaps.uncopied(stuck, docked) + gaps.set_aside(stuck) + gaps.unproved(asked.lost)
         standing = [Alert(Kind(each.kind), each.subject, each.message) for each in ours]
@@ -82,9 +85,13 @@ class Reconciler:
         return found
 
 
-def due(recordings: Iterable[Recording], kept: Mapping[str, str], now: datetime) -> list[Recording]:
-    """Those that the archive still has to hold."""
-    return [each for each in recordings if (until := kept.get(each.recording_id)) and parse_rfc3339(until) > now]
+def due(recordings: Iterable[Recording], kept: Mapping[str, str], now: datetime, held: Collection[str] = ()) -> list[Recording]:
+    """Those that the archive still has to hold: it promised to, or an order says so whatever it promised."""
+    return [
+        each
+        for each in recordings
+        if each.recording_id in held or ((until := kept.get(each.recording_id)) and parse_rfc3339(until) > now)
+    ]
 
 
 async def ask_again(archive: Archive, recordings: Iterable[Recording]) -> Asked:

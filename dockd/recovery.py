@@ -16,6 +16,7 @@ from dockd.core.recording import CopyDiffersError, Recording, Refusal, State, ve
 from dockd.dock import Dock
 from dockd.errors import JournalError, SourceChangedError, SpoolMismatchError
 from dockd.journal import Journal
+from dockd.keeping import discard_proved
 from dockd.offload.spool import Spool
 
 _log = structlog.get_logger(__name__)
@@ -53,7 +54,7 @@ async def recover(dock: Dock) -> None:
             dock.outbox.put(recording)
         else:
             await _report_missing(dock, recording)
-    discarded = await _discard_proved(
+    discarded = await discard_proved(
         dock, await asyncio.to_thread(dock.spool.every_id) - {each.recording_id for each in [*waiting, *copying]}
     )
     await _discard_superseded(dock)
@@ -117,21 +118,6 @@ async def _report_missing(dock: Dock, recording: Recording) -> None:
     await dock.journal.record(
         custody.Stepped(recording.recording_id, life.Refused(Refusal(error.code, error.message, error.hint)))
     )
-
-
-async def _discard_proved(dock: Dock, lying_there: set[str]) -> int:
-    """Remove what the archive proved just before the stop; what the journal does not know stays, and is named."""
-    discarded = 0
-    for recording_id in sorted(lying_there):
-        try:
-            recording = await dock.journal.recording(recording_id)
-        except KeyError:
-            _log.warning("unknown recording in the spool", recording=recording_id)
-            continue
-        if recording.state in {State.ARCHIVED, State.ERASED}:
-            await asyncio.to_thread(dock.spool.discard, recording_id)
-            discarded += 1
-    return discarded
 
 
 async def _discard_superseded(dock: Dock) -> None:

@@ -195,11 +195,12 @@ class Worker:
             msg = "no camera was opened"
             raise RuntimeError(msg)
         root = self._rooted()
-        serial = identify(root, self._profile, self._folder_name).serial
+        facts = identify(root, self._profile, self._folder_name)
         several = self._session is not None and self._profile.volumes
         found = walk_volumes(root, [each.name for each in several], self._alive) if several else walk(root, self._alive)
         files = classify(self._profile, found)
-        return CameraScan(serial, self._marker.marked(root, self._profile, files, self._alive))
+        named = () if facts.officer is None else (facts.officer,)
+        return CameraScan(facts.serial, self._marker.marked(root, self._profile, files, self._alive), named)
 
     def _recognise(self, files: list[tuple[bytes, Identity]]) -> None:
         lanes = Lanes(_READS_AHEAD, _READS_AHEAD + 1)
@@ -249,14 +250,14 @@ class Worker:
             PinnedKeys(*command.pinned_keys),
             dock=command.dock,
             docking=command.docking,
-            holds=command.holds(),
+            holds=command.holds,
         )
         gone = list(eraser.erase(self._root, leave, self._alive))
         self._emit(messages.Erased(gone, Erasure(Method.DELETE, len(gone))))
 
     def _erased_by_helper(self, session: client.Session, command: messages.Erase) -> wire.Erased:
         """The helper knows its own holds, keys and names; the daemon's holds are the daemon's to keep."""
-        holds = command.holds()
+        holds = command.holds
         held = [each for each in command.claims if each.recording_id in holds.recordings]
         if held or self._serial in holds.cameras:
             msg = f"camera {self._serial} is on hold" if not held else f"{shown(held[0].path)} is on hold"

@@ -20,7 +20,6 @@ from dockd.core.clearance import (
     Claim,
     ClearancePermit,
     Covered,
-    Holds,
     Identity,
     NoClearanceError,
     OverwritePermit,
@@ -28,6 +27,7 @@ from dockd.core.clearance import (
     permit_clear,
     permit_delete,
 )
+from dockd.core.holds import Holds
 from dockd.core.names import basename, parent, shown
 from dockd.core.proof import SignatureVerifier, StatementError, StatementKind, accept_statement
 from dockd.core.recording import StoredObject

@@ -12,7 +12,8 @@ from dockd.config.problems import Problems
 from dockd.config.roster import read_roster
 from dockd.config.rules import NO_BAY, is_loopback
 from dockd.config.source import Mapping, Node, Place, read
-from dockd.core.policy import UNCATEGORISED, plain
+from dockd.core.names import plain
+from dockd.core.policy import UNCATEGORISED
 from dockd.core.readiness import Needs
 
 

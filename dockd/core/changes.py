@@ -133,22 +133,24 @@ class ClearanceFinished:
 
 @dataclass(frozen=True, slots=True)
 class HoldPlaced:
-    """Nothing of `subject` may be erased. `scope` is `camera` or `recording`."""
+    """Nothing of `subject` may be erased. `scope` is as in `holds`; `case` is the name under which the order was placed."""
 
     scope: str
     subject: str
     by: str
     reason: str
+    case: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HoldLifted:
-    """The hold on `subject` no longer stands."""
+    """The hold on `subject` that was placed under the name of `case` no longer stands; those of other cases do."""
 
     scope: str
     subject: str
     by: str
     reason: str
+    case: str = ""
 
 
 @dataclass(frozen=True, slots=True)

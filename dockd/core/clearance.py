@@ -6,7 +6,7 @@ Deleting takes a `ClearancePermit`, and only `permit_delete` mints one. It wants
 2. a re-hash of each file, read from the device itself, not from a cache;
 3. for each file, a fresh holding statement of the archive over this docking's nonce, about exactly the bytes of the re-hash,
    signed by the archive unless the site file says that the daemon's own word for it is enough;
-4. no hold on the camera or the recording.
+4. no hold on the camera, its officer, the recording, or the time in which it may have been made.
 
 What fails a check is left on the camera and named with the reason; the rest may go, so that one junk file does not fill a
 camera for ever. A recording and its sidecars go together or not at all. A permit that covers nothing is not made.
@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dockd.core.holds import Holds
 from dockd.core.names import shown
 from dockd.core.proof import ArchiveProof, Basis, StatementKind
 from dockd.core.recording import Measured
@@ -86,10 +87,12 @@ class CameraScan:
     Attributes:
         serial: the camera's, as read in this same walk.
         files: in the order of their paths; folders are not listed.
+        officers: whose camera it is: whom it names itself, and whom the roster does; either may be missing.
     """
 
     serial: str
     files: tuple[ScannedFile, ...]
+    officers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +110,6 @@ class Claim:
     recording_id: str
     path: bytes
     holding: ArchiveProof
-
-
-@dataclass(frozen=True, slots=True)
-class Holds:
-    """Orders that nothing of these may be erased: serials of cameras, and ids of recordings."""
-
-    cameras: frozenset[str] = frozenset()
-    recordings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +215,8 @@ def permit_delete(
     if scan.serial != camera:
         msg = f"camera {camera} was docked, but {scan.serial} is in the bay now"
         raise NoClearanceError(msg)
-    if camera in holds.cameras:
-        msg = f"camera {camera} is on hold"
-        raise NoClearanceError(msg)
+    if held := holds.on_camera(camera, scan.officers):
+        raise NoClearanceError(held)
     by_path: dict[bytes, Claim] = {}
     for claim in claims:
         if claim.path in by_path:
@@ -302,8 +296,8 @@ def _why_not(
         return {FileKind.IGNORABLE: "the profile lets it be"}.get(file.kind, "the profile does not know this file")
     if claim is None:
         return "not proved by the archive yet"
-    if claim.recording_id in holds.recordings:
-        return "on hold"
+    if held := holds.on_recording(claim.recording_id, file.identity.modified_ns if file.identity is not None else 0):
+        return held
     if rehash is None:
         return "could not be read again from the camera"
     if claim.holding.basis is not Basis.SIGNED and not unsigned:

@@ -146,10 +146,10 @@ def entry(change: Change) -> tuple[str, dict[str, Json]]:  # noqa: C901 - one li
             return "alert.ended", {"kind": kind, "subject": subject}
         case AlertTold(number, phase, channel):
             return "alert.told", {"alert": number, "phase": phase, "channel": channel}
-        case HoldPlaced(scope, subject, by, reason):
-            return "hold.placed", {"scope": scope, "subject": subject, "by": by, "reason": reason}
-        case HoldLifted(scope, subject, by, reason):
-            return "hold.lifted", {"scope": scope, "subject": subject, "by": by, "reason": reason}
+        case HoldPlaced(scope, subject, by, reason, name):
+            return "hold.placed", {"scope": scope, "subject": subject, "case": name or None, "by": by, "reason": reason}
+        case HoldLifted(scope, subject, by, reason, name):
+            return "hold.lifted", {"scope": scope, "subject": subject, "case": name or None, "by": by, "reason": reason}
         case CameraEnrolled(camera, by, reason):
             return "camera.enrolled", {"camera": camera, "by": by, "reason": reason}
         case CameraBarred(camera, by, reason):

@@ -28,3 +28,8 @@ def parent(path: bytes) -> bytes:
 def basename(path: bytes) -> bytes:
     """The last part of `path`."""
     return path.rpartition(b"/")[2]
+
+
+def plain(word: str) -> str:
+    """A word without case, spaces, hyphens and the like."""
+    return "".join(character for character in word.casefold() if character.isalnum())

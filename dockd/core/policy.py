@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dockd.core.clearance import ScannedFile
+from dockd.core.names import plain
 from dockd.core.profile import CRITICAL, ROUTINE
 
 UNCATEGORISED = "uncategorised"
@@ -84,8 +85,3 @@ def ranked(files: Iterable[ScannedFile], policy: Policy) -> tuple[ScannedFile, .
 def used_by_another(assigned: str | None, officer: str | None) -> bool:
     """Whether a camera names somebody else than the person to whom it is assigned; of a name that is missing nothing is said."""
     return bool(assigned and officer) and plain(assigned or "") != plain(officer or "")
-
-
-def plain(word: str) -> str:
-    """A word without case, spaces, hyphens and the like."""
-    return "".join(character for character in word.casefold() if character.isalnum())

@@ -1,15 +1,17 @@
 """Which custody entries belong to the story of some recordings, and so into what a court is given about them.
 
-All that name one of the recordings; all of the dockings and cameras they came with; the holds on either; and what happened to
-the dock itself in that time, from the start that it was running since. What happened to others stays hidden. The first entry of a
-log is always among them: by it the log is known.
+All that name one of the recordings; all of the dockings and cameras they came with; the holds that keep them; and what happened
+to the dock itself in that time, from the start that it was running since. What happened to others stays hidden. The first entry
+of a log is always among them: by it the log is known.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from dockd.core.canonical import Json
+from dockd.core.holds import Scope, Span
+from dockd.core.names import plain
 
 _OF_DOCKINGS = ("camera.", "docking.")
 _OF_RECORDINGS = ("recording.", "upload.")
@@ -22,11 +24,15 @@ class Subject:
 
     Attributes:
         recordings, dockings, cameras: their ids; the dockings are those in which the recordings were on their camera.
+        officers: whom the camera named in one of these dockings, as `plain` makes names.
+        times: of each recording what its camera's clock said and when the dock saw it, nanoseconds since 1970.
     """
 
     recordings: AbstractSet[str]
     dockings: AbstractSet[str]
     cameras: AbstractSet[str]
+    officers: AbstractSet[str] = frozenset()
+    times: Collection[tuple[int, int]] = ()
 
 
 def select(entries: Iterable[tuple[int, Mapping[str, Json]]], subject: Subject) -> list[int]:
@@ -53,8 +59,20 @@ def _tells_of(event: str, entry: Mapping[str, Json], subject: Subject) -> bool:
     if event.startswith(_OF_RECORDINGS):
         return entry.get("recording") in subject.recordings
     if event in {"hold.placed", "hold.lifted"}:
-        return entry.get("subject") in subject.recordings | subject.cameras
+        return _is_kept_by(str(entry.get("scope")), str(entry.get("subject")), subject)
     if event.startswith(_OF_DOCKINGS):
         docking = entry.get("docking")
         return docking in subject.dockings if docking is not None else entry.get("camera") in subject.cameras
     return False
+
+
+def _is_kept_by(scope: str, named: str, subject: Subject) -> bool:
+    """Whether a hold keeps any of these recordings."""
+    match scope:
+        case Scope.OFFICER:
+            return plain(named) in subject.officers
+        case Scope.TIME:
+            span = Span.read(named)
+            return any(span.may_hold(modified_ns, seen_ns) for modified_ns, seen_ns in subject.times)
+        case _:
+            return named in subject.recordings | subject.cameras

@@ -8,7 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dockd.clock import parse_rfc3339
 from dockd.core.canonical import Json
+from dockd.core.holds import nanoseconds
+from dockd.core.names import plain
 from dockd.core.note import parse_checkpoint, parse_note
 from dockd.core.recording import Recording
 from dockd.core.selection import Subject, select
@@ -90,7 +93,10 @@ def _gather(connection: sqlite3.Connection, journal: Path, wish: Wish) -> Gather
     ids = {each.recording_id for each in recordings}
     sightings = connection.execute("SELECT sighting.docking, recording.recording FROM sighting JOIN recording USING (sequence)")
     dockings = {each.docking for each in recordings} | {docking for docking, recording in sightings if recording in ids}
-    subject = Subject(ids, dockings, {each.camera for each in recordings})
+    named = connection.execute("SELECT docking, officer FROM docking WHERE officer IS NOT NULL")
+    officers = {plain(officer) for docking, officer in named if docking in dockings}
+    times = [(each.modified_ns, nanoseconds(parse_rfc3339(each.seen))) for each in recordings]
+    subject = Subject(ids, dockings, {each.camera for each in recordings}, officers, times)
     head = int(connection.execute("SELECT coalesce(max(seq), 0) FROM custody").fetchone()[0])
     numbers = list(range(1, head + 1)) if wish.whole_log else select(_entries(connection, journal), subject)
     tree = log.CustodyTree(connection)

@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
-from typing import Literal, Self
+from typing import Self
 
 from dockd.core.clearance import CameraScan, Rehash, ScannedFile
 from dockd.core.erasure import Method
@@ -154,28 +154,29 @@ async def _asked(path: str, request: wire.AnyRequest) -> wire.AnyReply:
         return await line.asked(request)
 
 
-Scope = Literal["camera", "recording"]
+Scope = wire.Scope
 
 
-def place_hold(scope: Scope, subject: str, by: str, reason: str, *, path: str = wire.SOCKET) -> None:
-    """Have the helper refuse, from now on, to erase anything of a camera (its serial) or a recording (its id). Blocks.
+def place_hold(scope: Scope, subject: str, by: str, reason: str, *, case: str = "", path: str = wire.SOCKET) -> None:
+    """Have the helper refuse, from now on, to erase anything that an order names, as `core.holds` has them. Blocks.
 
     Args:
         scope: what `subject` names.
-        subject: a serial or an id.
+        subject: a serial, an id, a name or a span.
         by: who says so, for the record.
         reason: why, for the record.
+        case: the name under which it is placed.
         path: of the helper's socket.
 
     Raises:
         WorkerError: the helper cannot be asked, or could not write it down.
     """
-    _told(path, wire.PlaceHold(scope, subject, by, reason))
+    _told(path, wire.PlaceHold(scope, subject, by, reason, case))
 
 
-def lift_hold(scope: Scope, subject: str, by: str, reason: str, *, path: str = wire.SOCKET) -> None:
+def lift_hold(scope: Scope, subject: str, by: str, reason: str, *, case: str = "", path: str = wire.SOCKET) -> None:
     """Have the helper forget a hold; it obeys root alone, whatever the daemon says. As `place_hold`."""
-    _told(path, wire.LiftHold(scope, subject, by, reason))
+    _told(path, wire.LiftHold(scope, subject, by, reason, case))
 
 
 def list_holds(*, path: str = wire.SOCKET) -> tuple[wire.Held, ...]:
@@ -260,8 +261,8 @@ class Session:
                     files.append(file)
                     if rehash is not None:
                         rehashes[file.path] = rehash
-                case wire.Examined(serial, nonce, method, obstacles):
-                    return Examined(CameraScan(serial, tuple(files)), rehashes, nonce, method, obstacles)
+                case wire.Examined(serial, nonce, method, obstacles, officers):
+                    return Examined(CameraScan(serial, tuple(files), officers), rehashes, nonce, method, obstacles)
                 case _:
                     raise _unexpected(reply)
         raise _unexpected(wire.Noted())

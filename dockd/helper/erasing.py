@@ -12,8 +12,9 @@ from datetime import datetime
 from dockd.camera.identify import identify
 from dockd.camera.tree import MOST_ENTRIES, MOST_NAME_BYTES, unreadable, walk
 from dockd.clearance import eraser
-from dockd.core.clearance import CameraScan, ClearancePermit, Holds
+from dockd.core.clearance import CameraScan, ClearancePermit
 from dockd.core.erasure import Erasure, Method, weaker
+from dockd.core.holds import Holds
 from dockd.core.names import shown
 from dockd.core.profile import classify
 from dockd.dsse import PinnedKeys
@@ -79,7 +80,7 @@ class CameraEraser:
         self._camera.mount()
         root = self._camera.root()
         try:
-            scan = self._scan(root)
+            scan = self._scan(root, permitted)
             examination = eraser.examine(root, scan, wanted, lambda _, count: self._alive(count))
             if method is Method.CLEAR:
                 self._obstacles = tuple(self._standing(root))
@@ -152,7 +153,8 @@ class CameraEraser:
             raise ClearanceRefusedError(msg)
         permit = eraser.permit(examination, demands, keys, dock=permitted.dock, docking=docking, holds=holds)
         _promised(permit, now)
-        return self._delete(permit)
+        _all_of(permit, demands)
+        return self._delete(permit, permitted)
 
     def _method(self, permitted: Permitted) -> Method:
         """The most that may be done to this camera.
@@ -169,9 +171,11 @@ class CameraEraser:
             raise ClearanceRefusedError(msg, hint="This version erases cameras only where the archive's proofs are signed.")
         return method
 
-    def _scan(self, root: int) -> CameraScan:
+    def _scan(self, root: int, permitted: Permitted) -> CameraScan:
         facts = identify(root, self._camera.profile, serial(self._camera.device))
-        return CameraScan(facts.serial, classify(self._camera.profile, walk(root, self._alive)))
+        files = classify(self._camera.profile, walk(root, self._alive))
+        officers = tuple(each for each in (facts.officer, permitted.officers.get(facts.serial)) if each)
+        return CameraScan(facts.serial, files, officers)
 
     def _standing(self, root: int) -> Iterable[str]:
         """What stands against overwriting all of it."""
@@ -184,25 +188,25 @@ class CameraEraser:
         except NotRebuiltError as exc:
             yield str(exc)
 
-    def _delete(self, permit: ClearancePermit) -> Erasure:
+    def _delete(self, permit: ClearancePermit, permitted: Permitted) -> Erasure:
         repaired = needs_repair(self._camera.volume, self._camera.profile.filesystem)
         with self._camera.writable() as root:
             if repaired:
-                self._read_again(root, permit)
+                self._read_again(root, permit, permitted)
             gone = eraser.erase(root, permit, self._alive, remounted=True)
             trimmed = trim(root, self._alive)
         self._camera.mount()
         self._see_that_it_is_gone(permit)
         return Erasure(Method.DELETE, len(gone), trimmed)
 
-    def _read_again(self, root: int, permit: ClearancePermit) -> None:
+    def _read_again(self, root: int, permit: ClearancePermit, permitted: Permitted) -> None:
         """Mounting for writing has replayed a journal: the files are what they were, or nothing is erased.
 
         Raises:
             ClearanceRefusedError: one is not.
         """
         paths = [each.path for each in permit.covered]
-        again = eraser.examine(root, self._scan(root), paths, lambda _, count: self._alive(count)).rehashes
+        again = eraser.examine(root, self._scan(root, permitted), paths, lambda _, count: self._alive(count)).rehashes
         for each in permit.covered:
             found = again.get(each.path)
             if found is None or found.measured != each.holding.statement.measured:
@@ -227,6 +231,19 @@ class CameraEraser:
         if still:
             msg = f"the camera still shows {len(still)} deleted files, {shown(min(still))} among them"
             raise EraseFailedError(msg)
+
+
+def _all_of(permit: ClearancePermit, demands: Iterable[eraser.Demand]) -> None:
+    """All that is demanded, or nothing: whoever asked would take the rest for erased.
+
+    Raises:
+        ClearanceRefusedError: something demanded must stay.
+    """
+    demanded = {each.path for each in demands}
+    for each in permit.left:
+        if each.path in demanded:
+            msg = f"{shown(each.path)} must stay: {each.reason}"
+            raise ClearanceRefusedError(msg)
 
 
 def _promised(permit: ClearancePermit, now: datetime) -> None:

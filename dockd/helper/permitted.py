@@ -28,6 +28,7 @@ class Permitted:
         keys: the archive's pinned public keys; without one no statement proves anything.
         erase: the most that may be done to a camera.
         lamps: of each bay that has one, by its id.
+        officers: to whom the roster assigns a camera, by its serial.
     """
 
     ports: Mapping[str, str]
@@ -36,6 +37,7 @@ class Permitted:
     keys: tuple[str, ...] = ()
     erase: Method = Method.NEVER
     lamps: Mapping[str, Wiring] = field(default_factory=dict)
+    officers: Mapping[str, str] = field(default_factory=dict)
 
     def profile_of(self, vendor: int, product: int) -> Profile | None:
         """What recognises a device with these numbers."""
@@ -56,14 +58,15 @@ def permitted(site_file: Path) -> Permitted:
     ports = {bay.id: bay.usb_port for bay in site.bays if bay.usb_port is not None}
     profiles = tuple(profile for profile in load_profiles(site) if profile.usb)
     lamps = {bay.id: bay.lamp.wiring() for bay in site.bays if bay.lamp is not None}
+    officers = {each.serial: each.officer for each in site.cameras if each.officer is not None}
     accepted = standing(site_file)
     if accepted is None:
         # Bays are guarded all the same; nothing is erased by a file that no admin has accepted.
-        return Permitted(ports, profiles, site.dock, lamps=lamps)
+        return Permitted(ports, profiles, site.dock, lamps=lamps, officers=officers)
     _only_root_writes([path_of(site_file)])
     force = restrained(site, accepted.content.guarded)
     keys = tuple(key for key in (force.archive.key,) if key)  # an archive that signs nothing has none
-    return Permitted(ports, profiles, site.dock, keys, Method(force.erase.policy), lamps)
+    return Permitted(ports, profiles, site.dock, keys, Method(force.erase.policy), lamps, officers)
 
 
 class Current:
@@ -73,18 +76,22 @@ class Current:
         self._site_file = site_file
         self._read: tuple[object, Permitted] | None = None
         self._folder: Path | None = None
+        self._roster: tuple[Path, ...] = ()
 
     def __call__(self) -> Permitted:
         """As `permitted`."""
         state = self._state()
         if self._read is None or self._read[0] != state:
             now = permitted(self._site_file)
-            self._folder = load_site(self._site_file).profiles.directory
+            site = load_site(self._site_file)
+            self._folder = site.profiles.directory
+            self._roster = () if site.roster is None else (self._site_file.parent / site.roster,)
             self._read = self._state(), now
         return self._read[1]
 
     def _state(self) -> object:
-        files = [self._site_file, path_of(self._site_file), *(sorted(self._folder.iterdir()) if self._folder is not None else ())]
+        in_folder = sorted(self._folder.iterdir()) if self._folder is not None else ()
+        files = [self._site_file, path_of(self._site_file), *self._roster, *in_folder]
         states = [path.stat() for path in files if path.exists()]
         return [(each.st_ino, each.st_mtime_ns, each.st_size, each.st_uid, each.st_mode) for each in states]
 

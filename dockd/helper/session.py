@@ -160,7 +160,8 @@ class Session:
                 self._eraser.demand(request)
                 return wire.Noted()
             case wire.Erase(docking, method):
-                erasure = self._eraser.erase(docking, method, self._permitted(), self._holds.standing(), self._clock.now())
+                now = self._clock.now()
+                erasure = self._eraser.erase(docking, method, self._permitted(), self._holds.standing(now), now)
                 _log.info("erased", bay=self._bay, docking=docking, method=erasure.method.value, files=erasure.files)
                 return wire.Erased(erasure)
 
@@ -169,7 +170,7 @@ class Session:
         for file in examination.scan.files:
             self._say(wire.Entry(file, examination.rehashes.get(file.path)))
         words = tuple(each[:300] for each in obstacles[:16])
-        return wire.Examined(examination.scan.serial, examination.nonce, method, words)
+        return wire.Examined(examination.scan.serial, examination.nonce, method, words, examination.scan.officers)
 
     def _alive(self, count: int) -> None:
         """A sign of life, a few times a second at most."""
@@ -185,15 +186,15 @@ class Session:
 
     def _hold(self, order: wire.PlaceHold | wire.LiftHold | wire.ListHolds) -> wire.AnyReply:
         match order:
-            case wire.PlaceHold(scope, subject, by, reason):
-                self._holds.place(wire.Held(scope, subject, by, reason, rfc3339(self._clock.now())))
-                _log.info("hold placed", scope=scope, subject=subject, by=by, uid=self._uid, reason=reason)
-            case wire.LiftHold(scope, subject, by, reason):
+            case wire.PlaceHold(scope, subject, by, reason, case):
+                self._holds.place(wire.Held(scope, subject, by, reason, rfc3339(self._clock.now()), case))
+                _log.info("hold placed", scope=scope, subject=subject, case=case, by=by, uid=self._uid, reason=reason)
+            case wire.LiftHold(scope, subject, by, reason, case):
                 if self._uid != 0:
                     msg = "only root may lift a hold"
                     raise ControlError(msg, hint="As an admin: sudo dockd release.")
-                self._holds.lift(scope, subject)
-                _log.info("hold lifted", scope=scope, subject=subject, by=by, uid=self._uid, reason=reason)
+                self._holds.lift(scope, subject, case)
+                _log.info("hold lifted", scope=scope, subject=subject, case=case, by=by, uid=self._uid, reason=reason)
             case _:
                 for each in self._holds.all():
                     self._say(each)
@@ -254,8 +255,9 @@ class Session:
             if weaker(permitted.erase, camera.profile.erase.method) is not Method.CLEAR:
                 msg = "clearing this camera was broken off, and the site file or its profile no longer allows it"
                 raise ClearanceRefusedError(msg, hint="Its recordings are in the archive. Call your admin.")
-            if begun.camera in self._holds.standing().cameras:
-                msg = f"clearing camera {begun.camera} was broken off, and the camera is on hold by now"
+            standing = self._holds.standing(self._clock.now())
+            if held := standing.on_camera(begun.camera, [permitted.officers.get(begun.camera)]):
+                msg = f"clearing camera {begun.camera} was broken off, and by now {held}"
                 raise ClearanceRefusedError(msg, hint="Ask your admin.")
             camera.partition = begun.partition
             erasure, repartitioned = finish(camera, begun, self._begun, self._alive)

@@ -10,7 +10,7 @@ the `Examined`; then a `Demand` for each recording with the archive's word for i
 
 import socket
 import struct
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -122,22 +122,28 @@ class Resume(Request, frozen=True):
     diskseq: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
 
 
-class PlaceHold(Request, frozen=True):
-    """Nothing of this camera or recording may be erased. Whoever may connect may say so. Answer: `Noted`."""
+Scope: TypeAlias = Literal["camera", "recording", "officer", "time"]
+"""What an order that nothing may be erased can name, as in `core.holds`."""
 
-    scope: Literal["camera", "recording"]
+
+class PlaceHold(Request, frozen=True):
+    """Nothing of this may be erased, `case` being the name of the order. Whoever may connect may say so. Answer: `Noted`."""
+
+    scope: Scope
     subject: Word
     by: Annotated[str, msgspec.Meta(max_length=256)]
     reason: Annotated[str, msgspec.Meta(max_length=1000)]
+    case: Annotated[str, msgspec.Meta(max_length=256)] = ""
 
 
 class LiftHold(Request, frozen=True):
     """The hold no longer stands. Only root may say so. Answer: `Noted`."""
 
-    scope: Literal["camera", "recording"]
+    scope: Scope
     subject: Word
     by: Annotated[str, msgspec.Meta(max_length=256)]
     reason: Annotated[str, msgspec.Meta(max_length=1000)]
+    case: Annotated[str, msgspec.Meta(max_length=256)] = ""
 
 
 class ListHolds(Request, frozen=True):
@@ -209,13 +215,14 @@ class Examined(Reply, frozen=True):
     """The examination is complete.
 
     `nonce` must be repeated by every statement; `method` is the most that site and profile allow; `obstacles` stand against a
-    clear.
+    clear; `officers` are those whose camera it is.
     """
 
     serial: str
     nonce: str
     method: Method
     obstacles: tuple[str, ...]
+    officers: tuple[str, ...] = ()
 
 
 class Erased(Reply, frozen=True):
@@ -236,6 +243,7 @@ class Held(Reply, frozen=True):
     by: str
     reason: str
     since: str
+    case: str = ""
 
 
 class Noted(Reply, frozen=True):

@@ -48,12 +48,12 @@ _HOLDS_TOLD = """
 WITH line AS (SELECT seq, CAST(entry AS TEXT) AS text FROM custody),
 told AS (
     SELECT json_extract(text, '$.scope') AS scope, json_extract(text, '$.subject') AS subject,
-        json_extract(text, '$.event') = 'hold.placed' AS placed, max(seq)
+        coalesce(json_extract(text, '$.case'), '') AS case_name, json_extract(text, '$.event') = 'hold.placed' AS placed, max(seq)
     FROM line
     WHERE json_extract(text, '$.event') GLOB 'hold.*'
-    GROUP BY 1, 2
+    GROUP BY 1, 2, 3
 )
-SELECT scope, subject FROM told WHERE placed ORDER BY 1, 2
+SELECT scope, subject, case_name FROM told WHERE placed ORDER BY 1, 2, 3
 """
 
 _ADMISSIONS_TOLD = """
@@ -158,7 +158,7 @@ class Examination:
         """The holds and bars that stand are those that the custody log says were placed and not lifted."""
         connection.execute("BEGIN")  # all looks at the same instant, though the daemon goes on writing
         told = set(connection.execute(_HOLDS_TOLD).fetchall())
-        standing = set(connection.execute("SELECT scope, subject FROM hold").fetchall())
+        standing = set(connection.execute("SELECT scope, subject, case_name FROM hold").fetchall())
         said = set(connection.execute(_ADMISSIONS_TOLD).fetchall())
         admitted = set(connection.execute("SELECT camera, verdict FROM admission").fetchall())
         connection.execute("COMMIT")
@@ -166,7 +166,7 @@ class Examination:
             msg = f"{self._path}: what was said of camera {min(differing)[0]} is not what the custody log says"
             raise JournalCorruptError(msg)
         if differing := told ^ standing:
-            scope, subject = min(differing, key=str)
-            verdict = "stands, but the custody log does not say so" if (scope, subject) in standing else "was lost from its table"
+            scope, subject, _ = found = min(differing, key=str)
+            verdict = "stands, but the custody log does not say so" if found in standing else "was lost from its table"
             msg = f"{self._path}: the hold on {scope} {subject} {verdict}"
             raise JournalCorruptError(msg)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from dockd.clock import Clock, rfc3339
-from dockd.core.clearance import Holds
-from dockd.core.custody import Change
+from dockd.core.custody import Change, HoldLifted, HoldPlaced
+from dockd.core.holds import Holds
 from dockd.core.recording import Measured, Recording, State
-from dockd.journal import alerts, gaps, log, orders
+from dockd.journal import alerts, gaps, holds, log, orders
 from dockd.journal.alerts import AlertKept
 from dockd.journal.examine import Examination
 from dockd.journal.ledger import Ledger
@@ -42,6 +42,7 @@ class Journal:
         self._ledger = ledger
         self._closing: Future[None] | None = None
         self._recorded = asyncio.Event()
+        self._ordered = asyncio.Event()
         self._tree: CustodyTree | None = None
 
     @classmethod
@@ -93,10 +94,17 @@ class Journal:
             finally:
                 recorded, self._recorded = self._recorded, asyncio.Event()
                 recorded.set()
+                if any(isinstance(each, HoldPlaced | HoldLifted) for each in changes):
+                    ordered, self._ordered = self._ordered, asyncio.Event()
+                    ordered.set()
 
     def next_record(self) -> asyncio.Event:
         """Set as soon as something is recorded after this call; take it before looking for what there is already."""
         return self._recorded
+
+    def next_order(self) -> asyncio.Event:
+        """Set as soon as a hold is placed or lifted after this call; otherwise as `next_record`."""
+        return self._ordered
 
     async def recording(self, recording_id: str) -> Recording:
         """The recording of that id.
@@ -130,7 +138,13 @@ class Journal:
 
     async def holds(self) -> Holds:
         """Every hold that stands."""
-        return await self._run(self._ledger.holds)
+        now = self._clock.now()
+        return await self._read(lambda connection: holds.standing(connection, now))
+
+    async def held(self, among: Collection[str] | None = None) -> set[str]:
+        """The recordings that an order keeps, erased ones too; only of those in `among`, if that is given."""
+        now = self._clock.now()
+        return await self._read(lambda connection: holds.held(connection, now, among))
 
     async def hold_orders(self) -> list[HoldOrdered]:
         """Every hold that stands, with who placed it and why, oldest first."""

@@ -18,11 +18,10 @@ from typing import Self, TypeVar, assert_never
 from dockd import crashpoint
 from dockd.core import custody, life
 from dockd.core.canonical import leaf_hash
-from dockd.core.clearance import Holds
 from dockd.core.custody import Change
 from dockd.core.recording import Measured, Recording, State
 from dockd.errors import JournalCorruptError, JournalForeignError
-from dockd.journal import alerts, file, schema
+from dockd.journal import alerts, file, holds, schema
 from dockd.journal.orders import Verdict
 from dockd.journal.rows import CustodyEntry, Docking, of_recording, to_custody, to_docking, to_recording
 
@@ -56,8 +55,6 @@ WHERE docking = ?"""
 _END_DOCKING = "UPDATE docking SET ended = coalesce(ended, ?), end_reason = coalesce(end_reason, ?) WHERE docking = ?"
 _SIGHT = "INSERT INTO sighting SELECT ?, sequence FROM recording WHERE recording = ? ON CONFLICT DO NOTHING"
 _PROVE = "INSERT INTO proof (sequence, envelope) SELECT sequence, ? FROM recording WHERE recording = ?"
-_HOLD = """
-INSERT INTO hold (scope, subject, placed_by, reason, placed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope, subject) DO NOTHING"""
 _NEWEST_NOTE = "INSERT OR REPLACE INTO newest_note (event, seq) VALUES (?, ?)"
 _ADMIT = "INSERT OR REPLACE INTO admission (camera, verdict, decided_by, reason, decided) VALUES (?, ?, ?, ?, ?)"
 
@@ -165,15 +162,6 @@ class Ledger:
             rows = self._connection.execute("SELECT * FROM docking WHERE ended IS NULL ORDER BY number").fetchall()
         return [to_docking(row) for row in rows]
 
-    def holds(self) -> Holds:
-        """Every hold that stands."""
-        with self._wrapping():
-            rows = self._connection.execute("SELECT scope, subject FROM hold").fetchall()
-        return Holds(
-            cameras=frozenset(subject for scope, subject in rows if scope == "camera"),
-            recordings=frozenset(subject for scope, subject in rows if scope == "recording"),
-        )
-
     def read(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         """The answer to one of `orders`' questions."""
         with self._wrapping():
@@ -245,10 +233,10 @@ class Ledger:
                     raise RuntimeError(msg)
             case custody.AlertTold(number, phase, channel):
                 alerts.tell(self._connection, number, phase, channel)
-            case custody.HoldPlaced(scope, subject, by, reason):
-                execute(_HOLD, (scope, subject, by, reason, now))
-            case custody.HoldLifted(scope, subject, _, _):
-                execute("DELETE FROM hold WHERE scope = ? AND subject = ?", (scope, subject))
+            case custody.HoldPlaced():
+                holds.place(self._connection, change, now)
+            case custody.HoldLifted():
+                holds.lift(self._connection, change)
             case custody.CameraEnrolled(camera, by, reason):
                 execute(_ADMIT, (camera, Verdict.ENROLLED, by, reason, now))
             case custody.CameraBarred(camera, by, reason):

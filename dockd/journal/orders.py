@@ -38,14 +38,16 @@ class HoldOrdered:
     """One hold that stands.
 
     Attributes:
-        scope: `camera` or `recording`.
-        subject: a serial, or a recording's id.
+        scope: as in `core.holds`.
+        subject: a serial, a recording's id, a name, or a span.
+        case: the name under which it was placed, empty for none.
         by, reason: who placed it, and why.
         placed: when, RFC 3339.
     """
 
     scope: str
     subject: str
+    case: str
     by: str
     reason: str
     placed: str
@@ -84,7 +86,8 @@ class CameraKnown:
 
 def holds(connection: sqlite3.Connection) -> list[HoldOrdered]:
     """Every hold that stands, oldest first."""
-    rows = connection.execute("SELECT scope, subject, placed_by, reason, placed FROM hold ORDER BY placed, scope, subject")
+    query = "SELECT scope, subject, case_name, placed_by, reason, placed FROM hold ORDER BY placed, scope, subject, case_name"
+    rows = connection.execute(query)
     return [HoldOrdered(*row) for row in rows]
 
 

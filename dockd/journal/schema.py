@@ -196,6 +196,23 @@ MIGRATIONS: Migrations = (
         WHERE event IN ('daemon.started', 'daemon.stopped', 'archive.reconciled', 'journal.backed-up') GROUP BY event
         """,
     ),
+    # Orders name officers and spans of time too, and two cases may want the same kept: what one lets go, the other still holds.
+    (
+        "ALTER TABLE hold RENAME TO hold_before",
+        """
+        CREATE TABLE hold (
+            scope TEXT NOT NULL CHECK (scope IN ('camera', 'recording', 'officer', 'time')),
+            subject TEXT NOT NULL,
+            case_name TEXT NOT NULL,
+            placed_by TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            placed TEXT NOT NULL,
+            PRIMARY KEY (scope, subject, case_name)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "INSERT INTO hold SELECT scope, subject, '', placed_by, reason, placed FROM hold_before",
+        "DROP TABLE hold_before",
+    ),
 )
 
 

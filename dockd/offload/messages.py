@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from dockd.core.clearance import CameraScan, Holds, Identity, Rehash
+from dockd.core.clearance import CameraScan, Identity, Rehash
 from dockd.core.erasure import Erasure, Method
+from dockd.core.holds import Holds
 from dockd.core.profile import Profile
 from dockd.core.recording import Measured, MediumReading, StoredObject
 from dockd.core.usb import UsbSource
@@ -90,12 +91,7 @@ class Erase(msgspec.Struct, tag=True, frozen=True):
     dock: str
     pinned_keys: list[str]
     claims: list[ClaimedHolding]
-    held_cameras: list[str]
-    held_recordings: list[str]
-
-    def holds(self) -> Holds:
-        """The holds in force, as the daemon knows them."""
-        return Holds(frozenset(self.held_cameras), frozenset(self.held_recordings))
+    holds: Holds
 
 
 Command = Open | Rest | Resume | Scan | Copy | Recognise | Examine | Erase

@@ -78,8 +78,9 @@ class HoldView(msgspec.Struct, frozen=True):
     """One hold: nothing of its subject is erased while it stands.
 
     Attributes:
-        scope: camera or recording.
-        subject: the camera's serial, or the recording's id.
+        scope: camera, recording, officer or time.
+        subject: the camera's serial, the recording's id, the officer's name, or the span as in ISO 8601, .. for an open end.
+        case: the name under which it was placed, empty if under none.
         by: who placed it.
         reason: why.
         placed: when.
@@ -87,6 +88,7 @@ class HoldView(msgspec.Struct, frozen=True):
 
     scope: str
     subject: str
+    case: str
     by: str
     reason: str
     placed: str

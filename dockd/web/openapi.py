@@ -25,8 +25,11 @@ _PROBLEMS = {
     "503": "It cannot be done now; later perhaps.",
 }
 _SAID = {"const": True}
+_SPAN: dict[str, Any] = {"anyOf": [{"required": ["from"]}, {"required": ["to"]}]}
+_NAMED: list[dict[str, Any]] = [{"required": ["camera"]}, {"required": ["recording"]}, {"required": ["officer"]}, _SPAN]
 _TOGETHER: dict[str, Json] = {
-    "HoldOrder": {"oneOf": [{"required": ["camera"]}, {"required": ["recording"]}]},
+    "HoldOrder": {"oneOf": _NAMED},
+    "ReleaseOrder": {"anyOf": [{"oneOf": _NAMED}, {"required": ["case"], "not": {"anyOf": _NAMED}}]},
     "MarkOrder": {
         "anyOf": [
             {"required": ["category"]},

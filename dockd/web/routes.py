@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from dockd.web.hold import HoldOrder, ReleaseOrder
 from dockd.web.lists import (
     BackupOrder,
     CameraOrder,
@@ -24,7 +25,7 @@ from dockd.web.lists import (
     StatusWanted,
 )
 from dockd.web.peers import Peer, Right
-from dockd.web.view import ConfigurationView, HoldOrder, RecordingsView, RecordingView, StatusView, Wanted
+from dockd.web.view import ConfigurationView, RecordingsView, RecordingView, StatusView, Wanted
 
 PREFIX = "/api/v1"
 RECORDING_ID = "[0-9a-f]{32}"
@@ -86,8 +87,8 @@ class Backend(Protocol):
         """From now on nothing of it may be erased."""
         ...
 
-    async def release(self, order: HoldOrder, by: str) -> None:
-        """Lift a hold."""
+    async def release(self, order: ReleaseOrder, by: str) -> None:
+        """Lift a hold, or all of a case."""
         ...
 
     async def cameras(self) -> CamerasView:
@@ -240,11 +241,17 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     _act(
         "/hold",
         "hold",
-        "Place a hold: nothing of the camera or recording is erased while it stands.",
+        "Place a hold: nothing of the camera, recording, officer or time is erased while it stands.",
         HoldOrder,
         lambda backend, asked: backend.hold(asked.body, str(asked.who)),
     ),
-    _act("/release", "release", "Lift a hold.", HoldOrder, lambda backend, asked: backend.release(asked.body, str(asked.who))),
+    _act(
+        "/release",
+        "release",
+        "Lift a hold, or all that were placed under the name of a case.",
+        ReleaseOrder,
+        lambda backend, asked: backend.release(asked.body, str(asked.who)),
+    ),
     _look(
         "/cameras", "cameras", "Every camera that this dock knows.", Nothing, CamerasView, lambda backend, _: backend.cameras()
     ),

@@ -344,22 +344,3 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     camera: str | msgspec.UnsetType = msgspec.UNSET
     after: Annotated[int, msgspec.Meta(ge=0)] = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
-
-
-class HoldOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Place or lift a hold; exactly one of camera and recording is named.
-
-    Attributes:
-        reason: why, for the custody log.
-        camera: serial.
-        recording: id.
-    """
-
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
-    camera: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | msgspec.UnsetType = msgspec.UNSET
-    recording: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")] | msgspec.UnsetType = msgspec.UNSET
-
-    def __post_init__(self) -> None:
-        if (self.camera is msgspec.UNSET) == (self.recording is msgspec.UNSET):
-            msg = "expected either a camera or a recording"
-            raise ValueError(msg)

@@ -151,6 +151,35 @@ def test_hold_and_release(dock: DockProcess) -> None:
     assert (placed["by"], placed["subject"], lifted["reason"]) == (holds[0]["by"], "CAM-A", "closed")
 
 
+def test_holds_by_officer_time_and_case(dock: DockProcess) -> None:
+    """Each by its own option; a case lifts what was placed under its name and nothing else; half an order is none."""
+    case = ("--case", "26-cv-1042")
+    assert run(dock, "hold", "--officer", "A. Smith", "--reason", "x", *case) == "officer A. Smith is on hold\n"
+    night = ("--from", "2021-03-05T18:00Z", "--to", "2021-03-06T02:00Z")
+    placed = document(dock, "hold", *night, "--reason", "x", *case)
+    assert placed["subject"] == "2021-03-05T18:00:00.000Z/2021-03-06T02:00:00.000Z"
+    run(dock, "hold", "--officer", "A. Smith", "--reason", "another matter")
+    run(dock, "hold", "--from", "2021-03-05T18:00Z", "--reason", "all since")
+    holds = [(each["scope"], each["subject"], each["case"]) for each in document(dock, "hold", name="hold-list")["holds"]]
+    assert holds == [
+        ("officer", "A. Smith", case[1]),
+        ("time", placed["subject"], case[1]),
+        ("officer", "A. Smith", ""),
+        ("time", "2021-03-05T18:00:00.000Z/..", ""),
+    ]
+    assert "is not on hold" in run(dock, "release", *night, "--reason", "closed", code=3)
+    assert run(dock, "release", *case, "--reason", "closed") == f"case {case[1]} is not on hold any more\n"
+    assert "is not on hold" in run(dock, "release", *case, "--reason", "closed", code=3)
+    run(dock, "release", "--officer", "A. Smith", "--reason", "closed")
+    run(dock, "release", "--from", "2021-03-05T18:00Z", "--reason", "closed")
+    assert run(dock, "hold") == "Nothing is on hold.\n"
+    assert [each["case"] for each in custody(dock, "hold.lifted")[-4:]] == [case[1], case[1], None, None]
+    assert "name one of" in run(dock, "hold", *case, "--reason", "x", code=2)
+    assert "name one of" in run(dock, "hold", "--officer", "A", "--camera", "C", "--reason", "x", code=2)
+    assert "letter or a digit" in run(dock, "hold", "--officer", "--", "--reason", "x", code=3)
+    assert "ends before it begins" in run(dock, "hold", "--from", "2021-03-06", "--to", "2021-03-05", "--reason", "x", code=3)
+
+
 def test_refuse_and_enroll(dock: DockProcess, tmp_path: Path) -> None:
     """A barred camera is not read: its bay says why, and who lifts the bar; enrolled, it is taken."""
     assert run(dock, "refuse", "CAM-C", "--reason", "reported stolen") == "camera CAM-C is barred here\n"

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from dockd import dsse
 from dockd.core import clearance, proof, recording
-from dockd.core.clearance import Claim, Holds, Rehash, ScannedFile
+from dockd.core.clearance import Claim, Rehash, ScannedFile
+from dockd.core.holds import Holds
 from dockd.core.proof import ArchiveProof
 from dockd.core.recording import State
 from tests.property.world import CopyFault, Lie, UploadFault, World

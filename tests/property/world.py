@@ -17,7 +17,8 @@ from itertools import count, cycle
 from blake3 import blake3
 
 from dockd.core import clearance, life, proof, reconcile, recording
-from dockd.core.clearance import CameraScan, Claim, Holds, Identity, NoClearanceError, Rehash
+from dockd.core.clearance import CameraScan, Claim, Identity, NoClearanceError, Rehash
+from dockd.core.holds import Holds
 from dockd.core.profile import Found, Profile, classify
 from dockd.core.proof import ArchiveProof, Statement, StatementError, StatementKind
 from dockd.core.queue import copy_order, upload_order

@@ -11,6 +11,7 @@ import msgspec
 from dockd.core.fitness import Grade
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State
+from dockd.web.hold import HoldOrder, ReleaseOrder
 from dockd.web.lists import (
     BackupOrder,
     CameraOrder,
@@ -35,7 +36,6 @@ from dockd.web.view import (
     BayView,
     ConfigurationView,
     DaemonView,
-    HoldOrder,
     QueueView,
     RecordingCounts,
     RecordingsView,
@@ -99,7 +99,7 @@ class FakeBackend:
         """Remember."""
         self.asked.append(("hold", order, by))
 
-    async def release(self, order: HoldOrder, by: str) -> None:
+    async def release(self, order: ReleaseOrder, by: str) -> None:
         """Remember."""
         self.asked.append(("release", order, by))
 
@@ -110,7 +110,7 @@ class FakeBackend:
 
     async def holds(self) -> HoldsView:
         """One hold."""
-        return HoldsView((HoldView("camera", "X1", "anna (uid 7)", "case 12", STATUS.time),))
+        return HoldsView((HoldView("camera", "X1", "", "anna (uid 7)", "case 12", STATUS.time),))
 
     async def cameras(self) -> CamerasView:
         """One camera."""

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from blake3 import blake3
 
-from dockd.core.clearance import CameraScan, Claim, ClearancePermit, FileKind, Holds, Identity, Rehash, ScannedFile, permit_delete
+from dockd.core.clearance import CameraScan, Claim, ClearancePermit, FileKind, Identity, Rehash, ScannedFile, permit_delete
+from dockd.core.holds import Holds
 from dockd.core.proof import ArchiveProof, Statement, StatementKind, accept_statement
 from dockd.core.recording import Digests, Measured, MediumReading, Recording, StoredObject, VerifiedRecording, verify_copy
 from dockd.dsse import PinnedKeys, SigningKey

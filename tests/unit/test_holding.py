@@ -1,5 +1,6 @@
 """Orders that nothing may be erased, in the daemon's journal and in the helper that erases."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,16 +17,45 @@ from dockd.dock import Dock
 from dockd.errors import ControlError, WorkerError
 from dockd.helper import client, wire
 from dockd.holding import HelperHolds
+from dockd.journal import Journal
 from dockd.overview import Overview
 from dockd.rehearsal import Rehearsal
-from dockd.web.view import HoldOrder
+from dockd.web.hold import HoldOrder, ReleaseOrder
+from tests.sim.consignments import HurriedClock
 from tests.sim.control_backend import FakeBackend
 from tests.sim.dock_of import dock_in, docked
 from tests.sim.helper_here import HelperHere
 
+
+class Heard(HelperHolds):
+    """The production class; a test can wait until it has told the helper."""
+
+    def __init__(self, path: str, known: asyncio.Condition) -> None:
+        super().__init__(path)
+        self._known, self._count = known, 0
+
+    def moved_to(self, path: str) -> None:
+        """The helper is there now."""
+        self._path = path
+
+    async def catch_up(self, journal: Journal) -> bool:
+        """As there; and counted."""
+        told = await super().catch_up(journal)
+        async with self._known:
+            self._count = len(await self.standing()) if told else 0
+            self._known.notify_all()
+        return told
+
+    async def knows(self, count: int) -> None:
+        """Until the helper has so many holds."""
+        async with asyncio.timeout(60), self._known:
+            await self._known.wait_for(lambda: self._count == count)
+
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the helper obeys root alone")
 
 ORDER = HoldOrder(reason="case 7", camera="C1")
+RELEASE = ReleaseOrder(reason="closed", camera="C1")
 
 
 @pytest.fixture
@@ -57,10 +87,10 @@ async def test_a_hold_is_placed_in_both(dock: Dock, helper: HelperHere) -> None:
     (held,) = client.list_holds(path=helper.path)
     assert (held.scope, held.subject, held.by, held.reason) == ("camera", "C1", "anna (uid 7)", "case 7")
     with pytest.raises(ControlError, match="obeys root alone"):
-        await overview.release(ORDER, "anna (uid 7)")
+        await overview.release(RELEASE, "anna (uid 7)")
     assert (await dock.journal.holds()).cameras == {"C1"}
     client.lift_hold("camera", "C1", "root", "closed", path=helper.path)
-    await overview.release(ORDER, "root (uid 0)")
+    await overview.release(RELEASE, "root (uid 0)")
     assert not (await dock.journal.holds()).cameras
 
 
@@ -71,18 +101,42 @@ async def test_a_hold_stands_in_the_journal_though_the_helper_is_away(dock: Dock
     assert (await dock.journal.holds()).cameras == {"C1"}
 
 
-async def test_a_start_tells_the_helper_what_it_does_not_know(dock: Dock, helper: HelperHere, tmp_path: Path) -> None:
-    """What the journal holds already, each once; a helper that is away is named, and no reason not to start."""
+async def test_the_helper_is_told_at_once_whoever_orders(dock: Dock, helper: HelperHere) -> None:
+    """At the start what the journal holds already, each once; and later what no admin placed by hand, as soon as it is there."""
     await dock.journal.record(
         custody.HoldPlaced("camera", "C1", "anna (uid 7)", "case 7"), custody.HoldPlaced("recording", "ab" * 16, "bert", "case 8")
     )
     client.place_hold("camera", "C1", "somebody", "before", path=helper.path)
-    await HelperHolds(helper.path).catch_up(dock.journal)
-    held = {(each.subject, each.by) for each in client.list_holds(path=helper.path)}
-    assert held == {("C1", "somebody"), ("ab" * 16, "bert")}
+    known = asyncio.Condition()
+    holds = Heard(helper.path, known)
+    following = asyncio.create_task(holds.follow(dock.journal, dock.clock))
+    await holds.knows(2)
+    assert {(each.subject, each.by) for each in client.list_holds(path=helper.path)} == {("C1", "somebody"), ("ab" * 16, "bert")}
+    await dock.journal.record(custody.HoldPlaced("recording", "cd" * 16, "the camera", "First Amendment activity"))
+    await holds.knows(3)
+    await dock.journal.record(custody.HoldPlaced("time", "2026-11-20T00:00:00.000Z/..", "anna (uid 7)", "incident", "26-cv-1"))
+    await holds.knows(4)
+    (last,) = (each for each in client.list_holds(path=helper.path) if each.scope == "time")
+    assert (last.subject, last.case) == ("2026-11-20T00:00:00.000Z/..", "26-cv-1")
+    following.cancel()
+    await asyncio.wait([following])
+
+
+async def test_a_helper_that_is_away_is_told_when_it_is_back(dock: Dock, helper: HelperHere, tmp_path: Path) -> None:
+    """It is named, no reason not to start, and asked again."""
+    await dock.journal.record(custody.HoldPlaced("camera", "C1", "anna (uid 7)", "case 7"))
+    known = asyncio.Condition()
+    holds, clock = Heard(str(tmp_path / "nowhere"), known), HurriedClock()
     with capture_logs() as said:
-        await HelperHolds(str(tmp_path / "nowhere")).catch_up(dock.journal)
-    assert [each["event"] for each in said] == ["helper not told of holds"]
+        following = asyncio.create_task(holds.follow(dock.journal, clock))
+        async with known:
+            await known.wait_for(lambda: clock.slept_s)
+        holds.moved_to(helper.path)
+        await holds.knows(1)
+    following.cancel()
+    await asyncio.wait([following])
+    assert {each["event"] for each in said if each["log_level"] == "error"} == {"helper not told of holds"}
+    assert [each.subject for each in client.list_holds(path=helper.path)] == ["C1"]
 
 
 async def test_root_releases_both_with_one_command(helper: HelperHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from dockd.core.profile import CRITICAL
 from dockd.dock import Dock
 from dockd.errors import ControlError, WorkerError
 from dockd.holding import HelperHolds
+from dockd.journal.orders import HoldOrdered
 from dockd.live import Orders
 from dockd.marking import Marking
 from dockd.overview import Overview
@@ -56,11 +57,11 @@ class _Helper(HelperHolds):
         self.placed: list[tuple[str, str, str, str]] = []
         self.error = error
 
-    async def place(self, scope: str, subject: str, by: str, reason: str) -> None:
+    async def place(self, order: custody.HoldPlaced | HoldOrdered) -> None:
         """Remember."""
         if self.error is not None:
             raise self.error
-        self.placed.append((scope, subject, by, reason))
+        self.placed.append((order.scope, order.subject, order.by, order.reason))
 
 
 async def _no_selftest() -> SelftestView:

@@ -12,6 +12,7 @@ import pytest
 
 from dockd import errors
 from dockd.core.erasure import Method
+from dockd.core.holds import Holds
 from dockd.core.proof import StatementKind
 from dockd.offload import messages
 from dockd.offload.spool import Spool
@@ -85,7 +86,7 @@ async def test_erasing_wants_an_examination_of_the_same_conversation(camera: Pat
     """Nothing is erased that this worker did not examine just before; one examination serves one erasing."""
     notary = Notary()
     await worker.open(camera, dcf())
-    order = messages.Erase("d1", Method.DELETE, DOCK, [notary.key.public_text], [], [], [])
+    order = messages.Erase("d1", Method.DELETE, DOCK, [notary.key.public_text], [], Holds())
     with pytest.raises(errors.ClearanceRefusedError, match="not examined"):
         await asked(worker, order)
     (seen,) = await asked(worker, messages.Examine([CLIP]))
@@ -95,7 +96,7 @@ async def test_erasing_wants_an_examination_of_the_same_conversation(camera: Pat
     at = stored(seen_recording("ab" * 16, camera="CAM-1", path=path), content)
     statement = notary.statement(at, kind=StatementKind.HOLDING, nonce=seen.nonce, camera="CAM-1")
     claim = messages.ClaimedHolding(CLIP, at, at.recording_id, notary.key.envelope(statement))
-    order = messages.Erase("d1", Method.DELETE, DOCK, [notary.key.public_text], [claim], [], [])
+    order = messages.Erase("d1", Method.DELETE, DOCK, [notary.key.public_text], [claim], Holds())
     (erased,) = await asked(worker, order)
     assert isinstance(erased, messages.Erased)
     assert erased.covered == [CLIP]

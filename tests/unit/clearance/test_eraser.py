@@ -11,7 +11,8 @@ from blake3 import blake3
 
 from dockd.camera.tree import open_root, walk
 from dockd.clearance import eraser
-from dockd.core.clearance import CameraScan, ClearancePermit, Holds
+from dockd.core.clearance import CameraScan, ClearancePermit
+from dockd.core.holds import Holds
 from dockd.core.profile import classify
 from dockd.core.proof import StatementKind
 from dockd.core.recording import Digests, Measured, StoredObject

@@ -12,13 +12,13 @@ from dockd.core.clearance import (
     Claim,
     ClearancePermit,
     FileKind,
-    Holds,
     Left,
     NoClearanceError,
     Rehash,
     ScannedFile,
     permit_delete,
 )
+from dockd.core.holds import Holds
 from dockd.core.recording import StoredObject
 from tests.sim.evidence import Notary, identity_of, measure, seen, stored
 

@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockd.core.clearance import (
-    CameraScan,
-    FileKind,
-    Holds,
-    NoClearanceError,
-    OverwritePermit,
-    ScannedFile,
-    permit_clear,
-)
+from dockd.core.clearance import CameraScan, FileKind, NoClearanceError, OverwritePermit, ScannedFile, permit_clear
+from dockd.core.holds import Holds
 from tests.sim.evidence import identity_of
 from tests.unit.core.test_clearance import NONCE, Evidence
 

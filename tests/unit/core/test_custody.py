@@ -152,12 +152,12 @@ TABLE: list[tuple[custody.Change, str, dict[str, object]]] = [
     (
         custody.HoldPlaced("camera", "C1", "admin", "why"),
         "hold.placed",
-        {"scope": "camera", "subject": "C1", "by": "admin", "reason": "why"},
+        {"scope": "camera", "subject": "C1", "case": None, "by": "admin", "reason": "why"},
     ),
     (
-        custody.HoldLifted("camera", "C1", "admin", "why"),
+        custody.HoldLifted("camera", "C1", "admin", "why", "26-cv-1"),
         "hold.lifted",
-        {"scope": "camera", "subject": "C1", "by": "admin", "reason": "why"},
+        {"scope": "camera", "subject": "C1", "case": "26-cv-1", "by": "admin", "reason": "why"},
     ),
     (
         custody.RecordingMarked("r1", "at-large-arrest", 10, True, "ann", "critical incident"),

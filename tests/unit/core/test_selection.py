@@ -43,3 +43,16 @@ def test_a_story_that_begins_with_the_log_begins_with_its_first_entry() -> None:
     """A log that was made anew has no start before it."""
     log = _log({"event": "journal.rebuilt"}, {"event": "docking.restored", "docking": "d1"})
     assert select(log, _SUBJECT) == [1, 2]
+
+
+def test_holds_by_officer_and_time_belong_to_what_they_keep() -> None:
+    """An order that keeps one of the recordings is in its story; one that names another person or time is not."""
+    log = _log(
+        {"event": "docking.restored", "docking": "d1"},
+        {"event": "hold.placed", "scope": "officer", "subject": "A. Smith"},
+        {"event": "hold.placed", "scope": "officer", "subject": "B. Jones"},
+        {"event": "hold.placed", "scope": "time", "subject": "1970-01-01T00:00:00Z/1970-01-01T01:00:00Z"},
+        {"event": "hold.lifted", "scope": "time", "subject": "1971-01-01T00:00:00Z/.."},
+    )
+    theirs = Subject({"r1"}, {"d1"}, {"C1"}, {"asmith"}, [(60_000_000_000, 120_000_000_000)])
+    assert select(log, theirs) == [1, 2, 4]

@@ -22,8 +22,9 @@ from dockd.errors import ControlError
 from dockd.live import Orders
 from dockd.overview import Overview
 from dockd.rehearsal import Rehearsal
+from dockd.web.hold import HoldOrder, ReleaseOrder
 from dockd.web.lists import CameraOrder, CustodyWanted, SelftestView, StatusWanted
-from dockd.web.view import HoldOrder, Wanted
+from dockd.web.view import Wanted
 from tests.sim.dock_of import dock_in, docked, spooled
 from tests.sim.evidence import seen
 
@@ -178,14 +179,15 @@ async def test_holds_are_placed_and_lifted(dock: Dock) -> None:
     await overview.hold(of_recording, "anna")
     holds = await dock.journal.holds()
     assert (holds.cameras, holds.recordings) == (frozenset({"C1"}), frozenset({"a" * 32}))
-    await overview.release(of_camera, "bert")
-    await overview.release(of_recording, "bert")
+    no_camera, no_recording = ReleaseOrder(reason="over", camera="C1"), ReleaseOrder(reason="over", recording="a" * 32)
+    await overview.release(no_camera, "bert")
+    await overview.release(no_recording, "bert")
     holds = await dock.journal.holds()
     assert not holds.cameras
     assert not holds.recordings
     assert rounds.count == 4
     with pytest.raises(ControlError, match="not on hold"):
-        await overview.release(of_camera, "bert")
+        await overview.release(no_camera, "bert")
 
 
 async def test_cameras_are_listed_with_what_is_said_of_them(dock: Dock) -> None:

@@ -330,13 +330,61 @@ def test_holds_are_placed_listed_and_lifted(bench: EraseBench) -> None:
     client.place_hold("recording", "CLIP0001.MP4", "uid 0", "a court asks", path=path)
     (hold,) = client.list_holds(path=path)
     assert (hold.scope, hold.subject, hold.by, hold.reason) == ("recording", "CLIP0001.MP4", "uid 0", "a court asks")
-    assert bench.erase(CLIP, OTHER).files == 1
+    with pytest.raises(ClearanceRefusedError, match="must stay: on hold"):
+        bench.erase(CLIP, OTHER)  # all that is asked for or nothing: the daemon would take both for erased
+    assert bench.erase(OTHER).files == 1
     assert bench.there() == {CLIP, FACTS}
     client.lift_hold("recording", "CLIP0001.MP4", "uid 0", "released", path=path)
     assert client.list_holds(path=path) == ()
     with pytest.raises(DockError, match="is not on hold"):
         client.lift_hold("recording", "CLIP0001.MP4", "uid 0", "released", path=path)
     assert bench.erase(CLIP).files == 1
+
+
+@pytest.mark.parametrize(
+    ("scope", "subject", "kept"),
+    [
+        ("officer", "a smith", True),
+        ("time", "2020-01-01T00:00:00Z/..", True),
+        ("time", "../2020-01-01T00:00:00Z", False),
+        ("time", "2099-01-01T00:00:00Z/..", False),
+    ],
+)
+def test_the_helper_itself_judges_officer_and_time(
+    helper: HelperHere, tmp_path: Path, scope: wire.Scope, subject: str, *, kept: bool
+) -> None:
+    """By the roster in its own file and the times on the camera; a span that was over long before, or is to come, keeps none."""
+    notary = Notary()
+    helper.start(permitted=lambda: replace(permitted(notary), officers={SERIAL: "A. Smith"}))
+    image = ext4_image(tmp_path / "card")
+    with erase_bench(helper, image, notary) as bench:
+        client.place_hold(scope, subject, "uid 0", "complaint", case="2026-119", path=helper.path)
+        if not kept:
+            assert bench.erase(CLIP).files == 1
+            return
+        with pytest.raises(ClearanceRefusedError, match="on hold"):
+            bench.erase(CLIP)
+        assert CLIP in bench.there()
+        with pytest.raises(DockError, match="not on hold"):
+            client.lift_hold(scope, subject, "uid 0", "closed", path=helper.path)
+        client.lift_hold(scope, subject, "uid 0", "closed", case="2026-119", path=helper.path)
+        assert bench.erase(CLIP).files == 1
+
+
+def test_a_hold_that_means_nothing_is_not_taken(bench: EraseBench) -> None:
+    """The helper says so at once, for one that it could not understand later would keep every camera."""
+    with pytest.raises(DockError, match="keeps nothing"):
+        client.place_hold("time", "yesterday", "uid 0", "why", path=bench.helper.path)
+    assert client.list_holds(path=bench.helper.path) == ()
+
+
+def test_a_hold_that_a_newer_version_wrote_keeps_everything(bench: EraseBench) -> None:
+    """What is not understood is still a hold."""
+    client.place_hold("camera", "C9", "uid 0", "why", path=bench.helper.path)
+    (file,) = (bench.helper.folder / "state/holds").iterdir()
+    file.write_bytes(file.read_bytes().replace(b'"camera"', b'"planet"'))
+    with pytest.raises(ClearanceRefusedError, match="does not understand one of its own holds"):
+        bench.erase(CLIP)
 
 
 def asked_as(uid: int, state: Path, request: wire.AnyRequest) -> wire.AnyReply:

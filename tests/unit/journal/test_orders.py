@@ -34,7 +34,7 @@ async def test_holds_are_told_with_who_and_why(journal: Journal) -> None:
     """Whoever releases a hold can read first who placed it and for what."""
     await journal.record(HoldPlaced("camera", "C1", "anna (uid 7)", "case 7"), HoldPlaced("recording", "r1", "bert", "case 8"))
     first, second = await journal.hold_orders()
-    assert first == HoldOrdered("camera", "C1", "anna (uid 7)", "case 7", first.placed)
+    assert first == HoldOrdered("camera", "C1", "", "anna (uid 7)", "case 7", first.placed)
     assert (second.scope, second.subject, second.by, second.reason) == ("recording", "r1", "bert", "case 8")
     await journal.record(HoldLifted("camera", "C1", "anna", "closed"))
     assert await journal.hold_orders() == [second]

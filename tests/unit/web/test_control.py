@@ -17,9 +17,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from dockd.core.recording import State
 from dockd.errors import ConfigError, ControlError, SpoolFullError
 from dockd.web.control import application, control_api
+from dockd.web.hold import HoldOrder, ReleaseOrder
 from dockd.web.lists import CameraOrder, CustodyWanted, StatusWanted
 from dockd.web.peers import Groups, Peer, Right
-from dockd.web.view import HoldOrder, Wanted
+from dockd.web.view import Wanted
 from tests.sim.control_backend import RECORDING, FakeBackend
 
 GROUPS = Groups(look="nobody-is-in-it", act=grp.getgrgid(os.getgid()).gr_name)
@@ -101,7 +102,7 @@ async def test_acts_carry_the_user_whom_the_kernel_names(path: Path, client: aio
     assert backend.asked == [
         ("retry", RECORDING, user),
         ("hold", HoldOrder("case 12", camera="X1"), user),
-        ("release", HoldOrder("closed", recording=RECORDING), user),
+        ("release", ReleaseOrder("closed", recording=RECORDING), user),
         ("refuse", CameraOrder("X2", "found"), user),
         ("enroll", CameraOrder("X2", "known"), user),
     ]
@@ -117,13 +118,13 @@ async def test_acts_carry_the_user_whom_the_kernel_names(path: Path, client: aio
         ("GET", "/api/v1/recordings?limit=100000", "", 400, "limit"),
         ("GET", "/api/v1/recordings?nonsense=1", "", 400, "nonsense"),
         ("POST", "/api/v1/hold", "{", 400, "truncated"),
-        ("POST", "/api/v1/hold", '{"reason": "x"}', 400, "either a camera or a recording"),
+        ("POST", "/api/v1/hold", '{"reason": "x"}', 400, "one of camera, recording, officer, and a span"),
         (
             "POST",
             "/api/v1/hold",
             f'{{"reason": "x", "camera": "a", "recording": "{RECORDING}"}}',
             400,
-            "either a camera or a recording",
+            "one of camera, recording, officer, and a span",
         ),
         ("POST", "/api/v1/hold", '{"reason": "", "camera": "a"}', 400, "reason"),
         ("POST", "/api/v1/hold", '{"reason": "x", "camera": null, "recording": "a"}', 400, "camera"),
