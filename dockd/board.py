@@ -61,6 +61,7 @@ class BayBoard:
 
     Attributes:
         battery: how full the camera's battery is, and how surely that is known.
+        charges: the bay is a port, which gives power; a folder's camera has what it came with.
         appetite: what its kind of camera draws.
         idle: everything is done and nobody has the camera open: its port may be switched off.
         resting: its port is without power; what is in the bay nobody can see.
@@ -80,6 +81,7 @@ class BayBoard:
     camera: str | None = None
     officer: str | None = None
     battery: Reading = UNKNOWN
+    charges: bool = False
     appetite: Appetite = field(default_factory=Appetite)
     idle: bool = False
     resting: Resting | None = None
@@ -154,7 +156,7 @@ class BayBoard:
                 held=self.held,
                 kept=self.kept,
                 erasing=self.erasing,
-                percent=self.battery.percent,
+                percent=self.battery.percent if self.charges else None,
                 charges_min=self.charges_min(),
                 free_bytes=self.free_bytes,
                 assigned=self.officer is not None or self.reserved is not None,

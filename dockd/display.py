@@ -122,7 +122,11 @@ class Display:
             scanned=bay.scanned,
             failed=light.lamp is Lamp.HELP,
             archive_answers=archive is not False,
-            charge=Charge(bay.shown_battery.percent, bay.least.percent or FULL, powered=bay.resting is None),
+            charge=Charge(
+                bay.shown_battery.percent if bay.charges or bay.resting is not None else None,
+                bay.least.percent or FULL,
+                powered=bay.resting is None,
+            ),
         )
         tile = Tile(
             bay=bay.bay,

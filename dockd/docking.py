@@ -22,7 +22,7 @@ from dockd.clearing import Clearer
 from dockd.clock import rfc3339
 from dockd.core import custody, life
 from dockd.core.alerts import Kind, gaps, numbering_alert
-from dockd.core.battery import Quality, Reading
+from dockd.core.battery import Appetite, Quality, Reading
 from dockd.core.clearance import CameraScan, ScannedFile
 from dockd.core.erasure import Method
 from dockd.core.marking import held_by_mark, marked_since
@@ -158,7 +158,8 @@ class Docking:
         self._camera = facts.serial
         self._bay.camera, self._bay.docking = facts.serial, self._id
         assigned = self._dock.live.now.assigned.get(facts.serial)
-        self._bay.officer, self._bay.appetite = facts.officer or assigned, profile.appetite
+        self._bay.officer = facts.officer or assigned
+        self._bay.charges, self._bay.appetite = self._usb, profile.appetite if self._usb else Appetite()
         if facts.battery_percent is not None:
             time = rfc3339(self._dock.clock.now())
             self._bay.battery = Reading(Quality.REPORTED, facts.battery_percent, "the camera when it was docked", time)

@@ -53,7 +53,7 @@ class Outlets:
         board.clear()
         self.dockings += 1
         board.docking, board.camera, board.appetite = f"d{self.dockings}", self.cameras[bay], self.appetite
-        board.phase, board.scanned, board.idle = Phase.RESTING, True, True
+        board.phase, board.scanned, board.idle, board.charges = Phase.RESTING, True, True, True
         if (percent := self.docked_percent.get(board.camera)) is not None:
             board.battery = Reading(Quality.REPORTED, percent, "the camera when it was docked", "t")
         self.board.tell()

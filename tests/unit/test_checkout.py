@@ -216,7 +216,7 @@ async def test_a_reader_that_goes_is_waited_for(dock: Dock, pool: Outlets, clock
     """Plugged in again it is read again; so it is where it was not there at the start."""
     async with at_work(dock) as desk:
         listening = asyncio.create_task(BadgeReader(tmp_path / "event7", {}, desk, clock).run())
-        await clock.passes(35)
+        await clock.until(lambda: clock.monotonic() >= 30)  # it was not there, and is tried again
         reader = Reader(tmp_path / "event7")
         reader.plug()
         reader.show("47")

@@ -60,7 +60,7 @@ def display(dock: Dock) -> Display:
 def camera(dock: Dock, *states: State, size_bytes: int = 100 * MIB, phase: Phase = Phase.COPYING) -> list[Recording]:
     """A camera in bay 1 with a recording in each of these states."""
     bay = dock.board.bays["1"]
-    bay.phase, bay.camera, bay.officer, bay.scanned = phase, "X1", "badge 7", True
+    bay.phase, bay.camera, bay.officer, bay.scanned, bay.charges = phase, "X1", "badge 7", True, True
     bay.battery = Reading(Quality.REPORTED, 55, "the camera when it was docked", "t")
     listed = [
         replace(seen(id_, size_bytes=size_bytes, path=b"A.MP4"), state=state) for id_, state in zip(IDS, states, strict=False)
@@ -246,6 +246,15 @@ async def test_a_camera_that_only_has_to_charge_says_how_far_and_how_long(dock: 
     assert tile(display).left is None
     bay.battery = Reading(Quality.REPORTED, 80, "the camera", "t")
     assert (tile(display).lamp, tile(display).stage) == (Lamp.TAKE, None)
+
+
+async def test_a_folder_charges_nothing_and_keeps_no_camera_for_it(dock: Dock, display: Display) -> None:
+    """What its camera said is shown, and nothing is claimed of charging."""
+    camera(dock, State.ARCHIVED, phase=Phase.RESTING)
+    bay = dock.board.bays["1"]
+    bay.charges, bay.least = False, Least(percent=80)
+    shown = tile(display)
+    assert (shown.lamp, shown.battery_percent, shown.causes) == (Lamp.TAKE, 55, (Cause.DONE, Cause.UNKNOWN, Cause.DONE))
 
 
 async def test_a_camera_without_power_rests_and_is_never_green(dock: Dock, display: Display) -> None:
