@@ -88,6 +88,7 @@ sed -e "s|^  directory: /var/lib/dockd/spool.*|  directory: $SPOOL  # a disk of 
     -e 's|url: .*|url: http://127.0.0.1:9/files/|' -e '/^  \(token_file\|ca_file\|client_cert\|client_key\|id\): /d' \
     /usr/share/dockd/site.example.yaml >$SITE
 quietly dockd config check
+quietly python3 -I /usr/share/dockd/dockd-verify.py --help
 quietly /usr/lib/dockd/bin/site-file-is-ours $SITE
 install -d -o dockd -g dockd /run/dockd
 expect "nobody has accepted this site file yet" as dockd dockd run
