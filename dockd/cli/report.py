@@ -11,6 +11,7 @@ from dockd.cli.log import entries
 from dockd.cli.options import moment
 from dockd.cli.report_export import export, key
 from dockd.cli.report_gaps import gaps
+from dockd.cli.report_quarantine import quarantine
 from dockd.cli.words import plain, size
 from dockd.clock import SystemClock, rfc3339
 from dockd.core.report import Act, CameraTally, Refused, Report, tell
@@ -122,3 +123,4 @@ def _show(document: ReportDocument, told: Report) -> None:
 command.add_command(export)
 command.add_command(key)
 command.add_command(gaps)
+command.add_command(quarantine)

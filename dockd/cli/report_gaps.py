@@ -44,26 +44,27 @@ async def _look(site: "Site", sample: int) -> "tuple[int, list[Alert]]":
     from dockd.archive.tus import TusArchive  # noqa: PLC0415
     from dockd.clock import SystemClock  # noqa: PLC0415
     from dockd.core import gaps as findings  # noqa: PLC0415
-    from dockd.journal import file  # noqa: PLC0415
+    from dockd.journal import file, holds  # noqa: PLC0415
     from dockd.journal import gaps as kept  # noqa: PLC0415
     from dockd.offload.spool import Spool  # noqa: PLC0415
     from dockd.reconciling import ask_again, due  # noqa: PLC0415
 
-    journal = Spool(site.spool.directory).journal
+    journal, clock = Spool(site.spool.directory).journal, SystemClock()
     file.find(journal)
     try:
         with closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             stuck = kept.stuck(connection, journal)
-            recordings = kept.proved(connection, journal, since=kept.reconciled_to(connection), sample=sample)
+            held = holds.held(connection, clock.now())
+            since = kept.reconciled_to(connection)
+            recordings = kept.proved(connection, journal, since=since, sample=sample, also=sorted(held))
             until = kept.kept_until(connection, recordings)
             docked = {row[0] for row in connection.execute("SELECT camera FROM docking WHERE ended IS NULL")}
     except file.FOREIGN_ERRORS as exc:
         raise file.as_journal_error(exc, journal) from exc
-    clock = SystemClock()
     archive = TusArchive(tus_settings(site), clock)
     try:
-        asked = await ask_again(archive, due(recordings, until, clock.now()))
+        asked = await ask_again(archive, due(recordings, until, clock.now(), held))
     finally:
         await archive.close()
     found = findings.uncopied(stuck, docked) + findings.set_aside(stuck) + findings.unproved(asked.lost)

@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from dockd.cli import schemas
+from dockd.cli.report import command as report
 from dockd.core.recording import State
+from dockd.evidence import verifier
 from tests.sim.cameras import make_camera
 from tests.sim.cli_documents import as_described, validator
 from tests.sim.dock_process import DockProcess, Site
@@ -149,6 +152,20 @@ def test_hold_and_release(dock: DockProcess) -> None:
     assert "no recording" in run(dock, "hold", "--recording", "f" * 32, "--reason", "x", code=3)
     placed, lifted = custody(dock, "hold.placed")[-2], custody(dock, "hold.lifted")[-2]
     assert (placed["by"], placed["subject"], lifted["reason"]) == (holds[0]["by"], "CAM-A", "closed")
+
+
+def test_what_was_refused_is_taken_out_of_quarantine(dock: DockProcess, tmp_path: Path) -> None:
+    """Listed with the archive's words while the daemon runs; the bytes are the camera's, and the bundle about them verifies."""
+    (refused,) = dock.recordings(State.REFUSED)
+    config, out = str(dock.write_site()), tmp_path / "out"
+    listed = CliRunner().invoke(report, ["quarantine", "--config", config])
+    assert listed.exit_code == 0, listed.output
+    assert listed.output.startswith(f"{refused.recording_id} CAM-B DCIM/100MEDIA/CLIP0001.MP4: ")
+    taken = CliRunner().invoke(report, ["quarantine", "--output", str(out), "--config", config])
+    assert taken.output.endswith(f"{out}: 2 files, and evidence.zip about them\n")
+    copy = out / refused.recording_id / refused.recording_id
+    assert copy.read_bytes() == (dock.bay(2) / "DCIM/100MEDIA/CLIP0001.MP4").read_bytes()
+    assert verifier.main([str(out / "evidence.zip"), f"--media={copy}"]) == 3  # nothing is wrong, and no archive holds it
 
 
 def test_holds_by_officer_time_and_case(dock: DockProcess) -> None:
