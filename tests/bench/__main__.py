@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import bays, charging, daemon, figures, kiosk, machine, offload, upload
+from tests.bench import bays, charging, custody, daemon, figures, kiosk, machine, offload, upload
 from tests.bench.occasion import Occasion
 from tests.scale import measure as scale
 from tests.sim.camera_fs import fuse_missing
@@ -26,7 +26,7 @@ _ROOT = Path(__file__).parents[2]
 _PRIORITY = -15
 
 
-PARTS = ("offload", "small-files", "upload", "bays", "daemon", "kiosk", "charging", "fleet")
+PARTS = ("offload", "small-files", "upload", "bays", "daemon", "custody", "kiosk", "charging", "fleet")
 
 
 def _measured(part: str, occasion: Occasion, out: Path) -> figures.Part:
@@ -50,6 +50,10 @@ def _measured(part: str, occasion: Occasion, out: Path) -> figures.Part:
                 recordings=20 if quick else 200,
                 seconds=2.0 if quick else 20.0,
                 facts=4 if quick else 100,
+            )
+        case "custody":
+            return custody.measure(
+                occasion, files=8, size_bytes=(16 if quick else 256) * _MIB, entries=10_000 if quick else 100_000
             )
         case "charging":
             return charging.measure(occasion, bays=(8,) if quick else (8, 32), plot=out / charging.PLOT)

@@ -22,6 +22,7 @@ _PROMISED = {
     "upload": ("curl -T", "receipt", "tuspy", "aiotus", "processor time of dockd"),
     "bays": ("line rate", "processor", "PSS", "event loop"),
     "daemon": ("insertion to first byte", "idle", "start to ready", "peak with a file", "files, against"),
+    "custody": ("of the offload's time", "checking all entries", "without any package"),
     "charging": ("ready at shift start", "until the last is ready"),
     "kiosk": ("processor for one reader", "fact to drawn tile", "first paint", "size of the page"),
 }

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -206,19 +205,15 @@ def test_published_signatures_are_good() -> None:
         assert reading.signed_by_arithmetic(bytes.fromhex(public), bytes.fromhex(signature), bytes.fromhex(message))
 
 
-async def test_a_log_of_100000_entries_is_verified_in_seconds(tmp_path: Path) -> None:
-    """Every entry of a log of years, shown and checked, in less than five seconds."""
+async def test_a_whole_log_is_verified_entry_by_entry(tmp_path: Path) -> None:
+    """Every entry of it, shown and checked; how long that takes for a log of years, `make bench` says."""
     story = await tell(tmp_path)
     members = {"note": "as long as an entry of a recording usually is: " + "x" * 200}
-    for _ in range(10):
-        await story.record(*(Noted("daemon.test", members) for _ in range(10_000)))
+    await story.record(*(Noted("daemon.test", members) for _ in range(3000)))
     await story.witness()
     write(story.bundle(Wish(whole_log=True)), tmp_path / "all.zip")
-    began_s = time.perf_counter()
     code, words = verify(tmp_path / "all.zip", *keys(story))
-    took_s = time.perf_counter() - began_s
-    assert (code, "100027 entries stand in the log" in words) == (0, True)
-    assert took_s < 5
+    assert (code, "3027 entries stand in the log" in words) == (0, True)
     assert OTHER in words
 
 
