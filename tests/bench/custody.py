@@ -39,8 +39,8 @@ def measure(occasion: Occasion, *, files: int, size_bytes: int, entries: int) ->
     occasion.say(f"custody: a log of {entries} entries")
     installed_s, alone_s, size = _checking(occasion.work / "story", entries)
     what = (
-        f"{files} files of {size_bytes >> 20} MiB offloaded, and the {appended} entries about them until the archive has them, each "
-        f"durable by itself, as the daemon at its slowest writes them; a log of {entries:,} entries, a bundle of {size >> 20} MiB."
+        f"{files} files of {size_bytes >> 20} MiB offloaded, and the {appended} entries about them until they are archived, each "
+        f"durable by itself, as the daemon at its slowest writes them; {entries:,} entries, a bundle of {size >> 20} MiB."
     )
     return Part(
         "custody",
