@@ -140,9 +140,15 @@ async def test_the_same_touch_again_is_said_once(dock: Dock) -> None:
             dock.spool.path_of(ID).chmod(mode)
             await noted(dock, "spool.changed")
         await asyncio.to_thread(_write, dock.spool.path_of(ID))
-        changed = await noted(dock, "spool.changed", 2)
+        touched: list[str] = []
+        while "written to" not in touched:
+            touched = [each["touched"] for each in await noted(dock, "spool.changed", len(touched) + 1)]
         assert len(await noted(dock, "alert.begun")) == 1
-    assert [each["touched"] for each in changed] == ["given other attributes", "written to"]
+    # The last chmod may be heard of only after the write: then its bytes are others, which is news.
+    assert touched in (
+        ["given other attributes", "written to"],
+        ["given other attributes", "given other attributes", "written to"],
+    )
 
 
 async def test_a_strangers_file_is_named(dock: Dock) -> None:

@@ -40,6 +40,8 @@ class Stand:
         kept: how many of so many bytes that arrived the server keeps over a break.
         basis: what this archive's proofs rest on.
         survives: whether the server knows unfinished uploads after it died.
+        miscounts: whether a kill may leave bytes there that the server does not count, so that it ends with too many; then nothing
+            is proved.
         size: of recordings that it takes several pieces for.
         retries: whether breaks are mended inside.
         up: cleared while the server is dead.
@@ -55,6 +57,7 @@ class Stand:
     kept: Callable[[int], int] = int
     basis: Basis = Basis.SIGNED
     survives: bool = True
+    miscounts: bool = False
     size: int = SIZE
     retries: bool = False
     up: asyncio.Event = field(default_factory=set_event)
