@@ -151,7 +151,7 @@ async def test_a_broken_connection_loses_and_doubles_nothing(stand: Stand, tmp_p
 
 
 async def test_a_server_that_dies_midway_is_met_again(stand: Stand, tmp_path: Path) -> None:
-    """Killed in mid-upload and started again: the upload is still known there, and goes on; what it then holds is proved or not."""
+    """Killed in mid-upload and started again: the upload is still known there, and goes on."""
     content, watched = noise(stand.size), Watched()
     consignment = consign(tmp_path, content)
     await stand.archive.store(consign(tmp_path, b"acquaintance"), None, Watched())
@@ -162,8 +162,8 @@ async def test_a_server_that_dies_midway_is_met_again(stand: Stand, tmp_path: Pa
     try:
         await assert_held(stand, storing.result(), content)
     except ProofRefusedError as exc:
-        assert stand.miscounts, exc  # noqa: PT017 - such a server is found out by what it gives back
-        assert "what was fetched is" in exc.message  # noqa: PT017
+        if not stand.miscounts or "what was fetched is" not in exc.message:  # such a server is found out by what it gives back
+            raise
     assert watched.story.count("placed") == (1 if stand.survives else 2)
     assert ("dropped" in watched.story) == (not stand.survives)
 
