@@ -40,7 +40,7 @@ class Stand:
         kept: how many of so many bytes that arrived the server keeps over a break.
         basis: what this archive's proofs rest on.
         survives: whether the server knows unfinished uploads after it died.
-        miscounts: whether a kill may leave bytes there that the server does not count, so that it ends with too many; then nothing
+        miscounts: whether a kill may leave bytes there that the server does not count, so that it ends with too many and nothing
             is proved.
         size: of recordings that it takes several pieces for.
         retries: whether breaks are mended inside.
