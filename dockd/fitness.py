@@ -8,6 +8,7 @@ from dockd.archive.probe import Findings
 from dockd.backup import BACKED_UP
 from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core import fitness
+from dockd.core.custody import Noted
 from dockd.core.fitness import Check, Grade
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State
@@ -41,7 +42,7 @@ class Fitness:
         self._turn = asyncio.Lock()
 
     async def selftest(self) -> SelftestView:
-        """Every part, in the order in which a camera meets them."""
+        """Every part, in the order in which a camera meets them; what was found is a custody entry."""
         async with self._turn:
             standing = self._dock.board.configuration
             checks = [
@@ -55,6 +56,9 @@ class Fitness:
                 await self._backup(),
                 fitness.configuration(standing.pending, standing.error, standing.accept_with),
             ]
+        bad, look = ([each.part for each in checks if each.grade is grade] for grade in (Grade.BAD, Grade.LOOK))
+        noted = Noted("selftest.run", {"fit": fitness.fit(checks), "bad": bad, "look": look})
+        await self._dock.journal.record(noted)
         views = tuple(CheckView(each.part, each.grade, each.reason, each.cure) for each in checks)
         return SelftestView(self._dock.name, rfc3339(self._dock.clock.now()), fitness.fit(checks), views)
 

@@ -10,6 +10,7 @@ _SENTENCES = {
     "daemon.started": "The dock started, running dockd {version}.",
     "daemon.stopped": "The dock stopped in good order.",
     "daemon.interrupted": "The dock had stopped without notice before: {cause}.",
+    "selftest.run": "The dock looked at itself. Fit: {fit}.",
     "software.running": "The dock runs dockd {version}, whose files have the SHA-256 {digest}.",
     "configuration.accepted": "{by} accepted the dock's configuration.",
     "journal.rebuilt": "The dock's record was made anew from its store: {recordings} recordings, none counted as archived.",

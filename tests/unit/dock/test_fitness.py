@@ -84,6 +84,10 @@ async def test_what_is_not_good_is_found(dock: Dock) -> None:
     }
     assert "bay 1: It does not answer." in found["bays"].reason
     assert all(each.cure for each in whole.checks if each.grade is not Grade.GOOD)
+    noted = await dock.journal.last_note("selftest.run")
+    assert noted is not None
+    assert (noted["fit"], noted["bad"]) == (False, ["bays", "ports", "disk", "receipt key"])
+    assert set(noted["look"]) == {"encryption", "recordings", "backup", "configuration"}
 
 
 @pytest.mark.parametrize(("guarded", "grade"), [(("1",), Grade.GOOD), (("2",), Grade.BAD)])
