@@ -70,8 +70,8 @@ def test_nothing_that_is_refused_is_nothing_to_retry(dock: DockProcess) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("hold", "--camera", "A", "--recording", "b", "--reason", "x"), "either --camera or --recording"),
-        (("hold", "--reason", "x"), "either --camera or --recording"),
+        (("hold", "--camera", "A", "--recording", "b", "--reason", "x"), "name one of --camera, --recording, --officer"),
+        (("hold", "--reason", "x"), "name one of --camera, --recording, --officer"),
         (("hold", "--camera", "A"), "say why"),
         (("release", "--camera", "A"), "--reason"),
         (("mark", "ab" * 16, "--reason", "x"), "say what it is"),

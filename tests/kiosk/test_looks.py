@@ -121,7 +121,7 @@ def test_everything_can_be_reached_by_keyboard(tmp_path: Path, make_dock: MakeDo
         "Take it",
         "Officer Ana Pérez",
         "Camera X1-00004",
-        "Battery when it was docked: 87 %",
+        "Battery, as the camera said: 87 %",
         "Charge not known",
     ):
         assert each in words
