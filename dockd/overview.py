@@ -246,7 +246,7 @@ class Overview:
         if known.refusal is None or known.refusal.code != SpoolMismatchError.code or wanted is None:
             return True, []
         found = spool.examine(recording_id)
-        if found is not None and (found.size_bytes, found.blake3) == (wanted.size_bytes, wanted.digests.blake3):
+        if found is not None and found.is_of(wanted):
             return True, []
         file = str(spool.set_aside(recording_id))
         _log.error("altered copy set aside", recording=recording_id, file=file)

@@ -166,7 +166,7 @@ class SpoolWatch:
         if reading is None:
             return {"bytes": "cannot be read"}
         measured = recording.measured
-        same = measured is not None and (reading.size_bytes, reading.blake3) == (measured.size_bytes, measured.digests.blake3)
+        same = measured is not None and reading.is_of(measured)
         return {"bytes": "are those that were verified" if same else "are others", "blake3": reading.blake3.hex()}
 
     async def _tell(self, recording: Recording, found: dict[str, str]) -> None:

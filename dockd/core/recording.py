@@ -62,6 +62,10 @@ class MediumReading:
     size_bytes: int
     blake3: bytes
 
+    def is_of(self, measured: Measured) -> bool:
+        """Whether these are the bytes that were measured."""
+        return (self.size_bytes, self.blake3) == (measured.size_bytes, measured.digests.blake3)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
