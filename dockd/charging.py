@@ -88,7 +88,8 @@ class _Bay:
         since_s: since when its port has the power that it has, or none.
         held: keeps it without power while it is open.
         leaves_by_s, returns_by_s: until when the camera should have left, or be back.
-        refused: why its power cannot be cut, until another camera is docked; empty if it can, or nobody has tried.
+        refused: why its power cannot be cut; empty if it can, or nobody has tried.
+        refused_of: the camera with which that was found out. Docked again it is not tried again: it would be cut off for ever.
         proved: it was cut, and the camera left and came back.
         again_s: no attempt before.
         ask_s: the kernel is not asked about its battery before.
@@ -102,6 +103,7 @@ class _Bay:
     leaves_by_s: float | None = None
     returns_by_s: float | None = None
     refused: str = ""
+    refused_of: str | None = None
     proved: bool = False
     again_s: float = float("-inf")
     ask_s: float = 0.0
@@ -247,13 +249,15 @@ class Charger:
                 bay.camera = bay.docking = None
             return
         if bay.docking != board.docking:
-            bay.docking, bay.camera, bay.refused = board.docking, board.camera, ""
+            bay.docking, bay.camera = board.docking, board.camera
+            if bay.refused_of != board.camera:
+                bay.refused, bay.refused_of = "", None
             if board.battery.quality is Quality.REPORTED:
                 self._gauge.reported(board.camera, board.battery, now_s)
             else:
                 self._gauge.powered(board.camera, now_s)
             if board.bay in self._hubs.of and not await asyncio.to_thread(self._ways.can_switch, board.bay):
-                bay.refused = _NO_SWITCH
+                bay.refused, bay.refused_of = _NO_SWITCH, board.camera
             bay.ask_s = now_s
         if now_s >= bay.ask_s:
             bay.ask_s = now_s + _ASK_S
@@ -347,10 +351,12 @@ class Charger:
         """Its power cannot be cut; it has it, and the camera is as it was, or comes back by itself."""
         if bay.held is not None:
             await self._give(bay)
-            bay.returns_by_s = None
-        bay.board.resting = None
-        bay.again_s = self._dock.clock.monotonic() + _AGAIN_S
+        now_s, gone = self._dock.clock.monotonic(), bay.board.phase is Phase.UNPOWERED
+        bay.returns_by_s = now_s + _RETURNS_WITHIN_S if gone else None
+        if not gone:
+            bay.board.resting = None
+        bay.again_s = now_s + _AGAIN_S
         if why:
-            bay.refused = why
+            bay.refused, bay.refused_of = why, bay.camera
             _log.warning("port does not switch", bay=bay.board.bay, why=why)
         self._dock.board.tell()

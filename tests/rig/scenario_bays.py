@@ -172,7 +172,7 @@ async def test_two_cameras_with_one_serial_are_both_held(prepared_machine: Prepa
         await dock.archived([first])
 
 
-async def _behind_a_hub(machine: Machine, cameras: Sequence[Camera], faults: Faults | None = None, *, obeys: bool = True) -> None:
+async def behind_a_hub(machine: Machine, cameras: Sequence[Camera], faults: Faults | None = None, *, obeys: bool = True) -> None:
     """Cameras on a hub that switches its ports' power, or does not although it is told to."""
     await machine.plug_other("usb-hub", name="hub", port=HUB_PORT, controller=BAYS, **{"port-power": obeys})
     for number, camera in enumerate(cameras, 1):
@@ -184,7 +184,7 @@ async def test_camera_that_drops_and_comes_back_by_itself(prepared_machine: Prep
     camera = build(place, "CAM-1", recordings=3, recording_bytes=4 * MIB)
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside, BEHIND_HUB))
-        await _behind_a_hub(machine, [camera], Faults(rate_bytes_s=MIB))
+        await behind_a_hub(machine, [camera], Faults(rate_bytes_s=MIB))
         await machine.guest.until("ls /var/lib/dockd/spool/recordings/*.part")
         await machine.guest.sh(
             f"for each in {CONTROLLER}/usb*/*-{HUB_PORT}/*:1.0/*-port1/disable; do echo 1 >$each; echo 0 >$each; done"
@@ -201,7 +201,7 @@ async def test_port_power_goes_and_comes_back_whatever_dies(prepared_machine: Pr
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
         guest = machine.guest
         dock = await ready(usb_dock(machine, outside, BEHIND_HUB))
-        await _behind_a_hub(machine, [resting])
+        await behind_a_hub(machine, [resting])
         await dock.lamp_until("h1", lamp="take it")
         await dock.archived([resting])
         probed = await guest.call("dockd", "bays", "probe", "h1", "--json", timeout_s=600)
@@ -232,7 +232,7 @@ async def test_hub_that_ignores_what_it_is_told_is_found_out(prepared_machine: P
     camera = build(place, "CAM-1")
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside, BEHIND_HUB))
-        await _behind_a_hub(machine, [camera], obeys=False)
+        await behind_a_hub(machine, [camera], obeys=False)
         await dock.lamp_until("h1", lamp="take it")
         probed = await machine.guest.call("dockd", "bays", "probe", "h1", "--json", timeout_s=600)
         assert (probed.status, json.loads(probed.stdout)["verdict"]) == (1, "ignores")

@@ -131,6 +131,11 @@ async def test_a_hub_that_lies_is_found_out(dock: Dock, outlets: Outlets, clock:
     async with charged(dock, outlets, 100) as charger:
         await clock.until(lambda: outlets.asked == 1 and not outlets.off)
         assert "the hub says that the power stayed on" in (await charger.check()).reason
+        await clock.passes(3600)
+        assert outlets.asked == 1  # docked anew by that, it is not tried again, for that would go on for ever
+        shown = dock.board.bays["1"].lamp(Needs.VERIFIED)
+        assert shown is not None
+        assert (shown.code, outlets.dockings) == ("done-verified", 2)
         outlets.obeys, outlets.stays = True, True
         outlets.dock("1", "B")
         await clock.until(lambda: outlets.asked == 2)
@@ -140,6 +145,24 @@ async def test_a_hub_that_lies_is_found_out(dock: Dock, outlets: Outlets, clock:
         await clock.until(lambda: dock.board.bays["1"].resting is None)
         assert "the camera stayed although its port was switched off" in (await charger.check()).reason
         assert (outlets.in_helper, dock.board.bays["1"].camera) == (set(), "B")
+
+
+async def test_camera_that_is_taken_while_a_hub_lies_leaves_an_empty_bay(dock: Dock, clock: StandingClock) -> None:
+    """Nobody could see it go, and nobody waits for it for ever."""
+
+    class Taken(Outlets):
+        def switched_off(self, bay: str) -> None:
+            super().switched_off(bay)
+            del self.cameras[bay]
+
+    outlets = Taken(dock.board, obeys=False)
+    outlets.dock("1", "A")
+    async with charged(dock, outlets, 100):
+        await clock.until(lambda: outlets.asked == 1)
+        await clock.until(lambda: dock.board.bays["1"].phase is Phase.EMPTY)
+        await clock.passes(1)
+    (entry,) = await noted(dock, "camera.left-unpowered")
+    assert (entry["camera"], entry["bay"]) == ("A", "1")
 
 
 async def test_a_hub_without_a_switch_is_never_asked(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:
