@@ -56,12 +56,13 @@ def _within_64_bits(epoch_ns: int) -> int:
     return max(-(1 << 63), min((1 << 63) - 1, epoch_ns))
 
 
-def walk(root: int, moved: Callable[[int], None]) -> Iterator[Found]:
+def walk(root: int, moved: Callable[[int], None], entered: Callable[[Identity], None] | None = None) -> Iterator[Found]:
     """Every entry below `root` that is not a folder, with why it can never be read where that is so.
 
     Args:
         root: descriptor of the camera's root; its own offset is not used.
         moved: told after each folder how many entries it had, as a sign of life.
+        entered: told of each folder, the root among them.
 
     Raises:
         CameraGoneError: the root cannot be listed, or can no longer be.
@@ -74,6 +75,8 @@ def walk(root: int, moved: Callable[[int], None]) -> Iterator[Found]:
         try:
             with opened_folder(root, folder) as descriptor, os.scandir(descriptor) as listing:
                 names = sorted(os.fsencode(entry.name) for entry in listing)
+                if entered is not None:
+                    entered(identity_of(os.fstat(descriptor)))
                 for name in names:
                     path = folder + b"/" + name if folder else name
                     try:

@@ -5,9 +5,10 @@ label. After Microsoft's exFAT specification (2019).
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from dockd.core.occupancy import Clusters
 from dockd.helper.sectors import NotRebuiltError, Sectors, Tree
 
 Read = Callable[[int, int], bytes]
@@ -16,10 +17,12 @@ Read = Callable[[int, int], bytes]
 _BOOT_SECTORS, _CHECKED_SECTORS = 12, 11
 _ENTRY_BYTES, _NAME_CHARACTERS = 32, 15
 _BITMAP, _UPCASE, _LABEL = 0x81, 0x82, 0x83
+_TABLES = {_BITMAP, _UPCASE}
 _END_OF_FAT = 0xFFFFFFFF
 _MOST_UPCASE_BYTES = 128 * 1024
 _MOST_ROOT_BYTES = 1 << 20
 _FIRST_CLUSTER = 2
+_PIECE_BYTES = 1 << 20
 _TIME = struct.pack("<III", *[0x00210000] * 3) + bytes([0, 0, 0x80, 0x80, 0x80])  # the first day that exFAT knows, UTC
 _FOLDER, _ARCHIVE = 0x10, 0x20
 
@@ -68,6 +71,22 @@ def _geometry(boot: bytes, size_bytes: int) -> _Geometry:
         msg = "the numbers in its exFAT boot sector do not add up"
         raise NotRebuiltError(msg)
     return made
+
+
+def in_use(read: Read, size_bytes: int) -> Clusters:
+    """The clusters that are given away, counted from the bitmap; arguments and errors as in `fat.fresh`."""
+    geometry = _geometry(read(0, 512), size_bytes)
+    own = {entry[0]: struct.unpack_from("<IQ", entry, 20) for entry in _root_entries(read, geometry) if entry[0] in _TABLES}
+    if own.keys() != _TABLES or own[_BITMAP][1] != -(-geometry.clusters // 8):
+        msg = "its bitmap of clusters is not where exFAT has it"
+        raise NotRebuiltError(msg)
+    cluster, bitmap_bytes = own[_BITMAP]
+    begin = geometry.heap_offset + (cluster - _FIRST_CLUSTER) * geometry.cluster_bytes
+    taken = 0
+    for done in range(0, bitmap_bytes, _PIECE_BYTES):
+        bits = int.from_bytes(read(begin + done, min(_PIECE_BYTES, bitmap_bytes - done)), "little")
+        taken += (bits & (1 << (geometry.clusters - done * 8)) - 1).bit_count()
+    return Clusters(taken, sum(-(-size // geometry.cluster_bytes) for _, size in own.values()), geometry.cluster_bytes)
 
 
 def fresh(read: Read, size_bytes: int, tree: Tree) -> Sectors:
@@ -165,16 +184,22 @@ class _Made:
         return region + struct.pack("<I", checksum) * (g.sector_bytes // 4)
 
 
+def _root_entries(read: Read, geometry: _Geometry) -> Iterator[bytes]:
+    """What lies at the beginning of the root folder, where exFAT has its tables and the label."""
+    begin = geometry.heap_offset + (geometry.root - _FIRST_CLUSTER) * geometry.cluster_bytes
+    root = read(begin, min(geometry.cluster_bytes, _MOST_ROOT_BYTES))
+    for place in range(0, len(root) - _ENTRY_BYTES + 1, _ENTRY_BYTES):
+        if not root[place]:
+            return
+        yield root[place : place + _ENTRY_BYTES]
+
+
 def _kept(read: Read, geometry: _Geometry) -> tuple[bytes, int, bytes]:
     """The table of upper-case letters with its sum, and the label's entry."""
     g = geometry
     heap = g.heap_offset
-    root = read(heap + (g.root - _FIRST_CLUSTER) * g.cluster_bytes, min(g.cluster_bytes, _MOST_ROOT_BYTES))
     label, upcase, checksum = b"", b"", 0
-    for begin in range(0, len(root) - _ENTRY_BYTES + 1, _ENTRY_BYTES):
-        entry = root[begin : begin + _ENTRY_BYTES]
-        if not entry[0]:
-            break
+    for entry in _root_entries(read, geometry):
         if entry[0] == _LABEL and entry[1] <= 11:  # noqa: PLR2004 - the longest label
             label = entry[:2] + entry[2 : 2 + 2 * entry[1]].ljust(30, b"\0")
         elif entry[0] == _UPCASE:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dockd.core.occupancy import Inodes
 from dockd.helper.sectors import SECTOR_BYTES, NotRebuiltError, Sectors, Tree
 
 Read = Callable[[int, int], bytes]
@@ -54,7 +55,28 @@ _READ_COMPATIBLE = {
 }
 """By their bits, as fs/ext4/ext4.h and mke2fs(8) name them."""
 
+_ORPHAN_FILE = 0x1000
+_FIRST_OF_THE_OLD = 11
+
 _DISCARD_BYTES = 1 << 20
+
+
+def in_use(read: Read, root: int) -> Inodes:
+    """The inodes that are given away, as the kernel counts them in the tables of all groups.
+
+    Args:
+        read: the volume as it is.
+        root: a descriptor of its root folder, mounted.
+
+    Raises:
+        OSError: the camera does not answer.
+    """
+    superblock = read(_AT, 1024)
+    (revision,), (first,) = struct.unpack_from("<I", superblock, 0x4C), struct.unpack_from("<I", superblock, 0x54)
+    (features,) = struct.unpack_from("<I", superblock, 0x5C)
+    first = first if revision else _FIRST_OF_THE_OLD
+    status = os.fstatvfs(root)
+    return Inodes(status.f_files - status.f_ffree, first - 1 + bool(features & _ORPHAN_FILE), first)
 
 
 def fresh(read: Read, size_bytes: int, tree: Tree) -> Sectors:

@@ -6,9 +6,11 @@ hidden in code, reserved sectors or slack survives. After Microsoft's FAT specif
 """
 
 import struct
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dockd.core.occupancy import Clusters
 from dockd.helper.sectors import NotRebuiltError, Sectors, Tree
 
 Read = Callable[[int, int], bytes]
@@ -23,6 +25,7 @@ _DATE = struct.pack("<HH", 0, 0x0021)  # midnight of the first day that FAT know
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'()-@^_`{}~")
 _LONG_CHARACTERS = 13
 _ROOT_CLUSTER = 2
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,21 @@ def _geometry(boot: bytes, size_bytes: int) -> _Geometry:
         msg = f"its FAT with {clusters} clusters is of a kind that is not made anew"
         raise NotRebuiltError(msg)
     return _Geometry(boot, sector_bytes, sector_bytes * per_cluster, reserved, tables, table, entries, data_start, clusters)
+
+
+def in_use(read: Read, size_bytes: int) -> tuple[Clusters, bool]:
+    """The clusters that are given away, counted from the first table; and whether the root folder lies in clusters too.
+
+    Arguments and errors as in `fresh`.
+    """
+    geometry = _geometry(read(0, 512), size_bytes)
+    width, bad = (4, 0x0FFFFFF7) if geometry.wide else (2, 0xFFF7)
+    begin = geometry.reserved * geometry.sector_bytes + _ROOT_CLUSTER * width
+    taken = 0
+    for done in range(0, geometry.clusters * width, _PIECE_BYTES):
+        piece = array("I" if geometry.wide else "H", read(begin + done, min(_PIECE_BYTES, geometry.clusters * width - done)))
+        taken += len(piece) - piece.count(0) - piece.count(bad)
+    return Clusters(taken, 0, geometry.cluster_bytes), geometry.wide
 
 
 def fresh(read: Read, size_bytes: int, tree: Tree) -> Sectors:

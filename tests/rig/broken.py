@@ -49,6 +49,27 @@ def damaged(camera: Camera) -> Camera:
     return replace(camera, originals=originals, sha256=sha256_of(camera.disk))
 
 
+def darkened(camera: Camera) -> Camera:
+    """The same disk with nothing damaged but one folder, which its kernel then shows as an empty one."""
+    with _changed(camera.disk) as content:
+        if camera.filesystem == "exfat":
+            exfat = _Exfat(content)
+            exfat.stream(DARK, replace(exfat.stream_of(DARK), first=0xFFFFFF00))
+    if camera.filesystem == "ext4":
+        run("tune2fs", "-O", "^metadata_csum", camera.disk)
+        _darken_ext4(camera.disk)
+    originals = {path: digest for path, digest in camera.originals.items() if not path.startswith(DARK.encode())}
+    return replace(camera, originals=originals, sha256=sha256_of(camera.disk))
+
+
+def _darken_ext4(disk: Path) -> None:
+    (block,) = run("debugfs", "-R", f"blocks {DARK}", disk).split()
+    with _changed(disk) as content:
+        (log_bytes,) = struct.unpack_from("<I", content, 1024 + 24)
+        begin, blocks_bytes = int(block) << 10 + log_bytes, 1024 << log_bytes
+        content[begin : begin + blocks_bytes] = b"\xee" * blocks_bytes
+
+
 def _damage_vfat(disk: Path) -> None:
     with _changed(disk) as content:
         fat = _Fat(content)
@@ -76,18 +97,14 @@ def _damage_ext4(disk: Path) -> None:
     # A checksum over each inode would only turn every lie into the same one.
     run("tune2fs", "-O", "^metadata_csum", disk)
     inodes = {path: _inode_at(disk, path) for path in (SOUND, TWIN, TOO_LARGE, TORN)}
-    (block,) = run("debugfs", "-R", f"blocks {DARK}", disk).split()
+    _darken_ext4(disk)
     run("debugfs", "-w", "-R", f"rm {LOOP}/IN.MP4", disk)
     run("debugfs", "-w", "-R", f"rmdir {LOOP}", disk)
     run("debugfs", "-w", "-R", f"link DCIM {LOOP}", disk)
     with _changed(disk) as content:
-        (log_bytes,) = struct.unpack_from("<I", content, 1024 + 24)
-        blocks_bytes = 1024 << log_bytes
         content[inodes[TWIN] + 40 : inodes[TWIN] + 100] = content[inodes[SOUND] + 40 : inodes[SOUND] + 100]
         struct.pack_into("<I", content, inodes[TOO_LARGE] + 108, 1 << 8)  # 2 ** 40 bytes, nearly all of them a hole
         struct.pack_into("<H", content, inodes[TORN] + 40, 0)
-        begin = int(block) * blocks_bytes
-        content[begin : begin + blocks_bytes] = b"\xee" * blocks_bytes
         # What the kernel is to do when it meets one of these; the dock must not let a camera decide.
         struct.pack_into("<H", content, 1024 + 60, 3)
 
