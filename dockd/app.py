@@ -52,9 +52,10 @@ from dockd.fitness import Fitness
 from dockd.helper import client
 from dockd.helper.wire import SOCKET
 from dockd.holding import HelperHolds
+from dockd.keyring import dock_key
 from dockd.lighting import Keeper, always
 from dockd.live import Live
-from dockd.notary import Notary, dock_key
+from dockd.notary import Notary
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox

@@ -55,6 +55,16 @@ class SigningKey:
         if path.stat().st_mode & 0o077:
             msg = f"{path}: others than its owner may read this private key; chmod 600 it"
             raise KeyFormatError(msg)
+        return cls.load(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The key in `path`, whoever may read that.
+
+        Raises:
+            KeyFormatError: the file holds something else.
+            OSError: it cannot be read.
+        """
         try:
             private = serialization.load_pem_private_key(path.read_bytes(), password=None)
         except (ValueError, TypeError) as exc:

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from dockd.archive.probe import Findings
 from dockd.backup import BACKED_UP
@@ -14,7 +15,10 @@ from dockd.core.readiness import Lamp
 from dockd.core.recording import State
 from dockd.dock import Dock
 from dockd.errors import ArchiveDeniedError, DockError
+from dockd.keyring import key_place
 from dockd.web.lists import CheckView, SelftestView
+
+_TPM = Path("/sys/class/tpm/tpm0")
 
 
 class Fitness:
@@ -51,6 +55,7 @@ class Fitness:
                 await self._power(),
                 await self._disk(),
                 fitness.encryption(encrypted=standing.spool_encrypted),
+                await self._signing_key(),
                 *archive_checks(await self._archive()),
                 fitness.refused(self._dock.journal.counts()[State.REFUSED]),
                 await self._backup(),
@@ -79,6 +84,10 @@ class Fitness:
         ledger = self._dock.ledger
         size_bytes = (await asyncio.to_thread(shutil.disk_usage, ledger.path)).total
         return fitness.disk(usable_bytes=ledger.free_bytes(), size_bytes=size_bytes)
+
+    async def _signing_key(self) -> Check:
+        place = await asyncio.to_thread(key_place, self._dock.spool.directory)
+        return fitness.signing_key(sealed=place.sealed, left=place.file, tpm=await asyncio.to_thread(_TPM.exists))
 
     async def _backup(self) -> Check:
         last = await self._dock.journal.last_note(BACKED_UP)

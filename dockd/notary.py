@@ -5,9 +5,7 @@ and shown until it cosigns again; copying and archiving go on, for they lose not
 """
 
 import asyncio
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
@@ -17,40 +15,13 @@ from dockd.clock import rfc3339
 from dockd.core import custody
 from dockd.core.note import Checkpoint, origin_of
 from dockd.dock import Dock
-from dockd.dsse import KeyFormatError, SigningKey
-from dockd.errors import ArchiveError, JournalError, LogRefusedError
+from dockd.dsse import SigningKey
+from dockd.errors import ArchiveError, LogRefusedError
 
 _log = structlog.get_logger(__name__)
 
 EVERY_S = 3600.0
-KEY_NAME = "dock-key"
-
-_CREDENTIALS_OF_THE_DAEMON = "/run/credentials/dockd.service"
-"""Where root finds what systemd gave to the daemon alone."""
 _ATTEMPTS = 3
-
-
-def dock_key(folder: Path, *, new: bool = True) -> SigningKey:
-    """The dock's private key: systemd's credential `dock-key` where there is one, else a file in `folder`.
-
-    With `new` it is made where there is none.
-
-    A credential can be sealed with the machine's TPM by systemd-creds(1), so that a stolen disk does not hold it. Blocks.
-
-    Raises:
-        JournalError: it cannot be used, or others may read it.
-    """
-    folders = [os.environ.get("CREDENTIALS_DIRECTORY"), *([] if new else [_CREDENTIALS_OF_THE_DAEMON])]
-    path = folder / f"{KEY_NAME}.pem"
-    try:
-        for credential in (Path(each) / KEY_NAME for each in folders if each):
-            path = credential if credential.exists() else path
-        if not new:
-            path.stat()
-        return SigningKey.load_or_create(path)
-    except (KeyFormatError, OSError) as exc:
-        msg = f"the dock's signing key cannot be used: {exc}"
-        raise JournalError(msg, hint="Put the key back. A new one is refused by the archive until its admin accepts it.") from exc
 
 
 class Notary:

@@ -62,7 +62,7 @@ def export(
     from dockd.evidence.exporting import export as exported  # noqa: PLC0415
     from dockd.evidence.exporting import write  # noqa: PLC0415
     from dockd.evidence.gathering import Wish  # noqa: PLC0415
-    from dockd.notary import dock_key  # noqa: PLC0415
+    from dockd.keyring import dock_key  # noqa: PLC0415
     from dockd.offload.spool import Spool  # noqa: PLC0415
 
     site = load_site(config)
@@ -85,6 +85,6 @@ Example:
 def key(config: Path) -> None:
     """Print the dock's public key, which signs its custody log; publish it where others can find it."""
     from dockd.config.site import load_site  # noqa: PLC0415 - as above
-    from dockd.notary import dock_key  # noqa: PLC0415
+    from dockd.keyring import dock_key  # noqa: PLC0415
 
     click.echo(dock_key(load_site(config).spool.directory, new=False).public_text)

@@ -28,7 +28,7 @@ def quarantine(output: Path | None, config: Path) -> None:
     from dockd.evidence.exporting import export, write  # noqa: PLC0415
     from dockd.evidence.gathering import Wish  # noqa: PLC0415
     from dockd.evidence.quarantine import quarantined, take_out  # noqa: PLC0415
-    from dockd.notary import dock_key  # noqa: PLC0415
+    from dockd.keyring import dock_key  # noqa: PLC0415
     from dockd.offload.spool import Spool  # noqa: PLC0415
 
     site = load_site(config)

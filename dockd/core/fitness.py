@@ -115,6 +115,27 @@ def encryption(*, encrypted: bool) -> Check:
     return Check("encryption", Grade.LOOK, words, "Put the spool on LUKS: docs/INSTALL.md, A spool elsewhere.")
 
 
+def signing_key(*, sealed: bool, left: bool, tpm: bool) -> Check:
+    """Where the key lies that signs the custody log.
+
+    Args:
+        sealed: systemd unseals it for the daemon, from a credential.
+        left: its file still lies beside the journal.
+        tpm: the machine has one.
+    """
+    cure = "docs/INSTALL.md, The dock's signing key."
+    if sealed and left:
+        words = "systemd unseals the key for the daemon, but its file in the clear still lies beside the journal."
+        return Check("signing key", Grade.LOOK, words, f"Shred it: {cure}")
+    if sealed:
+        return Check("signing key", Grade.GOOD, "systemd unseals the key that signs the custody log, for the daemon alone.")
+    words = "The key that signs the custody log is a file that only dockd may read"
+    if tpm:
+        words += ", and this machine has a TPM that could seal it: whoever can read its disk has the key."
+        return Check("signing key", Grade.LOOK, words, f"Seal it: {cure}")
+    return Check("signing key", Grade.GOOD, f"{words}; this machine has no TPM that could seal it.")
+
+
 def configuration(pending: Sequence[str], error: str, accept_with: str) -> Check:
     """Whether the dock runs by its site file as it lies there."""
     if error:

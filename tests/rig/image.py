@@ -24,7 +24,14 @@ _PACKAGES = (
     # The spool's disk is encrypted.
     *("cryptsetup", "dmsetup"),
 )
-_PACKAGES_OF = {"12": (), "13": ("systemd-cryptsetup",)}
+_PACKAGES_OF = {
+    # With what systemd needs to speak to a TPM.
+    "12": ("libtss2-esys-3.0.2-0", "libtss2-mu0", "libtss2-rc0", "libtss2-tcti-device0"),
+    "13": (
+        "systemd-cryptsetup",
+        *("libtss2-esys-3.0.2-0t64", "libtss2-mu-4.0.1-0t64", "libtss2-rc0t64", "libtss2-tcti-device0t64"),
+    ),
+}
 _DISK_BYTES = 3 << 30
 
 _FILES = {

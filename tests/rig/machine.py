@@ -43,6 +43,7 @@ class Parts:
         state: the saved memory that it continues from, None for a cold start.
         docked: the saved memory is of a machine in which a dock runs.
         writes_log: where every write and flush of the spool's disk is logged, for `tests.rig.power_cut`.
+        tpm: the socket of its TPM (`tests.rig.tpm`), None for a machine without one; none continues a saved memory.
     """
 
     kernel: Path
@@ -54,6 +55,7 @@ class Parts:
     state: Path | None = None
     docked: bool = False
     writes_log: Path | None = None
+    tpm: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,9 @@ class Machine:
         command += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,addr=0x9,romfile="]
         for controller, address in ((BAYS, "0x4"), (KIOSK, "0x5")):
             command += ["-device", f"qemu-xhci,id={controller},addr={address},p2={_BAYS_PORTS},p3={_BAYS_PORTS}"]
+        if parts.tpm is not None:
+            command += ["-chardev", f"socket,id=tpm,path={parts.tpm}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"]
+            command += ["-device", "tpm-tis,tpmdev=tpm0"]
         return command + (["-incoming", "defer"] if parts.state is not None else [])
 
     async def _continue(self, state: Path) -> None:

@@ -18,7 +18,8 @@ from dockd.core.note import Note, parse_checkpoint, parse_note
 from dockd.dock import Dock
 from dockd.dsse import PinnedKeys, SigningKey
 from dockd.errors import ArchiveUnreachableError, JournalError, LogRefusedError
-from dockd.notary import Notary, dock_key
+from dockd.keyring import dock_key
+from dockd.notary import Notary
 from dockd.vault import witness
 from tests.sim.archive import SimArchive
 from tests.sim.consignments import HurriedClock
@@ -230,7 +231,9 @@ def test_the_key_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.Monke
     assert dock_key(tmp_path).public_text == made.public_text, "no credential of that name was given"
     shutil.copy(tmp_path / "dock-key.pem", credentials / "dock-key")
     (tmp_path / "dock-key.pem").unlink()
+    (credentials / "dock-key").chmod(0o440)  # as systemd's access list for the daemon looks
     assert dock_key(tmp_path).public_text == made.public_text
+    (credentials / "dock-key").chmod(0o600)
     (credentials / "dock-key").write_text("no key")
     with pytest.raises(JournalError, match="not a private key") as caught:
         dock_key(tmp_path)

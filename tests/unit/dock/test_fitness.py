@@ -60,7 +60,7 @@ async def test_a_good_dock_is_fit(dock: Dock) -> None:
     whole = await looking(dock).selftest()
     assert whole.fit
     assert [each.part for each in whole.checks] == [
-        *("bays", "ports", "hub power", "disk", "encryption", "archive", "receipt key", "honesty"),
+        *("bays", "ports", "hub power", "disk", "encryption", "signing key", "archive", "receipt key", "honesty"),
         *("recordings", "backup", "configuration"),
     ]
     # How much room there is, is the machine's own business.
@@ -94,6 +94,26 @@ async def test_what_is_not_good_is_found(dock: Dock) -> None:
 async def test_the_helper_is_asked_which_ports_it_guards(dock: Dock, guarded: Sequence[str], grade: Grade) -> None:
     """A USB bay that nobody guards lets nothing in."""
     assert (await grades(looking(dock, usb=("1",), guarded=guarded)))["ports"] is grade
+
+
+async def test_a_sealed_key_whose_file_was_left_wants_a_look(dock: Dock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Systemd gives the key: good, once nothing of it lies in the clear."""
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / "dock-key").touch()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "given"))
+    assert (await grades(looking(dock)))["signing key"] is Grade.GOOD
+    (dock.spool.directory / "dock-key.pem").touch()
+    assert (await grades(looking(dock)))["signing key"] is Grade.LOOK
+
+
+@pytest.mark.parametrize(("tpm", "grade"), [(True, Grade.LOOK), (False, Grade.GOOD)])
+async def test_a_key_in_a_file_wants_a_look_where_a_tpm_could_seal_it(
+    dock: Dock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, tpm: bool, grade: Grade
+) -> None:
+    """On a machine without one it is as safe as it can be."""
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    monkeypatch.setattr("dockd.fitness._TPM", tmp_path if tpm else tmp_path / "none")
+    assert (await grades(looking(dock)))["signing key"] is grade
 
 
 async def test_an_old_backup_wants_a_look(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
