@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig.image import SUITES, image
+from tests.rig.image import SCREEN, SUITES, image
 from tests.rig.outside import Outside, own_network
 from tests.rig.outside import outside as outside_of
 from tests.rig.prepared import Prepared, prepared
@@ -24,10 +24,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def network() -> None:
+def network(request: pytest.FixtureRequest) -> None:
     """Scenarios run beside each other, and each has the vault's port for itself; what comes from elsewhere has to come before."""
     for suite in WANTED:
         image(suite)
+    if any("scenario_kiosk" in item.nodeid for item in request.session.items):
+        image(NEWEST, SCREEN)
     own_network()
 
 

@@ -32,6 +32,8 @@ _PACKAGES_OF = {
         *("libtss2-esys-3.0.2-0t64", "libtss2-mu-4.0.1-0t64", "libtss2-rc0t64", "libtss2-tcti-device0t64"),
     ),
 }
+# A dock with a screen: what dockd-kiosk depends on, and what the machine has in place of a graphics card's driver.
+SCREEN = ("cage", "chromium", "fonts-dejavu-core", "seatd", "xwayland")
 _DISK_BYTES = 3 << 30
 
 _FILES = {
@@ -102,21 +104,29 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
     return done.stdout.decode(errors="replace")
 
 
-def image(suite: str) -> Image:
+def image(suite: str, more: tuple[str, ...] = ()) -> Image:
     """The image of one release, made now if what goes into it has changed.
+
+    Args:
+        suite: the release.
+        more: packages beyond what every Debian of the rig has; `SCREEN` or none.
 
     Raises:
         RigError: a program is missing or fails, or this is not root.
     """
-    made_of = repr((suite, _PACKAGES, _PACKAGES_OF[suite], _DISK_BYTES, _FILES, _LINKS)).encode()
+    packages = (*_PACKAGES, *more)
+    made_of = repr((suite, packages, _PACKAGES_OF[suite], _DISK_BYTES, _FILES, _LINKS)).encode()
     key = digest(made_of, AGENT.read_bytes())
-    folder = KEPT / f"debian{suite}-{key}"
+    kind = "screen" if more else "debian"
+    folder = KEPT / f"{kind}{suite}-{key}"
     if not folder.exists():
-        _make(suite, folder)
+        _make(suite, (*packages, *_PACKAGES_OF[suite]), folder)
+        for old in set(KEPT.glob(f"{kind}{suite}-*")) - {folder}:
+            shutil.rmtree(old)
     return Image(suite, folder / "disk.img", folder / "vmlinuz", folder / "initrd.img", key)
 
 
-def _make(suite: str, folder: Path) -> None:
+def _make(suite: str, packages: tuple[str, ...], folder: Path) -> None:
     if os.geteuid() != 0:
         msg = "making a Debian tree takes root: sudo make rig"
         raise RigError(msg)
@@ -126,7 +136,7 @@ def _make(suite: str, folder: Path) -> None:
         tree = making / "tree"
         mirror = [os.environ["DEBIAN_MIRROR"]] if "DEBIAN_MIRROR" in os.environ else []
         run(
-            *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join((*_PACKAGES, *_PACKAGES_OF[suite]))}"),
+            *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"),
             *(
                 "--aptopt=Acquire::Retries 5",
                 "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -142,8 +152,6 @@ def _make(suite: str, folder: Path) -> None:
             shutil.copyfile(found, done / kept)
             found.unlink()
         run("mkfs.ext4", "-q", "-F", "-d", tree, done / "disk.img", str(_DISK_BYTES // 1024))
-        for old in KEPT.glob(f"debian{suite}-*"):
-            shutil.rmtree(old)
         done.rename(folder)
 
 

@@ -23,7 +23,7 @@ from tests.rig.qmp import Qmp
 BAYS, KIOSK = "bays", "kiosk"
 _BAYS_PORTS = 10
 _END_S = 30.0
-MEMORY = "640M"
+MEMORY, MEMORY_WITH_SCREEN = "640M", "2G"
 ADDRESS = "10.0.2.15"
 SECTOR_BYTES = 512
 
@@ -44,6 +44,7 @@ class Parts:
         docked: the saved memory is of a machine in which a dock runs.
         writes_log: where every write and flush of the spool's disk is logged, for `tests.rig.power_cut`.
         tpm: the socket of its TPM (`tests.rig.tpm`), None for a machine without one; none continues a saved memory.
+        screen: it has a screen, and the memory that a browser takes.
     """
 
     kernel: Path
@@ -56,6 +57,7 @@ class Parts:
     docked: bool = False
     writes_log: Path | None = None
     tpm: Path | None = None
+    screen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,11 @@ class Machine:
             raise RigError(msg)
         return int(found[1])
 
+    async def screenshot(self, place: Path, kind: str = "ppm") -> bytes:
+        """What is on its screen, as a picture at `place`: `ppm` or `png`; its bytes."""
+        await self.qmp.order("screendump", {"filename": str(place), "format": kind})
+        return await asyncio.to_thread(place.read_bytes)
+
     async def _monitor(self, line: str) -> str:
         """What QEMU's other monitor says, for what QMP has no words for."""
         return str(await self.qmp.order("human-monitor-command", {"command-line": line}))
@@ -230,7 +237,8 @@ class Machine:
             "-machine",
             "pc,usb=off",
         ]
-        command += ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", MEMORY, "-no-reboot"]
+        command += ["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-no-reboot"]
+        command += ["-m", MEMORY_WITH_SCREEN if parts.screen else MEMORY]
         command += ["-kernel", str(parts.kernel), "-initrd", str(parts.initrd)]
         command += ["-append", "root=/dev/vda rw console=ttyS0 quiet loglevel=4 net.ifnames=0 mitigations=off"]
         command += ["-chardev", f"socket,id=orders,fd={orders}", "-mon", "chardev=orders,mode=control"]
@@ -252,6 +260,8 @@ class Machine:
         if parts.tpm is not None:
             command += ["-chardev", f"socket,id=tpm,path={parts.tpm}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"]
             command += ["-device", "tpm-tis,tpmdev=tpm0"]
+        if parts.screen:
+            command += ["-device", "VGA,addr=0xb,xres=1280,yres=800,edid=on"]
         return command + (["-incoming", "defer"] if parts.state is not None else [])
 
     async def _continue(self, state: Path) -> None:

@@ -18,13 +18,13 @@ from tests.rig.image import KEPT, ROOT, Image, RigError, digest, image, run
 from tests.rig.machine import KIOSK, Machine, Parts, overlay
 from tests.rig.outside import Outside, model, outside
 
-_SPOOL_BYTES = 1 << 30
+SPOOL_BYTES = 1 << 30
 SPOOL_DEVICE = "/dev/mapper/spool"
 MIB = 1 << 20
-_INSTALL_S = 600.0
+INSTALL_S = 600.0
 
 # As an admin does it, but that deriving the key from a file of random bytes need not be slow.
-_ENCRYPT_THE_SPOOL = f"""
+ENCRYPT_THE_SPOOL = f"""
 head -c 64 /dev/urandom >/etc/spool.key
 chmod 600 /etc/spool.key
 cryptsetup --batch-mode luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vdb /etc/spool.key
@@ -83,13 +83,13 @@ class Prepared:
         return replace(parts, state=None, docked=False, writes_log=None)
 
 
-def package(suite: str) -> Path:
-    """The .deb of this release.
+def package(suite: str, name: str = "dockd") -> Path:
+    """The .deb of this release: `dockd`, or `dockd-kiosk`.
 
     Raises:
         RigError: it was not built.
     """
-    found = sorted((ROOT / "build" / "deb" / suite).glob("dockd_*.deb"))
+    found = sorted((ROOT / "build" / "deb" / suite).glob(f"{name}_*.deb"))
     if len(found) != 1:
         msg = f"{len(found)} packages in build/deb/{suite}; build one with packaging/deb/build.sh {suite}"
         raise RigError(msg)
@@ -128,7 +128,7 @@ def _parts(base: Image, saved: Path, place: Path, *, logged: bool = False) -> Pa
         root=overlay(saved / "root.qcow2", "qcow2", place / "root.qcow2"),
         spool=overlay(saved / "spool.img", "raw", place / "spool.qcow2"),
         state=saved / "state",
-        writes_log=_empty(place / "writes.log") if logged else None,
+        writes_log=empty(place / "writes.log") if logged else None,
     )
 
 
@@ -140,14 +140,14 @@ async def _make(base: Image, deb: Path, folder: Path) -> None:
 
 
 async def _make_installed(base: Image, deb: Path, folder: Path) -> dict[str, str]:
-    spool = _empty(folder / "spool.img", _SPOOL_BYTES)
+    spool = empty(folder / "spool.img", SPOOL_BYTES)
     root = overlay(base.disk, "raw", folder / "root.qcow2")
     parts = Parts(base.kernel, base.initrd, root, spool, spool_format="raw")
     async with Machine(parts, folder / "console") as running:
         guest = running.guest
-        told = {"booted": await _booted(guest)}
-        await guest.sh(_ENCRYPT_THE_SPOOL, timeout_s=_INSTALL_S)
-        told["installed"] = await _install(running, deb, folder)
+        told = {"booted": await booted(guest)}
+        await guest.sh(ENCRYPT_THE_SPOOL, timeout_s=INSTALL_S)
+        told["installed"] = await install(running, deb, folder)
         # Unmounted and forgotten, so that a scenario may give the machine another spool; the service's start mounts it again.
         await guest.sh("umount /var/lib/dockd; sync; echo 3 >/proc/sys/vm/drop_caches")
         await running.save(folder / "state")
@@ -170,13 +170,13 @@ async def _make_docked(base: Image, installed: Path, folder: Path, known: Outsid
             await running.save(folder / "state")
 
 
-async def _booted(guest: Guest) -> str:
+async def booted(guest: Guest) -> str:
     """What systemd says when it has started everything."""
-    return (await guest.call("systemctl", "is-system-running", "--wait", timeout_s=_INSTALL_S)).stdout.strip()
+    return (await guest.call("systemctl", "is-system-running", "--wait", timeout_s=INSTALL_S)).stdout.strip()
 
 
-async def _install(running: Machine, deb: Path, folder: Path) -> str:
-    """Carry the package in on a disk and install it; what was said."""
+async def install(running: Machine, deb: Path, folder: Path) -> str:
+    """Carry a package in on a disk and install it; what was said."""
     data = await asyncio.to_thread(deb.read_bytes)
     disk = folder / "payload.img"
     await asyncio.to_thread(disk.write_bytes, data + bytes(-len(data) % MIB))
@@ -187,14 +187,15 @@ async def _install(running: Machine, deb: Path, folder: Path) -> str:
         f"head -c {len(data)} {device} >/var/tmp/dockd.deb; "
         f"sha256sum /var/tmp/dockd.deb | grep -q {hashlib.sha256(data).hexdigest()}; "
         "DEBIAN_FRONTEND=noninteractive dpkg -i /var/tmp/dockd.deb 2>&1; rm /var/tmp/dockd.deb",
-        timeout_s=_INSTALL_S,
+        timeout_s=INSTALL_S,
     )
     await running.pull("payload")
     await asyncio.to_thread(disk.unlink)
     return said
 
 
-def _empty(place: Path, size_bytes: int = 0) -> Path:
+def empty(place: Path, size_bytes: int = 0) -> Path:
+    """A file of zeros, which take no room."""
     with place.open("wb") as file:
         file.truncate(size_bytes)
     return place
