@@ -15,7 +15,8 @@ export PATH := $(PATH):/usr/sbin:/sbin
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 SCRIPTS = $(shell git -c safe.directory='*' ls-files '*.sh' .ci/run packaging/debian/*inst packaging/debian/*rm \
-    packaging/systemd/site-file-is-ours packaging/systemd/ports-have-power)
+    packaging/systemd/site-file-is-ours packaging/systemd/ports-have-power \
+    packaging/systemd/leds-ask-for-help packaging/systemd/lamp-command-asks-for-help)
 
 # Tests write gigabytes and need direct I/O: on a disk, not in the memory that /tmp is on newer systems.
 export TMPDIR ?= /var/tmp

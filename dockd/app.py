@@ -53,7 +53,7 @@ from dockd.helper import client
 from dockd.helper.wire import SOCKET
 from dockd.holding import HelperHolds
 from dockd.keyring import dock_key
-from dockd.lighting import Keeper, always
+from dockd.lighting import Keeper, keepers_of
 from dockd.live import Live
 from dockd.notary import Notary
 from dockd.offload.spool import Ledger, Spool
@@ -61,7 +61,6 @@ from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox
 from dockd.outlets import charger_of, least_of
 from dockd.overview import Overview
-from dockd.power.command import CommandLamps
 from dockd.ready import heartbeat, notify
 from dockd.reconciling import Reconciler
 from dockd.recovery import open_journal, recover
@@ -150,7 +149,10 @@ async def _serve(
             tasks = [group.create_task(Delivery(dock).run(), name="delivery")]
             tasks.append(group.create_task(notary.run(), name="notary"))
             tasks += [group.create_task(each.run(), name="attendant") for each in attendants]
-            tasks += [group.create_task(each.run(), name="bays") for each in (charger, rehearsal, *_at_bays(site, dock, desk))]
+            tasks += [
+                group.create_task(each.run(), name="bays")
+                for each in (charger, rehearsal, *_at_bays(site, dock, desk, stop.is_set))
+            ]
             if has_usb:
                 tasks.append(group.create_task(udev.run(), name="udev"))
             if holds is not None:
@@ -194,21 +196,11 @@ def _bay(bay: model.Bay, profiles: Sequence[Profile], outpost: Outpost, udev: Ud
     return DirectoryBay(bay.id, bay.directory, profiles, patience=patience_there, watch=outpost.watch)
 
 
-def _at_bays(site: Site, dock: Dock, desk: Desk) -> list[Keeper | Desk | BadgeReader]:
+def _at_bays(site: Site, dock: Dock, desk: Desk, stopping: Callable[[], bool]) -> list[Keeper | Desk | BadgeReader]:
     """Whoever deals with people: the desk with its badge reader, and whoever keeps the lamps."""
     reader = site.checkout.reader
     readers = [] if reader is None else [BadgeReader(reader, site.checkout.officers(), desk, dock.clock)]
-    return [desk, *readers, *_keepers(site, dock)]
-
-
-def _keepers(site: Site, dock: Dock) -> list[Keeper]:
-    """Whoever keeps the lamps: those that the kernel drives, through the helper, and those of a program of the site's."""
-    wired = tuple(bay.id for bay in site.bays if bay.lamp is not None)
-    keepers = [Keeper(dock.board, dock.clock, wired, partial(client.lamps, SOCKET))] if wired else []
-    if site.lamps is not None:
-        command = CommandLamps(site.lamps.command)
-        keepers.append(Keeper(dock.board, dock.clock, tuple(bay.id for bay in site.bays), partial(always, command)))
-    return keepers
+    return [desk, *readers, *keepers_of(site, dock, stopping)]
 
 
 def has_served(site: Site) -> bool:

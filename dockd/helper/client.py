@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
-from typing import Self
+from typing import NoReturn, Self
 
 from dockd.core.clearance import CameraScan, Rehash, ScannedFile
 from dockd.core.erasure import Method
@@ -107,6 +107,14 @@ class LampLine:
         if not isinstance(reply, wire.Noted):
             raise _unexpected(reply)
 
+    async def lost(self) -> None:
+        """Wait until the helper is gone, which is an error; not while anything is being shown.
+
+        Raises:
+            WorkerError: it is gone.
+        """
+        await self._line.ended()
+
 
 @asynccontextmanager
 async def lamps(path: str) -> AsyncIterator[LampLine]:
@@ -135,6 +143,13 @@ class _Line:
         if isinstance(reply, wire.Refused):
             raise _refusal(reply)
         return reply
+
+    async def ended(self) -> NoReturn:
+        try:
+            await self._reader.read(1)  # it never speaks unasked
+        except OSError as exc:
+            raise _unreachable(exc) from exc
+        raise _unreachable(EOFError("it hung up"))
 
 
 @asynccontextmanager

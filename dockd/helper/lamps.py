@@ -1,8 +1,13 @@
-"""The lamps of the dock's bays, and what they say when nobody is left who knows: get help."""
+"""The lamps of the dock's bays, and what they say when nobody is left who knows: get help.
+
+Whose connection ends, however it ends, leaves the lamps that it lit asking for help. If this program itself dies first, systemd
+lets them (packaging/systemd/leds-ask-for-help), from the notes: for each bay whose lamp is lit, what to write, and where.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dockd.core.lamp import Wiring
 from dockd.core.readiness import Lamp
 from dockd.errors import CameraUnknownError, LampError
 from dockd.helper.permitted import Permitted
@@ -19,11 +24,12 @@ class Lamps:
 
     Args:
         permitted: reads what the site permits.
+        notes: a folder that is this helper's own; made when it is needed.
         leds: the kernel's LED class.
     """
 
-    def __init__(self, permitted: Callable[[], Permitted], leds: Path = CLASS) -> None:
-        self._permitted, self._leds = permitted, Leds(leds)
+    def __init__(self, permitted: Callable[[], Permitted], notes: Path, leds: Path = CLASS) -> None:
+        self._permitted, self._notes, self._leds = permitted, notes, Leds(leds)
         self._lit: set[str] = set()
 
     @property
@@ -46,11 +52,25 @@ class Lamps:
         for bay, state in lamps.items():
             self._lit = self._lit - {bay} if state == OFF else self._lit | {bay}
             try:
+                self._note(bay, wirings[bay], lit=state != OFF)
                 self._leds.show(wirings[bay], None if state == OFF else Lamp(state))
             except LampError as exc:
                 failed = exc
         if failed is not None:
             raise failed
+
+    def _note(self, bay: str, wiring: Wiring, *, lit: bool) -> None:
+        note = self._notes / bay
+        try:
+            if not lit:
+                note.unlink(missing_ok=True)
+                return
+            self._notes.mkdir(mode=0o700, parents=True, exist_ok=True)
+            unseen = note.with_name(f".{bay}")
+            unseen.write_text("".join(f"{value}|{file}\n" for file, value in self._leds.steps(wiring, Lamp.HELP)), "utf-8")
+            unseen.rename(note)
+        except OSError as exc:
+            _log.error("a lamp may stay as it is if the helper dies", bay=bay, why=str(exc))
 
     def abandon(self) -> None:
         """Whoever knew what the lamps should say is gone: every one that is lit asks for help."""

@@ -40,6 +40,8 @@ IDLE_S = 30.0
 
 POWER_NOTES = "power"
 """The folder, beside where sessions mount, that tells which ports are off."""
+LAMP_NOTES = "lamps"
+"""The one that tells how each lamp that is lit asks for help."""
 _ALIVE_EVERY_S = 0.2
 
 
@@ -79,7 +81,7 @@ class Session:
         self._reread: Docked | None = None
         self._unsaid, self._said_s = 0, 0.0
         self._power = Switch(sysfs, permitted, where.parent / POWER_NOTES)
-        self._lamps = Lamps(permitted, sysfs.root / "class" / "leds")
+        self._lamps = Lamps(permitted, where.parent / LAMP_NOTES, sysfs.root / "class" / "leds")
 
     def serve(self) -> None:
         """Until the client closes the connection, says something that is no request, or is silent."""

@@ -6,6 +6,7 @@ Sources: Documentation/ABI/testing/sysfs-class-led, -led-multicolor, -led-trigge
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from dockd.core.lamp import COLOURS, RHYTHMS, Rhythm, Wiring
@@ -34,12 +35,8 @@ class Leds:
         Raises:
             LampError: an LED is not there, or cannot do its rhythm by itself.
         """
-        rhythm = Rhythm.OFF if lamp is None else RHYTHMS[lamp]
-        if wiring.single:
-            self._set(wiring.single, rhythm, None if lamp is None else COLOURS[lamp])
-            return
-        for state, name in (wiring.by_lamp or {}).items():
-            self._set(name, rhythm if state is lamp else Rhythm.OFF, None)
+        for name, rhythm, colour in _wanted(wiring, lamp):
+            self._set(name, rhythm, colour)
 
     def check(self, wiring: Wiring) -> None:
         """See that every LED is there and can do what will be asked of it.
@@ -52,46 +49,33 @@ class Leds:
             if not {"timer", "pattern"} & offered:
                 raise _cannot_blink(name)
 
-    def _set(self, name: str, rhythm: Rhythm, colour: tuple[int, int, int] | None) -> None:
-        led = self._folder / name
-        try:
-            offered = self._triggers(name)
-            most = int((led / "max_brightness").read_text("ascii"))
-            _write(led / "trigger", "none")
-            if colour is not None and (led / "multi_intensity").exists():
-                _write(led / "multi_intensity", _intensity(led, colour))
-            match rhythm:
-                case Rhythm.OFF:
-                    _write(led / "brightness", "0")
-                case Rhythm.STEADY:
-                    _write(led / "brightness", str(most))
-                case Rhythm.SWELLING if "pattern" in offered:
-                    _write(led / "trigger", "pattern")
-                    _write(led / "repeat", "-1")
-                    _write(led / "pattern", f"{most // 10} {_SWELL_MS} {most} {_SWELL_MS}")
-                case Rhythm.SWELLING:
-                    self._time(name, offered, most, _SWELL_MS)
-                case Rhythm.BLINKING:
-                    self._time(name, offered, most, _BLINK_MS)
-        except (OSError, ValueError) as exc:
-            msg = f"the lamp {name} cannot be set: {exc}"
-            raise LampError(msg) from exc
+    def steps(self, wiring: Wiring, lamp: Lamp | None) -> list[tuple[Path, str]]:
+        """What `show` would write, and where, in this order: for whoever may have to do it without this program.
 
-    def _time(self, name: str, offered: frozenset[str], most: int, each_ms: int) -> None:
-        """On and off in turn: by the trigger made for it, or by the pattern trigger with hard edges."""
-        led = self._folder / name
-        if "timer" in offered:
-            _write(led / "brightness", str(most))
-            _write(led / "trigger", "timer")
-            _write(led / "delay_on", str(each_ms))
-            _write(led / "delay_off", str(each_ms))
-        elif "pattern" in offered:
-            _write(led / "trigger", "pattern")
-            _write(led / "repeat", "-1")
-            _write(led / "pattern", f"{most} {each_ms} {most} 0 0 {each_ms} 0 0")
-        else:
-            _write(led / "brightness", str(most))
-            raise _cannot_blink(name)
+        Raises:
+            LampError: an LED is not there, or says nothing sensible.
+        """
+        return [step for name, rhythm, colour in _wanted(wiring, lamp) for step in self._steps(name, rhythm, colour)]
+
+    def _set(self, name: str, rhythm: Rhythm, colour: tuple[int, int, int] | None) -> None:
+        try:
+            for file, value in self._steps(name, rhythm, colour):
+                _write(file, value)
+        except OSError as exc:
+            raise _cannot_be_set(name, exc) from exc
+        if rhythm in {Rhythm.SWELLING, Rhythm.BLINKING} and not {"timer", "pattern"} & self._triggers(name):
+            raise _cannot_blink(name)  # it is lit
+
+    def _steps(self, name: str, rhythm: Rhythm, colour: tuple[int, int, int] | None) -> list[tuple[Path, str]]:
+        led, offered = self._folder / name, self._triggers(name)
+        try:
+            most = int((led / "max_brightness").read_text("ascii"))
+            begin = [("trigger", "none")]
+            if colour is not None and (led / "multi_intensity").exists():
+                begin.append(("multi_intensity", _intensity(led, colour)))
+        except (OSError, ValueError) as exc:
+            raise _cannot_be_set(name, exc) from exc
+        return [(led / file, value) for file, value in (*begin, *_rhythm(rhythm, offered, most))]
 
     def _triggers(self, name: str) -> frozenset[str]:
         """What the LED can do by itself; the one in force stands in brackets."""
@@ -102,10 +86,48 @@ class Leds:
             raise LampError(msg) from exc
 
 
+def _wanted(wiring: Wiring, lamp: Lamp | None) -> Iterator[tuple[str, Rhythm, tuple[int, int, int] | None]]:
+    """Each LED of a lamp, with its rhythm and, where one LED says everything, its colour."""
+    rhythm = Rhythm.OFF if lamp is None else RHYTHMS[lamp]
+    if wiring.single:
+        yield wiring.single, rhythm, None if lamp is None else COLOURS[lamp]
+        return
+    for state, name in (wiring.by_lamp or {}).items():
+        yield name, rhythm if state is lamp else Rhythm.OFF, None
+
+
+def _rhythm(rhythm: Rhythm, offered: frozenset[str], most: int) -> list[tuple[str, str]]:
+    """What makes an LED do it by itself; one that cannot is lit."""
+    match rhythm:
+        case Rhythm.OFF:
+            return [("brightness", "0")]
+        case Rhythm.STEADY:
+            return [("brightness", str(most))]
+        case Rhythm.SWELLING if "pattern" in offered:
+            return [("trigger", "pattern"), ("repeat", "-1"), ("pattern", f"{most // 10} {_SWELL_MS} {most} {_SWELL_MS}")]
+        case Rhythm.SWELLING:
+            return _on_and_off(offered, most, _SWELL_MS)
+        case Rhythm.BLINKING:
+            return _on_and_off(offered, most, _BLINK_MS)
+
+
+def _on_and_off(offered: frozenset[str], most: int, each_ms: int) -> list[tuple[str, str]]:
+    """In turn: by the trigger made for it, or by the pattern trigger with hard edges."""
+    if "timer" in offered:
+        return [("brightness", str(most)), ("trigger", "timer"), ("delay_on", str(each_ms)), ("delay_off", str(each_ms))]
+    if "pattern" in offered:
+        return [("trigger", "pattern"), ("repeat", "-1"), ("pattern", f"{most} {each_ms} {most} 0 0 {each_ms} 0 0")]
+    return [("brightness", str(most))]
+
+
 def _intensity(led: Path, colour: tuple[int, int, int]) -> str:
     """The colour in the LED's own order; a colour that it has and we do not name stays dark."""
     wanted = dict(zip(("red", "green", "blue"), colour, strict=True))
     return " ".join(str(wanted.get(each, 0)) for each in (led / "multi_index").read_text("ascii").split())
+
+
+def _cannot_be_set(name: str, why: Exception) -> LampError:
+    return LampError(f"the lamp {name} cannot be set: {why}")
 
 
 def _cannot_blink(name: str) -> LampError:

@@ -44,13 +44,15 @@ class HelperHere:
 
     def end_sessions(self) -> None:
         """Wait until every session is over, each in its process."""
-        for pid in self.pids:
-            children = Path(f"/proc/{pid}/task/{pid}/children")
-            for child in children.read_text().split():
-                with suppress(ProcessLookupError):
-                    pidfd = os.pidfd_open(int(child))
-                    select.select([pidfd], [], [], 30)
-                    os.close(pidfd)
+        for child in self.sessions():
+            with suppress(ProcessLookupError):
+                pidfd = os.pidfd_open(child)
+                select.select([pidfd], [], [], 30)
+                os.close(pidfd)
+
+    def sessions(self) -> list[int]:
+        """The processes of the sessions that are open, by pid."""
+        return [int(each) for pid in self.pids for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def stop(self) -> None:
         """End it."""

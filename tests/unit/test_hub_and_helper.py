@@ -145,9 +145,8 @@ def _until_is(file: Path, value: str) -> None:
 
 def _kill_sessions(helper: HelperHere) -> None:
     """None of them has a last word."""
-    for pid in helper.pids:
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            os.kill(int(child), signal.SIGKILL)
+    for pid in helper.sessions():
+        os.kill(pid, signal.SIGKILL)
 
 
 @asynccontextmanager

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import pytest
+
 from dockd.board import Board, Phase
 from dockd.core.readiness import Lamp, Needs
 from dockd.core.recording import Refusal
@@ -21,6 +23,7 @@ class Row:
         self.fails: DockError | None = None
         self.shown = asyncio.Event()
         self.darkened: Mapping[str, Lamp | None] = {}
+        self.gone = asyncio.Event()
 
     async def show(self, states: Mapping[str, Lamp | None]) -> None:
         """As the protocol says; a broken lamp leaves the others as they should be."""
@@ -29,6 +32,13 @@ class Row:
         self.shown.set()
         if self.fails is not None:
             raise self.fails
+
+    async def lost(self) -> None:
+        """As the protocol says."""
+        await self.gone.wait()
+        self.gone.clear()
+        msg = "the helper cannot be asked"
+        raise WorkerError(msg)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator["Row"]:
@@ -45,9 +55,9 @@ class Row:
 
 
 @asynccontextmanager
-async def kept(row: Row, board: Board) -> AsyncIterator[None]:
-    """A keeper at work."""
-    keeper = Keeper(board, HurriedClock(), tuple(board.bays), row.connect)
+async def kept(row: Row, board: Board, *, meant: bool = True) -> AsyncIterator[None]:
+    """A keeper at work, in a dock that is meant to stop when it does, or not."""
+    keeper = Keeper(board, HurriedClock(), tuple(board.bays), row.connect, lambda: meant)
     task = asyncio.create_task(keeper.run())
     try:
         yield
@@ -108,6 +118,28 @@ async def test_helper_that_was_gone_is_told_everything_anew() -> None:
         row.shown.clear()
         assert await row.next() == {"1": None, "2": None}
         assert row.connections >= 2
+
+
+async def test_helper_that_goes_is_told_everything_anew_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Though there is no news of any bay: its lamps say what nobody knows, until somebody comes who does."""
+    board, row = two_bays(), Row()
+    fail(board, "1")
+    async with kept(row, board):
+        assert await row.next() == {"1": Lamp.HELP, "2": None}
+        row.lamps.clear()
+        row.gone.set()
+        assert await row.next() == {"1": Lamp.HELP, "2": None}
+        assert row.connections == 2
+    assert "the helper cannot be asked" in capsys.readouterr().out
+
+
+async def test_a_dock_that_fails_lets_its_lamps_ask_for_help() -> None:
+    """Those that said something; an empty bay stays dark."""
+    board, row = two_bays(), Row()
+    board.bays["1"].phase = Phase.SCANNING
+    async with kept(row, board, meant=False):
+        assert await row.next() == {"1": Lamp.LEAVE, "2": None}
+    assert row.lamps == {"1": Lamp.HELP, "2": None}
 
 
 async def test_stop_does_not_hang_on_lamps_that_cannot_be_darkened() -> None:

@@ -1,21 +1,24 @@
 """The lamps at the helper, which outlives the daemon: the real process, and a folder like the kernel's LED class."""
 
 import asyncio
+import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dockd.core.lamp import Wiring
+from dockd.core.lamp import COLOURS, Wiring
 from dockd.core.readiness import Lamp
-from dockd.errors import CameraUnknownError, LampError
+from dockd.errors import CameraUnknownError, LampError, WorkerError
 from dockd.helper import client
 from tests.sim.bay_sysfs import BAY, PERMITTED
 from tests.sim.helper_here import HelperHere
 from tests.sim.led_class import LedClass
 
-LAMPS = {BAY: Wiring("one"), "4": Wiring(by_lamp={Lamp.TAKE: "take", Lamp.LEAVE: "leave", Lamp.HELP: "help"})}
+LAMPS = {BAY: Wiring("one"), "5": Wiring("rgb"), "4": Wiring(by_lamp={Lamp.TAKE: "take", Lamp.LEAVE: "leave", Lamp.HELP: "help"})}
 
 
 @pytest.fixture
@@ -79,3 +82,41 @@ async def test_broken_lamp_is_named_and_the_others_are_shown(helper: HelperHere,
             leds.offer(name)
     await asyncio.to_thread(helper.end_sessions)
     assert leds["help"]["trigger"] == "timer"
+
+
+def died(helper: HelperHere) -> None:
+    """What systemd does then."""
+    script = Path(__file__).parents[3] / "packaging/systemd/leds-ask-for-help"
+    subprocess.run([script, helper.folder / "lamps"], timeout=60, check=True)
+
+
+async def test_lamps_ask_for_help_when_the_helper_dies(helper: HelperHere, leds: LedClass) -> None:
+    """The daemon hears of it, and those that were lit blink, in the colour of that; dark ones stay dark."""
+    leds.add("rgb", colours="blue red green")
+    async with client.lamps(helper.path) as lamps:
+        await lamps.show({BAY: Lamp.TAKE, "4": Lamp.TAKE, "5": Lamp.LEAVE})
+        for name in ("take", "leave", "help"):
+            leds.offer(name)
+        await lamps.show({"4": None})
+        for pid in helper.sessions():
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(WorkerError):
+            await lamps.lost()
+    await asyncio.to_thread(helper.end_sessions)
+    assert leds["one"]["brightness"] == "255"
+    died(helper)
+    assert (leds["one"]["trigger"], leds["one"]["delay_on"]) == ("timer", "150")
+    red, green, blue = COLOURS[Lamp.HELP]
+    assert (leds["rgb"]["trigger"], leds["rgb"]["multi_intensity"]) == ("timer", f"{blue} {red} {green}")
+    assert {leds[name]["trigger"] for name in ("take", "leave", "help")} == {"none"}
+    leds.offer("one")
+    died(helper)
+    assert leds["one"]["trigger"] != "timer"  # once is enough: whoever comes next knows better
+
+
+async def test_lamps_are_shown_where_no_notes_can_be_kept(helper: HelperHere, leds: LedClass) -> None:
+    """It is logged, and the lamp says what is so."""
+    (helper.folder / "lamps").touch()
+    async with client.lamps(helper.path) as lamps:
+        await lamps.show({BAY: Lamp.TAKE})
+        assert leds["one"]["brightness"] == "255"
