@@ -143,8 +143,9 @@ class BayBoard:
         states = tuple(_shown_state(each) for each in self.present.values())
         failure = self.failure
         if failure is None and self.problems and not _UNCOPIED & set(states):
-            count, reason = len(self.problems), next(iter(self.problems.values()))
-            what = "One file on the camera" if count == 1 else f"{count} files on the camera"
+            count, (path, reason) = len(self.problems), next(iter(self.problems.items()))
+            one = "One file on the camera" if path else "Something on the camera"
+            what = one if count == 1 else f"{count} files on the camera"
             failure = Refusal("not-a-recording", f"{what} cannot be taken: {reason}.", "Call your admin.")
         light = readiness(
             BayEvidence(

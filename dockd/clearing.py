@@ -203,13 +203,13 @@ class Clearer:
         try:
             minted = self._best(docking, seen, claims, await self._dock.journal.holds())
         except NoClearanceError as exc:
-            reasons = [f"{shown(left.path)}: {left.reason}" for left in exc.left if left.path in wanted]
+            reasons = [str(left) for left in exc.left if left.path in wanted]
             self._bay.kept = f"The camera is kept: {'; '.join([str(exc), *reasons[:1]])}."
             _log.warning(
                 "camera kept",
                 camera=self._bay.camera,
                 why=str(exc),
-                left=[f"{shown(left.path)}: {left.reason}" for left in exc.left[:20]],
+                left=[str(left) for left in exc.left[:20]],
             )
             return None
         await self._dock.journal.record(custody.ClearanceBegun(minted.permit, minted.method, minted.ignored))
@@ -235,7 +235,7 @@ class Clearer:
             try:
                 whole = permit_clear(**evidence, obstacles=seen.obstacles)
             except NoClearanceError as exc:
-                reasons = [f"{shown(left.path)}: {left.reason}" for left in exc.left[:3]]
+                reasons = [str(left) for left in exc.left[:3]]
                 instead = "; ".join([str(exc), *reasons])
                 _log.warning("not cleared as a whole", camera=self._bay.camera, why=instead)
             else:

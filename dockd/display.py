@@ -111,7 +111,7 @@ class Display:
         recordings = [each.recording for each in bay.present.values()]
         states = Counter(each.state for each in recordings)
         refused = [each for each in recordings if each.refusal is not None] if states[State.REFUSED] else []
-        problems = [Trouble(shown(path), _text(reason)) for path, reason in list(bay.problems.items())[:_TROUBLES]]
+        problems = [Trouble(shown(path) or "/", _text(reason)) for path, reason in list(bay.problems.items())[:_TROUBLES]]
         troubles = [
             *problems,
             *(Trouble(shown(each.path), _text(each.refusal.message)) for each in refused[:_TROUBLES] if each.refusal),

@@ -142,7 +142,7 @@ class Overview:
         done = sum(each.size_bytes for each in recordings if each.state in _COPIED) + sum(bay.reading.values())
         rate = bay.meter.rate_bytes_s()
         left = drain_time_s([total - done], rate) if done < total else None
-        problems = [Problem(shown(path), reason) for path, reason in bay.problems.items()]
+        problems = [Problem(shown(path) or "/", reason) for path, reason in bay.problems.items()]
         problems += [Problem(shown(each.path), each.refusal.message) for each in recordings if each.refusal is not None]
         return BayView(
             bay=bay.bay,

@@ -197,7 +197,11 @@ class Worker:
         root = self._rooted()
         facts = identify(root, self._profile, self._folder_name)
         several = self._session is not None and self._profile.volumes
-        found = walk_volumes(root, [each.name for each in several], self._alive) if several else walk(root, self._alive)
+        in_use = {} if self._session is None or self._profile.reserves_room else self._session.in_use
+        if several:
+            found = walk_volumes(root, [each.name for each in several], self._alive, in_use)
+        else:
+            found = walk(root, self._alive, in_use.get(""))
         files = classify(self._profile, found)
         named = () if facts.officer is None else (facts.officer,)
         return CameraScan(facts.serial, self._marker.marked(root, self._profile, files, self._alive), named)

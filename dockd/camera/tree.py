@@ -4,12 +4,13 @@ import dataclasses
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from dockd.core.clearance import Identity
 from dockd.core.names import basename, parent, shown
+from dockd.core.occupancy import Occupancy
 from dockd.core.profile import Found
 from dockd.errors import CameraGoneError, NoDirectReadError, NotARecordingError, SourceChangedError, SourceUnreadableError
 from dockd.medium import NotDirectError, open_direct
@@ -56,27 +57,28 @@ def _within_64_bits(epoch_ns: int) -> int:
     return max(-(1 << 63), min((1 << 63) - 1, epoch_ns))
 
 
-def walk(root: int, moved: Callable[[int], None], entered: Callable[[Identity], None] | None = None) -> Iterator[Found]:
+def walk(root: int, moved: Callable[[int], None], in_use: Occupancy | None = None) -> Iterator[Found]:
     """Every entry below `root` that is not a folder, with why it can never be read where that is so.
 
     Args:
         root: descriptor of the camera's root; its own offset is not used.
         moved: told after each folder how many entries it had, as a sign of life.
-        entered: told of each folder, the root among them.
+        in_use: what its file system says is taken, if that is known. Where it is not what was seen, the root is an entry, too.
 
     Raises:
         CameraGoneError: the root cannot be listed, or can no longer be.
     """
     device, most_bytes = os.fstat(root).st_dev, _capacity_bytes(root)
     pending, entries, name_bytes = [b""], 0, 0
+    seen_all: list[Identity] = []
     while pending:
         folder = pending.pop()
         found: list[Found] = []
         try:
             with opened_folder(root, folder) as descriptor, os.scandir(descriptor) as listing:
                 names = sorted(os.fsencode(entry.name) for entry in listing)
-                if entered is not None:
-                    entered(identity_of(os.fstat(descriptor)))
+                if in_use is not None:
+                    seen_all.append(identity_of(os.fstat(descriptor)))
                 for name in names:
                     path = folder + b"/" + name if folder else name
                     try:
@@ -100,21 +102,28 @@ def walk(root: int, moved: Callable[[int], None], entered: Callable[[Identity], 
             yield Found(folder, None, f"this folder cannot be listed: {exc.strerror}")
             continue
         yield from found
+        if in_use is not None:
+            seen_all += [each.identity for each in found if each.identity is not None]
         entries += len(names)
         moved(len(names))
         if entries > MOST_ENTRIES or name_bytes > MOST_NAME_BYTES:
             yield Found(folder, None, f"more than {MOST_ENTRIES} entries, or names too long: the rest was not looked at")
             return
+    if in_use is not None and (words := in_use.unaccounted(seen_all)):
+        yield Found(b"", None, words)
 
 
-def walk_volumes(root: int, volumes: Sequence[str], moved: Callable[[int], None]) -> Iterator[Found]:
+def walk_volumes(
+    root: int, volumes: Sequence[str], moved: Callable[[int], None], in_use: Mapping[str, Occupancy] | None = None
+) -> Iterator[Found]:
     """As `walk`, of a camera whose root has a folder for each of its volumes; those that it has not are left out."""
+    taken = {name.encode(): each for name, each in (in_use or {}).items()}
     with opened_folder(root, b"") as folder, os.scandir(folder) as listing:
         there = {os.fsencode(entry.name) for entry in listing}
     for name in (each.encode() for each in volumes):
         if name in there:
             with opened_folder(root, name) as volume:
-                for found in walk(volume, moved):
+                for found in walk(volume, moved, taken.get(name)):
                     yield dataclasses.replace(found, path=name + b"/" + found.path if found.path else name)
 
 

@@ -173,7 +173,7 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except NoClearanceError as exc:
-        reasons = "; ".join(f"{shown(left.path)}: {left.reason}" for left in exc.left[:3])
+        reasons = "; ".join(map(str, exc.left[:3]))
         msg = f"{exc}{': ' if reasons else ''}{reasons}"
         raise ClearanceRefusedError(msg) from exc
 

@@ -192,6 +192,13 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ]
         | None
     ) = None
+    reserves_room: Annotated[
+        bool,
+        Meta(
+            description="Whether such cameras keep room reserved behind their files. Then it is not named as a trouble that more "
+            "is in use than the files show, and a camera of which that is so is never cleared."
+        ),
+    ] = False
     charge: Annotated[Charge, Meta(description="What such a camera draws, and how its battery fills.")] | None = None
 
     volumes: Annotated[
@@ -269,6 +276,7 @@ def _profile(content: ProfileFile) -> Profile:
         usb=tuple(UsbId(each.vendor, each.product or "") for each in content.usb),
         filesystem=content.filesystem or "",
         owner=content.owner or 0,
+        reserves_room=content.reserves_room,
         volumes=tuple(_volume(each, content.filesystem or "") for each in content.volumes),
         numbering=content.numbering,
         appetite=appetite(content.charge),

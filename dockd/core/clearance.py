@@ -129,6 +129,9 @@ class Left:
     path: bytes
     reason: str
 
+    def __str__(self) -> str:
+        return f"{shown(self.path) or '/'}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class ClearancePermit:

@@ -1,7 +1,8 @@
 """Whether a walk has seen everything that a file system says is taken.
 
-A folder whose content is damaged looks empty to the kernel, without an error: what was in it would be overwritten unseen. But
-the file system's own book of what is taken lies elsewhere on the medium, and does not forget it.
+A folder whose content is damaged looks empty to the kernel, without an error, and a recording may have no name where a
+battery died: footage would be left behind, or overwritten, unseen. But the file system's own book of what is taken lies elsewhere
+on the medium, and does not forget it.
 """
 
 from collections.abc import Iterable
@@ -11,52 +12,34 @@ from dockd.core.clearance import Identity
 
 
 @dataclass(frozen=True, slots=True)
-class Clusters:
-    """The clusters that FAT or exFAT has given away.
+class Occupancy:
+    """What a file system has given away: clusters of FAT or exFAT, inodes of ext4.
 
     Attributes:
-        taken: how many, those that are marked as bad not among them.
+        taken: how many; clusters that are marked as bad are not among them.
         own: how many of them hold what is no file and no folder.
-        cluster_bytes: the size of one.
+        cluster_bytes: the size of a cluster; 0 where inodes are counted.
+        first: the lowest inode number whose file or folder takes any.
     """
 
     taken: int
     own: int
-    cluster_bytes: int
+    cluster_bytes: int = 0
+    first: int = 0
 
     def unaccounted(self, seen: Iterable[Identity]) -> str:
         """What does not add up, empty if everything does.
 
         Args:
-            seen: every file and folder of a walk whose content lies in clusters.
+            seen: every file and folder of a walk, the root among them; one with several names may come several times.
         """
-        found = self.own + sum(-(-each.size_bytes // self.cluster_bytes) for each in seen)
-        return _difference(self.taken, found, "clusters")
-
-
-@dataclass(frozen=True, slots=True)
-class Inodes:
-    """The inodes that ext4 has given away: one for each file, folder, link.
-
-    Attributes:
-        taken: how many.
-        own: how many of them are the file system's.
-        first: the lowest number that is not.
-    """
-
-    taken: int
-    own: int
-    first: int
-
-    def unaccounted(self, seen: Iterable[Identity]) -> str:
-        """As `Clusters.unaccounted`; a file with several names counts once."""
-        found = self.own + len({each.inode for each in seen if each.inode >= self.first})
-        return _difference(self.taken, found, "inodes")
-
-
-def _difference(taken: int, found: int, unit: str) -> str:
-    if taken == found:
-        return ""
-    if taken > found:
-        return f"{taken - found} {unit} of it are in use, and no file or folder that was seen has them: a folder may be damaged"
-    return f"what was seen on it takes {found - taken} {unit} more than are in use: its file system is damaged"
+        sizes = {each.inode: each.size_bytes for each in seen if each.inode >= self.first}
+        if self.cluster_bytes:
+            found, unit = self.own + sum(-(-size // self.cluster_bytes) for size in sizes.values()), "clusters"
+        else:
+            found, unit = self.own + len(sizes), "inodes"
+        if self.taken == found:
+            return ""
+        if self.taken > found:
+            return f"{self.taken - found} {unit} are in use, and belong to no file that can be seen: a folder may be damaged"
+        return f"its files take {found - self.taken} {unit} more than are in use: its file system is damaged"

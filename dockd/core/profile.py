@@ -76,6 +76,7 @@ class Profile:
         volumes: what such a camera shows, if that is not exactly one; each is a folder of its root then.
         marks: what sidecars say of their recordings, None if nothing.
         appetite: what it draws; what a fast port may give at most, where the profile does not say.
+        reserves_room: whether it keeps room reserved behind its files, so that more is in use than its files show.
         numbering: its only group is the number in a recording's name, None where names have none that shows what is missing.
     """
 
@@ -95,6 +96,7 @@ class Profile:
     owner: int = 0
     volumes: tuple[NamedVolume, ...] = ()
     marks: MarkLines | None = None
+    reserves_room: bool = False
     numbering: re.Pattern[str] | None = None
     appetite: Appetite = field(default_factory=Appetite)
 

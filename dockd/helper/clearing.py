@@ -2,15 +2,14 @@
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from dockd.camera.tree import opened_folder, walk
-from dockd.core.clearance import Identity, OverwritePermit
+from dockd.core.clearance import OverwritePermit
 from dockd.core.erasure import Erasure
 from dockd.core.names import basename, parent, shown
 from dockd.core.usb import described
 from dockd.errors import EraseFailedError
-from dockd.helper import exfat, ext4, fat
 from dockd.helper.begun import Begun, BegunBook, Device, Fresh
 from dockd.helper.blueprint import disk_bytes, fresh_disk
 from dockd.helper.docked import Docked
@@ -52,34 +51,6 @@ def prepared(camera: Docked, root: int) -> Fresh:
         if _kind(root, path) == stat.S_IFREG:
             files[path] = _small(root, path)
     return fresh_disk(camera, tuple(dict.fromkeys(folders)), files)
-
-
-def unaccounted(camera: Docked, root: int, seen: Sequence[Identity]) -> str:
-    """What its file system has in use beside what was seen on it; empty if nothing.
-
-    Args:
-        camera: mounted.
-        root: descriptor of its root folder.
-        seen: every file and folder of a walk.
-
-    Raises:
-        NotRebuiltError: its books are not where its file system has them.
-        OSError: the camera does not answer.
-    """
-    volume = camera.volume
-
-    def read(offset: int, size: int) -> bytes:
-        return os.pread(volume, size, offset)
-
-    match camera.profile.filesystem:
-        case "vfat":
-            clusters, root_is_in_one = fat.in_use(read, disk_bytes(volume))
-            top = os.fstat(root).st_ino
-            return clusters.unaccounted(each for each in seen if root_is_in_one or each.inode != top)
-        case "exfat":
-            return exfat.in_use(read, disk_bytes(volume)).unaccounted(seen)
-        case _:
-            return ext4.in_use(read, root).unaccounted(seen)
 
 
 def clear(camera: Docked, permit: OverwritePermit, fresh: Fresh, book: BegunBook, alive: Alive) -> Erasure:

@@ -6,13 +6,13 @@ permit. Only what that covers is erased, and from the very disk that was examine
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from dockd.camera.identify import identify
 from dockd.camera.tree import MOST_ENTRIES, MOST_NAME_BYTES, unreadable, walk
 from dockd.clearance import eraser
-from dockd.core.clearance import CameraScan, ClearancePermit, Identity
+from dockd.core.clearance import CameraScan, ClearancePermit
 from dockd.core.erasure import Erasure, Method, weaker
 from dockd.core.holds import Holds
 from dockd.core.names import shown
@@ -21,9 +21,10 @@ from dockd.dsse import PinnedKeys
 from dockd.errors import CameraError, CameraGoneError, ClearanceRefusedError, EraseFailedError, ProofRefusedError
 from dockd.helper import wire
 from dockd.helper.begun import BegunBook, Fresh
-from dockd.helper.clearing import clear, prepared, unaccounted
+from dockd.helper.clearing import clear, prepared
 from dockd.helper.docked import Docked
 from dockd.helper.formats import needs_repair, unclean
+from dockd.helper.occupied import in_use
 from dockd.helper.permitted import Permitted
 from dockd.helper.sectors import NotRebuiltError
 from dockd.helper.sysfs import serial
@@ -80,11 +81,10 @@ class CameraEraser:
         self._camera.mount()
         root = self._camera.root()
         try:
-            folders: list[Identity] = []
-            scan = self._scan(root, permitted, folders.append)
+            scan = self._scan(root, permitted)
             examination = eraser.examine(root, scan, wanted, lambda _, count: self._alive(count))
             if method is Method.CLEAR:
-                self._obstacles = tuple(self._standing(root, folders, scan))
+                self._obstacles = tuple(self._standing(root))
         except OSError as exc:
             raise unreadable(root, b"", exc) from exc
         finally:
@@ -172,23 +172,20 @@ class CameraEraser:
             raise ClearanceRefusedError(msg, hint="This version erases cameras only where the archive's proofs are signed.")
         return method
 
-    def _scan(self, root: int, permitted: Permitted, entered: Callable[[Identity], None] | None = None) -> CameraScan:
+    def _scan(self, root: int, permitted: Permitted) -> CameraScan:
         facts = identify(root, self._camera.profile, serial(self._camera.device))
-        files = classify(self._camera.profile, walk(root, self._alive, entered))
+        taken = in_use(self._camera.volume, self._camera.profile.filesystem, root)
+        files = classify(self._camera.profile, walk(root, self._alive, taken))
         officers = tuple(each for each in (facts.officer, permitted.officers.get(facts.serial)) if each)
         return CameraScan(facts.serial, files, officers)
 
-    def _standing(self, root: int, folders: Sequence[Identity], scan: CameraScan) -> Iterable[str]:
+    def _standing(self, root: int) -> Iterable[str]:
         """What stands against overwriting all of it."""
         yield from self._camera.unseen()
         words = unclean(self._camera.volume, self._camera.profile.filesystem)
         if words:
             yield words
         try:
-            seen = [*folders, *(each.identity for each in scan.files if each.identity is not None)]
-            words = unaccounted(self._camera, root, seen)
-            if words:
-                yield words
             self._fresh = prepared(self._camera, root)
         except NotRebuiltError as exc:
             yield str(exc)

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from dockd.core.occupancy import Clusters
+from dockd.core.occupancy import Occupancy
 from dockd.helper.sectors import NotRebuiltError, Sectors, Tree
 
 Read = Callable[[int, int], bytes]
@@ -73,7 +73,7 @@ def _geometry(boot: bytes, size_bytes: int) -> _Geometry:
     return made
 
 
-def in_use(read: Read, size_bytes: int) -> Clusters:
+def in_use(read: Read, size_bytes: int) -> Occupancy:
     """The clusters that are given away, counted from the bitmap; arguments and errors as in `fat.fresh`."""
     geometry = _geometry(read(0, 512), size_bytes)
     own = {entry[0]: struct.unpack_from("<IQ", entry, 20) for entry in _root_entries(read, geometry) if entry[0] in _TABLES}
@@ -86,7 +86,7 @@ def in_use(read: Read, size_bytes: int) -> Clusters:
     for done in range(0, bitmap_bytes, _PIECE_BYTES):
         bits = int.from_bytes(read(begin + done, min(_PIECE_BYTES, bitmap_bytes - done)), "little")
         taken += (bits & (1 << (geometry.clusters - done * 8)) - 1).bit_count()
-    return Clusters(taken, sum(-(-size // geometry.cluster_bytes) for _, size in own.values()), geometry.cluster_bytes)
+    return Occupancy(taken, sum(-(-size // geometry.cluster_bytes) for _, size in own.values()), geometry.cluster_bytes)
 
 
 def fresh(read: Read, size_bytes: int, tree: Tree) -> Sectors:

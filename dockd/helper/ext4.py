@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dockd.core.occupancy import Inodes
+from dockd.core.occupancy import Occupancy
 from dockd.helper.sectors import SECTOR_BYTES, NotRebuiltError, Sectors, Tree
 
 Read = Callable[[int, int], bytes]
@@ -61,12 +61,12 @@ _FIRST_OF_THE_OLD = 11
 _DISCARD_BYTES = 1 << 20
 
 
-def in_use(read: Read, root: int) -> Inodes:
+def in_use(read: Read, root: int | Path) -> Occupancy:
     """The inodes that are given away, as the kernel counts them in the tables of all groups.
 
     Args:
         read: the volume as it is.
-        root: a descriptor of its root folder, mounted.
+        root: its root folder, mounted.
 
     Raises:
         OSError: the camera does not answer.
@@ -75,8 +75,8 @@ def in_use(read: Read, root: int) -> Inodes:
     (revision,), (first,) = struct.unpack_from("<I", superblock, 0x4C), struct.unpack_from("<I", superblock, 0x54)
     (features,) = struct.unpack_from("<I", superblock, 0x5C)
     first = first if revision else _FIRST_OF_THE_OLD
-    status = os.fstatvfs(root)
-    return Inodes(status.f_files - status.f_ffree, first - 1 + bool(features & _ORPHAN_FILE), first)
+    status = os.statvfs(root)
+    return Occupancy(status.f_files - status.f_ffree, first - 1 + bool(features & _ORPHAN_FILE), first=first)
 
 
 def fresh(read: Read, size_bytes: int, tree: Tree) -> Sectors:

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dockd.core.occupancy import Clusters
+from dockd.core.occupancy import Occupancy
 from dockd.helper.sectors import NotRebuiltError, Sectors, Tree
 
 Read = Callable[[int, int], bytes]
@@ -26,6 +26,7 @@ _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'()-@^_`{}~")
 _LONG_CHARACTERS = 13
 _ROOT_CLUSTER = 2
 _PIECE_BYTES = 1 << 20
+_ROOT_INODE = 1  # fs/fat/fat.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ def _geometry(boot: bytes, size_bytes: int) -> _Geometry:
     return _Geometry(boot, sector_bytes, sector_bytes * per_cluster, reserved, tables, table, entries, data_start, clusters)
 
 
-def in_use(read: Read, size_bytes: int) -> tuple[Clusters, bool]:
-    """The clusters that are given away, counted from the first table; and whether the root folder lies in clusters too.
+def in_use(read: Read, size_bytes: int) -> Occupancy:
+    """The clusters that are given away, counted from the first table; FAT16's root folder, Linux's inode 1, takes none.
 
     Arguments and errors as in `fresh`.
     """
@@ -90,7 +91,7 @@ def in_use(read: Read, size_bytes: int) -> tuple[Clusters, bool]:
     for done in range(0, geometry.clusters * width, _PIECE_BYTES):
         piece = array("I" if geometry.wide else "H", read(begin + done, min(_PIECE_BYTES, geometry.clusters * width - done)))
         taken += len(piece) - piece.count(0) - piece.count(bad)
-    return Clusters(taken, 0, geometry.cluster_bytes), geometry.wide
+    return Occupancy(taken, 0, geometry.cluster_bytes, first=0 if geometry.wide else _ROOT_INODE + 1)
 
 
 def fresh(read: Read, size_bytes: int, tree: Tree) -> Sectors:

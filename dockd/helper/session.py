@@ -26,6 +26,7 @@ from dockd.helper.docked import Docked, Where, docked
 from dockd.helper.erasing import CameraEraser
 from dockd.helper.holds import HoldBook
 from dockd.helper.lamps import Lamps
+from dockd.helper.occupied import in_use_if_readable
 from dockd.helper.overwriting import look_for_partitions
 from dockd.helper.permitted import Permitted
 from dockd.helper.port_power import Switch
@@ -224,9 +225,10 @@ class Session:
         except BaseException:
             camera.close()
             raise
+        taken = in_use_if_readable(camera.volume, camera.profile.filesystem, root)
         self._camera, self._eraser = camera, CameraEraser(camera, self._begun, self._alive)
         _log.info("opened", bay=where.bay, diskseq=where.diskseq, partition=where.partition, filesystem=camera.profile.filesystem)
-        return wire.Opened(camera.profile.filesystem), root
+        return wire.Opened(camera.profile.filesystem, {} if taken is None else {"": taken}), root
 
     def _open_several(self, bay: str, parts: tuple[wire.Part, ...]) -> tuple[wire.AnyReply, int]:
         if self._camera is not None:
@@ -240,7 +242,7 @@ class Session:
             raise
         self._camera = camera
         _log.info("opened", bay=bay, volumes=[each.name for each in parts])
-        return wire.Opened(camera.profile.filesystem), root
+        return wire.Opened(camera.profile.filesystem, camera.in_use), root
 
     def _resume(self, where: Where) -> wire.AnyReply:
         """Finish what an earlier session began, if its token is still there, and nothing was ordered since that forbids it."""

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from dockd.core.occupancy import Occupancy
 from dockd.core.profile import Profile
 from dockd.errors import CameraGoneError, CameraUnknownError
 from dockd.helper import guard, mounting
 from dockd.helper.docked import in_turn
 from dockd.helper.idmapping import hand_over
+from dockd.helper.occupied import in_use_if_readable
 from dockd.helper.permitted import Permitted
 from dockd.helper.sysfs import Sysfs
 from dockd.helper.wire import Part
@@ -33,6 +35,12 @@ class Several:
         self.profile, self._folder = profile, folder
         self._kept = ExitStack()
         self._mounts: list[mounting.Mount] = []
+        self._in_use: dict[str, Occupancy] = {}
+
+    @property
+    def in_use(self) -> dict[str, Occupancy]:
+        """What each volume's file system has given away, where that is known."""
+        return self._in_use
 
     def mount(self, disks: Mapping[int, mounting.HeldDisk], parts: Sequence[Part], uid: int) -> None:
         """Mount each part read-only.
@@ -47,6 +55,9 @@ class Several:
             try:
                 self._mounts.append(mounting.mounted(disks[part.diskseq].volume(part.partition), named.filesystem, uid, where))
                 hand_over(where, named.filesystem, self.profile.owner, uid)
+                taken = in_use_if_readable(disks[part.diskseq].volume(part.partition), named.filesystem, where)
+                if taken is not None:
+                    self._in_use[part.name] = taken
             except (CameraUnknownError, CameraGoneError) as exc:
                 msg = f"volume {part.name}: {exc.message}"
                 raise type(exc)(msg, hint=exc.hint) from exc

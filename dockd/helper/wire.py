@@ -16,6 +16,7 @@ import msgspec
 
 from dockd.core.clearance import Rehash, ScannedFile
 from dockd.core.erasure import Erasure, Method
+from dockd.core.occupancy import Occupancy
 from dockd.core.proof import ENVELOPE_LIMIT_BYTES
 from dockd.core.recording import StoredObject
 
@@ -186,9 +187,14 @@ class Authorised(Reply, frozen=True):
 
 
 class Opened(Reply, frozen=True):
-    """Mounted read-only, as the profile's file system."""
+    """Mounted read-only, as the profile's file system.
+
+    `in_use` is what each volume's file system has given away, by the volume's name, which is empty for an only one; it lacks
+    those of which that is not known.
+    """
 
     filesystem: str
+    in_use: dict[str, Occupancy]
 
 
 class Unfinished(Reply, frozen=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -96,6 +97,30 @@ async def test_a_usb_camera_is_archived_and_left_as_it_is(helper: HelperHere, ar
             dock.remove()
             await dock.until(lambda: dock.bay().camera is None)
     assert image.read_bytes() == before
+
+
+def image_with_a_nameless_file(folder: Path) -> Path:
+    """A camera's disk on which a recording lost its name."""
+    image = camera_image(folder / "card")
+    for order in (f"write {folder / 'card'} DCIM/LOST.MP4", "unlink DCIM/LOST.MP4"):
+        subprocess.run(["debugfs", "-w", "-R", order, image], check=True, capture_output=True)
+    return image
+
+
+@pytest.mark.parametrize("reserves_room", [False, True])
+async def test_a_camera_with_more_in_use_than_its_files_asks_for_help(
+    helper: HelperHere, archive: SimArchive, tmp_path: Path, reserves_room: bool
+) -> None:
+    """What can be seen is archived and goes; the bay says how much cannot, unless such cameras keep room reserved."""
+    with loop_device(image_with_a_nameless_file(tmp_path)) as node:
+        camera = camera_in(helper, node)
+        async with dock_here(tmp_path / "spool", archive) as dock:
+            dock.insert(camera, profile=replace(PROFILE, reserves_room=reserves_room))
+            await dock.until(lambda: erased(dock))
+            assert await dock.states() == {b"DCIM/A.MP4": State.ERASED}
+            light = dock.lamp()
+            assert light.lamp is (Lamp.TAKE if reserves_room else Lamp.HELP)
+            assert ("Something on the camera cannot be taken: 1 inodes are in use" in light.reason) is not reserves_room
 
 
 async def test_a_usb_camera_is_erased_by_the_helper(helper: HelperHere, archive: SimArchive, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from dockd.camera import tree
 from dockd.camera.tree import identity_of, open_root, opened_file, opened_folder, still_there, unreadable, walk, walk_volumes
 from dockd.core.clearance import Identity
+from dockd.core.occupancy import Occupancy
 from dockd.core.profile import Found
 from dockd.errors import CameraGoneError, NoDirectReadError, NotARecordingError, SourceChangedError, SourceUnreadableError
 from dockd.medium import NotDirectError
@@ -346,3 +347,22 @@ def test_a_disk_that_is_detached_does_not_answer(root: int, tmp_path: Path, monk
     assert isinstance(unreadable(root, CLIP, error), CameraGoneError)
     (tmp_path / "disks" / f"{os.major(device)}:{os.minor(device)}").touch()
     assert isinstance(unreadable(root, CLIP, error), SourceUnreadableError)
+
+
+def test_a_walk_that_has_not_seen_all_that_is_in_use_names_the_root(tmp_path: Path) -> None:
+    """And one that has seen it names nothing; what several volumes have in use is counted for each."""
+    for name in ("internal", "card"):
+        (tmp_path / name / "DCIM").mkdir(parents=True)
+        (tmp_path / name / "DCIM/CLIP.MP4").write_bytes(b"footage")
+    whole, more = Occupancy(3, 0), Occupancy(4, 0)
+    root = open_root(tmp_path)
+    try:
+        with opened_folder(root, b"card") as card:
+            assert [each.path for each in walk(card, lambda _: None, whole)] == [b"DCIM/CLIP.MP4"]
+            (*_, last) = walk(card, lambda _: None, more)
+            assert (last.path, last.identity) == (b"", None)
+            assert "1 inodes are in use, and belong to no file" in last.problem
+        found = walk_volumes(root, ["internal", "card"], lambda _: None, {"internal": whole, "card": more})
+        assert [each.path for each in found if each.problem] == [b"card"]
+    finally:
+        os.close(root)

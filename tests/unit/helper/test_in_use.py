@@ -1,5 +1,6 @@
 """What FAT and exFAT say is taken, on volumes that other programs made, against what those programs count."""
 
+import os
 import re
 import struct
 import subprocess
@@ -9,7 +10,9 @@ import pytest
 
 from dockd.core.clearance import Identity
 from dockd.helper import exfat, fat
+from dockd.helper.occupied import in_use, in_use_if_readable
 from dockd.helper.sectors import NotRebuiltError, tree_of
+from tests.sim.bay_sysfs import loop_device
 from tests.unit.helper.test_fresh import MIB, laid_down, reader, said
 
 SIZES = {"DCIM/A.MP4": 3 * MIB + 1, "DCIM/B.MP4": 1, "DCIM/EMPTY.MP4": 0, "MISC/C.TXT": 70_000}
@@ -42,28 +45,26 @@ def fat_volume(folder: Path, options: list[str], size_bytes: int) -> Path:
 def test_fat_counts_what_fsck_counts(options: list[str], size_bytes: int, root_in_clusters: bool, tmp_path: Path) -> None:
     """And every cluster of it is accounted for by the files and folders; one that is hidden is not."""
     volume = fat_volume(tmp_path, options, size_bytes)
-    clusters, root_too = fat.in_use(reader(volume), size_bytes)
+    clusters = fat.in_use(reader(volume), size_bytes)
     counted = re.search(r"(\d+)/\d+ clusters", said("fsck.vfat", "-n", "-v", volume))
     assert counted is not None
-    assert (clusters.taken, root_too) == (int(counted[1]), root_in_clusters)
-    folders = {"DCIM": clusters.cluster_bytes, "MISC": clusters.cluster_bytes}
-    if root_in_clusters:
-        folders[""] = clusters.cluster_bytes
+    assert (clusters.taken, clusters.first <= 1) == (int(counted[1]), root_in_clusters)
+    folders = dict.fromkeys(["", "DCIM", "MISC"], clusters.cluster_bytes)
     assert clusters.unaccounted(identities(SIZES, folders)) == ""
     hidden = {path: size for path, size in SIZES.items() if path != "DCIM/B.MP4"}
-    assert "1 clusters of it are in use, and no file" in clusters.unaccounted(identities(hidden, folders))
+    assert "1 clusters are in use, and belong to no file" in clusters.unaccounted(identities(hidden, folders))
 
 
 def test_bad_clusters_are_nobodys(tmp_path: Path) -> None:
     """A card's own mark for what it cannot hold is no file."""
     volume = fat_volume(tmp_path, ["-F", "32"], 64 * MIB)
-    before, _ = fat.in_use(reader(volume), 64 * MIB)
+    before = fat.in_use(reader(volume), 64 * MIB)
     boot = volume.read_bytes()[:512]
     sector_bytes, reserved = struct.unpack_from("<H", boot, 11)[0], struct.unpack_from("<H", boot, 14)[0]
     with volume.open("r+b") as file:
         file.seek(reserved * sector_bytes + 4 * 100_000)
         file.write(struct.pack("<I", 0x0FFFFFF7))
-    assert fat.in_use(reader(volume), 64 * MIB)[0] == before
+    assert fat.in_use(reader(volume), 64 * MIB) == before
 
 
 @pytest.mark.parametrize(("options", "size_bytes"), [([], 64 * MIB), (["-c", "128K"], 301 * MIB)])
@@ -81,6 +82,36 @@ def test_exfat_counts_its_bitmap(options: list[str], size_bytes: int, tmp_path: 
         folders = dict.fromkeys(["", "DCIM", "MISC"] if sizes else [""], clusters.cluster_bytes)
         assert clusters.unaccounted(identities(sizes, folders)) == ""
         assert "in use" in clusters.unaccounted(identities(sizes, {}))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may have loop devices")
+def test_what_cannot_be_counted_is_not_known(tmp_path: Path) -> None:
+    """FAT12 is on no camera's card, and an error of the medium hides nothing else of it."""
+    small = tmp_path / "small"
+    with small.open("wb") as file:
+        file.truncate(2 * MIB)
+    subprocess.run(["mkfs.vfat", "-F", "12", small], check=True, capture_output=True)
+    with loop_device(small) as node:
+        volume = os.open(node, os.O_RDONLY)
+        assert in_use(volume, "vfat", tmp_path) is None
+        os.close(volume)
+    with (tmp_path / "no disk").open("wb") as file:
+        assert in_use_if_readable(file.fileno(), "exfat", tmp_path) is None
+        with pytest.raises(OSError, match="ioctl"):
+            in_use(file.fileno(), "exfat", tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may have loop devices")
+def test_exfat_is_counted_on_its_disk(tmp_path: Path) -> None:
+    """As the helper asks for it."""
+    card = tmp_path / "card"
+    with card.open("wb") as file:
+        file.truncate(64 * MIB)
+    subprocess.run(["mkfs.exfat", card], check=True, capture_output=True)
+    with loop_device(card) as node:
+        volume = os.open(node, os.O_RDONLY)
+        assert in_use(volume, "exfat", tmp_path) == exfat.in_use(reader(card), 64 * MIB)
+        os.close(volume)
 
 
 def test_exfat_without_its_bitmap(tmp_path: Path) -> None:
