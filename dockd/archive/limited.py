@@ -37,6 +37,11 @@ class Limited:
         async with self._proofs:
             return await self._inner.prove_again(stored, nonce, camera=camera)
 
+    async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
+        """As the protocol says."""
+        async with self._proofs:
+            return await self._inner.keep(stored, held=held, retain_days=retain_days)
+
     async def close(self) -> None:
         """As the protocol says."""
         await self._inner.close()

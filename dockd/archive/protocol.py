@@ -97,6 +97,24 @@ class Archive(Protocol):
         """
         ...
 
+    async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
+        """Have what was sent kept as orders and policy say now; never less than before, so it can be asked at any time, again.
+
+        Args:
+            stored: the object.
+            held: an order says that it must not be deleted. Only the archive's own admins lift that there: a dock that somebody
+                took over cannot.
+            retain_days: at least so long, counted from when the archive got it; 0 asks for nothing.
+
+        Returns:
+            Whether the archive itself sees to it from now on; False where only its admins could.
+
+        Raises:
+            ArchiveUnreachableError, ArchiveBusyError, ArchiveDeniedError, UploadLostError: transient; UploadLostError when the
+                archive does not know the object.
+        """
+        ...
+
     async def close(self) -> None:
         """Give back connections. The archive cannot be used afterwards."""
         ...

@@ -69,6 +69,14 @@ class Retrying:
 
         return await self.persist(once, _proof_may_pass)
 
+    async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
+        """As the protocol says."""
+
+        async def once() -> bool:
+            return await self._inner.keep(stored, held=held, retain_days=retain_days)
+
+        return await self.persist(once, _proof_may_pass)
+
     async def close(self) -> None:
         """As the protocol says."""
         await self._inner.close()

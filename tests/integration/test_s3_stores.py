@@ -30,7 +30,7 @@ from dockd.core.fitness import Grade
 from dockd.core.note import Note
 from dockd.core.proof import Basis
 from dockd.dsse import SigningKey
-from dockd.errors import ArchiveUnreachableError, ConfigError, ProofRefusedError
+from dockd.errors import ArchiveUnreachableError, ConfigError, ProofRefusedError, UploadLostError
 from dockd.fitness import archive_checks
 from tests.contract.stands.s3 import PART_BYTES, client, make_bucket, settings
 from tests.sim.certificates import Authority
@@ -75,6 +75,42 @@ async def test_what_is_sent_is_locked_held_and_named(store: Seaweed, s3: Any, tm
     with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
         await s3.delete_object(Bucket=BUCKET, Key=found.key, VersionId=found.version)
     await archive.close()
+
+
+@pytest.mark.parametrize("lock", [Lock.GOVERNANCE, Lock.COMPLIANCE])
+async def test_a_hold_that_comes_after_sending_reaches_the_store(
+    store: Seaweed,
+    s3: Any,  # noqa: ANN401 - botocore's
+    tmp_path: Path,
+    lock: Lock,
+) -> None:
+    """Object and manifest are held, and kept longer; never shorter, and what no dock has sent stays as it is."""
+    archive = S3Archive(settings(store.url, lock=lock), SystemClock())
+    stored = await archive.store(consign(tmp_path, noise(10)), None, Watched())
+    found = Found.of(stored)
+    manifest = found.manifest_key(settings(store.url), stored.recording_id)
+    assert manifest is not None
+
+    async def kept(key: str) -> tuple[Any, Any, timedelta]:
+        head = await s3.head_object(Bucket=BUCKET, Key=key)
+        lasts = head["ObjectLockRetainUntilDate"] - head["LastModified"]
+        return head.get("ObjectLockLegalHoldStatus", "OFF"), head["ObjectLockMode"], lasts
+
+    assert (await kept(found.key))[0] == "OFF"
+    assert await archive.keep(stored, held=True, retain_days=0)
+    assert await archive.keep(stored, held=False, retain_days=40)
+    assert await archive.keep(stored, held=False, retain_days=5)
+    for key in (found.key, manifest):
+        status, mode, lasts = await kept(key)
+        assert (status, mode) == ("ON", lock.value)
+        assert timedelta(days=39, hours=23) < lasts < timedelta(days=40, minutes=1)
+    await archive.prove_again(stored, "ab" * 16, camera=CAMERA)
+    with pytest.raises(UploadLostError):
+        await archive.keep(replace(stored, object_id="elsewhere#1"), held=True, retain_days=0)
+    await archive.close()
+    unlocked = S3Archive(settings(store.url, lock=Lock.NONE), SystemClock())
+    assert not await unlocked.keep(stored, held=True, retain_days=50)
+    await unlocked.close()
 
 
 async def test_an_upload_that_nobody_remembers_is_found_again(store: Seaweed, s3: Any, tmp_path: Path) -> None:  # noqa: ANN401

@@ -95,6 +95,19 @@ class S3Archive:
         """As the protocol says; what the dock sees now is seen for `nonce`."""
         return await self._look(stored, StatementKind.HOLDING, nonce, camera)
 
+    async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
+        """As the protocol says: legal hold and retention of the object and of its manifest, where the site locks at all."""
+        if self._settings.lock is Lock.NONE:
+            return False
+        found = Found.of(stored)
+        manifest = found.manifest_key(self._settings, stored.recording_id)
+        if manifest is None:
+            msg = f"{stored.object_id} is no object of this archive's"
+            raise UploadLostError(msg)
+        for key, version in ((found.key, found.version), (manifest, None)):
+            await self._keep_one(key, version, held=held, retain_days=retain_days)
+        return True
+
     async def close(self) -> None:
         """As the protocol says."""
         await self._wire.close()
@@ -309,6 +322,23 @@ class S3Archive:
             )
         except StatementError as exc:
             _refuse(stored, str(exc), exc)
+
+    async def _keep_one(self, key: str, version: str | None, *, held: bool, retain_days: int) -> None:
+        """Strengthen what keeps one object, if it is not as strong already."""
+        head = await self._head(key, version)
+        if head is None:
+            msg = f"the archive does not have {key}"
+            raise UploadLostError(msg)
+        which = {"Key": key, "VersionId": str(head.get("VersionId", ""))}
+        if held and head.get("ObjectLockLegalHoldStatus") != "ON":
+            await self._wire.ask("put_object_legal_hold", f"holding {key}", {**which, "LegalHold": {"Status": "ON"}})
+        until, now = head["LastModified"] + timedelta(days=retain_days), head.get("ObjectLockRetainUntilDate")
+        if retain_days and (now is None or now < until):
+            mode = str(head.get("ObjectLockMode", self._settings.lock.value))  # what is kept under compliance stays so
+            retention = {"Mode": mode, "RetainUntilDate": until}
+            await self._wire.ask(
+                "put_object_retention", f"keeping {key} until {until:%Y-%m-%d}", {**which, "Retention": retention}
+            )
 
     def _retention(self, head: Answer, stored: StoredObject) -> datetime | None:
         """Until when the object is locked; the lock that the settings want is wanted of every proof, on whatever it rests."""

@@ -138,6 +138,7 @@ async def s3_stand(server: Seaweed | Moto) -> AsyncIterator[Stand]:
             basis=Basis.STORE_CHECKSUM if sound else Basis.READ_BACK,
             survives=sound,
             size=SIZE,
+            keeps=sound,
             up=up,
         )
 
