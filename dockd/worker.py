@@ -197,7 +197,7 @@ class Worker:
         root = self._rooted()
         facts = identify(root, self._profile, self._folder_name)
         several = self._session is not None and self._profile.volumes
-        in_use = {} if self._session is None or self._profile.reserves_room else self._session.in_use
+        in_use = {} if self._session is None or self._profile.reserves_room else self._session.opened.in_use
         if several:
             found = walk_volumes(root, [each.name for each in several], self._alive, in_use)
         else:

@@ -194,10 +194,7 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ) = None
     reserves_room: Annotated[
         bool,
-        Meta(
-            description="Whether such cameras keep room reserved behind their files. Then it is not named as a trouble that more "
-            "is in use than the files show, and a camera of which that is so is never cleared."
-        ),
+        Meta(description="Whether such cameras reserve room behind their files: more may be in use then than the files show."),
     ] = False
     charge: Annotated[Charge, Meta(description="What such a camera draws, and how its battery fills.")] | None = None
 

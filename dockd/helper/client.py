@@ -9,7 +9,6 @@ from typing import NoReturn, Self
 
 from dockd.core.clearance import CameraScan, Rehash, ScannedFile
 from dockd.core.erasure import Method
-from dockd.core.occupancy import Occupancy
 from dockd.core.readiness import Lamp
 from dockd.core.usb import Volume
 from dockd.errors import (
@@ -210,7 +209,7 @@ class Session:
 
     def __init__(self, conversation: socket.socket) -> None:
         self._conversation = conversation
-        self._in_use: Mapping[str, Occupancy] = {}
+        self.opened = wire.Opened("", {})  # what was said of it, once something is open
 
     @classmethod
     def connect(cls, path: str) -> Self:
@@ -226,11 +225,6 @@ class Session:
             conversation.close()
             raise _unreachable(exc) from exc
         return cls(conversation)
-
-    @property
-    def in_use(self) -> Mapping[str, Occupancy]:
-        """What the file systems that were opened last have given away, as `wire.Opened` says it."""
-        return self._in_use
 
     def open(self, bay: str, volume: Volume) -> int:
         """The descriptor of a volume's root folder.
@@ -249,7 +243,7 @@ class Session:
             raise UnfinishedClearError(reply.camera, reply.docking, request.bay, request.diskseq)
         if not isinstance(reply, wire.Opened) or root < 0:
             raise _unexpected(reply)
-        self._in_use = reply.in_use
+        self.opened = reply
         return root
 
     def open_several(self, bay: str, volumes: Mapping[str, Volume]) -> int:

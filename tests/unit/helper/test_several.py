@@ -65,9 +65,9 @@ def test_all_volumes_are_one_root_and_not_a_bit_changes(helper: HelperHere) -> N
             root = session.open_several(BAY, volumes)
             with os.scandir(root) as listing:
                 assert sorted(entry.name for entry in listing) == ["card", "system", "video"]
-            walked = walk_volumes(root, sorted(volumes), lambda _: None, session.in_use)
+            walked = walk_volumes(root, sorted(volumes), lambda _: None, session.opened.in_use)
             assert {each.path: each.problem for each in walked} == {b"%s/DCIM/A.MP4" % name.encode(): "" for name in volumes}
-            assert session.in_use.keys() == volumes.keys()
+            assert session.opened.in_use.keys() == volumes.keys()
             for name in volumes:
                 recording = os.open(f"{name}/DCIM/A.MP4", os.O_RDONLY, dir_fd=root)
                 assert os.read(recording, 1 << 20) == b"footage" * 1000
