@@ -21,7 +21,7 @@ from dockd.archive.probe import Findings, probe
 from dockd.archive.protocol import Archive, Witness
 from dockd.archive.retrying import Retrying, RetryingWitness
 from dockd.archive.s3.archive import S3Archive, probe_s3
-from dockd.archive.s3.settings import Lock, S3Settings
+from dockd.archive.s3.settings import Credentials, Lock, S3Settings
 from dockd.archive.settings import TusSettings
 from dockd.archive.throttle import Throttle
 from dockd.archive.tus import TusArchive
@@ -343,13 +343,12 @@ def s3_settings(site: Site) -> S3Settings:
         msg = "this site's archive is not S3"
         raise RuntimeError(msg)
     try:
-        access_key, secret_key = s3.credentials_file.read_text("ascii").split()
         return S3Settings(
             url=settings.url,
             bucket=s3.bucket,
             dock=site.dock,
-            access_key=access_key,
-            secret_key=secret_key,
+            credentials=Credentials.read(s3.credentials_file),
+            renew=partial(Credentials.read, s3.credentials_file),
             signing=dock_key(site.spool.directory),
             prefix=s3.prefix,
             region=s3.region,

@@ -19,7 +19,8 @@ from dockd.archive.probe import Findings
 from dockd.archive.protocol import NoWitness
 from dockd.archive.s3.archive import S3Archive, probe_s3
 from dockd.archive.s3.manifest import Found, prefix_of
-from dockd.archive.s3.settings import MIB, Lock
+from dockd.archive.s3.settings import MIB, Credentials, Lock
+from dockd.archive.s3.wire import S3Wire
 from dockd.archive.throttle import Throttle
 from dockd.archive.witness import NoWitnessThere
 from dockd.board import Board
@@ -30,7 +31,7 @@ from dockd.core.fitness import Grade
 from dockd.core.note import Note
 from dockd.core.proof import Basis
 from dockd.dsse import SigningKey
-from dockd.errors import ArchiveUnreachableError, ConfigError, ProofRefusedError, UploadLostError
+from dockd.errors import ArchiveDeniedError, ArchiveUnreachableError, ConfigError, ProofRefusedError, UploadLostError
 from dockd.fitness import archive_checks
 from tests.contract.stands.s3 import PART_BYTES, client, make_bucket, settings
 from tests.sim.certificates import Authority
@@ -238,6 +239,43 @@ async def test_the_self_test_names_a_store_that_takes_anything() -> None:
     """What is proved by fetching it back costs the link twice, and the admin hears it."""
     found = Findings(Identity("s3-test", signs=False, looked_at=True), None, None, None)
     assert [each.grade for each in archive_checks(found)] == [Grade.GOOD, Grade.GOOD, Grade.LOOK]
+
+
+async def test_renewed_credentials_need_no_restart(store: Seaweed, tmp_path: Path) -> None:
+    """Denied under the old ones; under the new ones as soon as their file is whole; what was under way goes on meanwhile."""
+    file = tmp_path / "s3"
+    file.write_text("dock\nno-longer-good\n")
+    sets = settings(store.url, credentials=Credentials.read(file), renew=lambda: Credentials.read(file))
+    archive, consignment = S3Archive(sets, SystemClock()), consign(tmp_path, noise(PART_BYTES + 5))
+    for half in (file.read_text(), "dock\n"):
+        file.write_text(half)
+        with pytest.raises(ArchiveDeniedError):
+            await archive.store(consignment, None, Watched())
+    file.write_text(f"{ACCESS_KEY}\n{SECRET_KEY}\n")
+    stored = await archive.store(consignment, None, Watched())
+    await archive.prove(stored, camera=CAMERA)
+    await archive.close()
+
+
+async def test_a_read_that_is_under_way_outlives_a_renewal(store: Seaweed, tmp_path: Path) -> None:
+    """The old client is given back when the last who uses it is done, and no earlier."""
+    given = iter([Credentials("dock", "wrong"), Credentials(ACCESS_KEY, SECRET_KEY)])
+    sets, content = settings(store.url, renew=lambda: next(given)), noise(PART_BYTES)
+    archive, wire = S3Archive(sets, SystemClock()), S3Wire(sets)
+    key = Found.of(await archive.store(consign(tmp_path, content), None, Watched())).key
+    await archive.close()
+    read = b""
+    async with wire.fetch("reading", Key=key) as pieces:
+        read += await anext(pieces)
+        over = {"Mode": "GOVERNANCE", "RetainUntilDate": datetime.now(UTC) - timedelta(days=1)}
+        for _ in range(2):  # what ends before it begins is refused, whoever asks; then the wrong credentials are read
+            with pytest.raises(ArchiveDeniedError):
+                await wire.ask("put_object_retention", "asking amiss", {"Key": key, "Retention": over})
+        async for piece in pieces:
+            read += piece
+    assert read == content
+    assert (await wire.ask("head_object", "asking", {"Key": key}))["ContentLength"] == PART_BYTES
+    await wire.close()
 
 
 async def test_a_bucket_is_no_witness() -> None:

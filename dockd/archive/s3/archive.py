@@ -14,6 +14,7 @@ from blake3 import blake3
 from dockd.archive.introduction import Identity
 from dockd.archive.probe import Findings
 from dockd.archive.protocol import Consignment, Progress
+from dockd.archive.s3.locks import strengthen
 from dockd.archive.s3.manifest import LIMIT_BYTES, Found, Place, check_manifest, prefix_of, sign_manifest
 from dockd.archive.s3.parts import Parts, Sent
 from dockd.archive.s3.settings import Lock, S3Settings
@@ -105,7 +106,11 @@ class S3Archive:
             msg = f"{stored.object_id} is no object of this archive's"
             raise UploadLostError(msg)
         for key, version in ((found.key, found.version), (manifest, None)):
-            await self._keep_one(key, version, held=held, retain_days=retain_days)
+            head = await self._head(key, version)
+            if head is None:
+                msg = f"the archive does not have {key}"
+                raise UploadLostError(msg)
+            await strengthen(self._wire, self._settings.lock, key, head, held=held, retain_days=retain_days)
         return True
 
     async def close(self) -> None:
@@ -322,23 +327,6 @@ class S3Archive:
             )
         except StatementError as exc:
             _refuse(stored, str(exc), exc)
-
-    async def _keep_one(self, key: str, version: str | None, *, held: bool, retain_days: int) -> None:
-        """Strengthen what keeps one object, if it is not as strong already."""
-        head = await self._head(key, version)
-        if head is None:
-            msg = f"the archive does not have {key}"
-            raise UploadLostError(msg)
-        which = {"Key": key, "VersionId": str(head.get("VersionId", ""))}
-        if held and head.get("ObjectLockLegalHoldStatus") != "ON":
-            await self._wire.ask("put_object_legal_hold", f"holding {key}", {**which, "LegalHold": {"Status": "ON"}})
-        until, now = head["LastModified"] + timedelta(days=retain_days), head.get("ObjectLockRetainUntilDate")
-        if retain_days and (now is None or now < until):
-            mode = str(head.get("ObjectLockMode", self._settings.lock.value))  # what is kept under compliance stays so
-            retention = {"Mode": mode, "RetainUntilDate": until}
-            await self._wire.ask(
-                "put_object_retention", f"keeping {key} until {until:%Y-%m-%d}", {**which, "Retention": retention}
-            )
 
     def _retention(self, head: Answer, stored: StoredObject) -> datetime | None:
         """Until when the object is locked; the lock that the settings want is wanted of every proof, on whatever it rests."""

@@ -1,9 +1,11 @@
 """Where an S3 archive is, as whom the dock comes, and how what it sends is locked; wrong settings are refused at once."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from yarl import URL
 
@@ -27,6 +29,29 @@ class Lock(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """As whom the dock comes; `session_token` only with keys that somebody lent it for some hours."""
+
+    access_key: str
+    secret_key: str
+    session_token: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """From a file with two or three lines. Blocks.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it holds something else.
+        """
+        lines = path.read_text("ascii").split()
+        if len(lines) not in {2, 3}:
+            msg = "expected two lines, an access key and its secret, and perhaps a session token as the third"
+            raise ValueError(msg)
+        return cls(*lines)
+
+
+@dataclass(frozen=True, slots=True)
 class S3Settings:
     """All that `S3Archive` must be told.
 
@@ -34,8 +59,9 @@ class S3Settings:
         url: of the endpoint, without bucket or path. Plain HTTP only to a loopback address.
         bucket: that receives everything.
         dock: this dock's id.
-        access_key, secret_key: the dock's credentials.
+        credentials: the dock's.
         signing: the dock's key, for manifests.
+        renew: reads the credentials anew; asked after the store denied something, so that they need no restart. Blocks.
         prefix: in front of every key; empty, or ending with a slash.
         region: as the store calls itself.
         archive_id: what proofs name; the endpoint's host and the bucket where empty.
@@ -55,9 +81,9 @@ class S3Settings:
     url: str
     bucket: str
     dock: str
-    access_key: str
-    secret_key: str = field(repr=False)
+    credentials: Credentials = field(repr=False)
     signing: SigningKey = field(repr=False)
+    renew: Callable[[], Credentials] | None = field(default=None, repr=False)
     prefix: str = ""
     region: str = "us-east-1"
     archive_id: str = ""
@@ -94,7 +120,7 @@ class S3Settings:
             wrong = f"the archive's bucket {self.bucket!r} is not a name that S3 allows"
         elif not _PREFIX.fullmatch(self.prefix):
             wrong = f"the archive's prefix {self.prefix!r} must be empty or end with a slash, and begin with none"
-        elif not self.access_key or not self.secret_key:
+        elif not self.credentials.access_key or not self.credentials.secret_key:
             wrong = "the archive needs an access key and its secret"
         elif self.retain_days < 1:
             wrong = "the archive's objects must be kept for a day at least"

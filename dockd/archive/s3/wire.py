@@ -7,12 +7,14 @@ import asyncio
 import io
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+import structlog
 
-from dockd.archive.s3.settings import S3Settings
+from dockd.archive.s3.settings import Credentials, S3Settings
 from dockd.archive.throttle import Throttle
 from dockd.archive.wire import SLOWEST_STORE_BYTES_S
 from dockd.errors import (
@@ -24,6 +26,8 @@ from dockd.errors import (
     ArchiveUnreachableError,
     UploadLostError,
 )
+
+_log = structlog.get_logger(__name__)
 
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _LOST = frozenset({"NoSuchUpload", "NoSuchKey", "NoSuchVersion"})
@@ -78,14 +82,40 @@ class PartBody(io.RawIOBase):
         return self._at
 
 
+@dataclass(slots=True)
+class _Client:
+    """One of botocore's, under the papers that it was made with; given back once nobody uses it and another took its place."""
+
+    client: Any
+    papers: object
+    stack: AsyncExitStack
+    users: int = 0
+    retired: bool = False
+
+    @asynccontextmanager
+    async def used(self) -> AsyncGenerator[Any, None]:
+        self.users += 1
+        try:
+            yield self.client
+        finally:
+            self.users -= 1
+            if self.retired and not self.users:
+                await self.stack.aclose()
+
+    async def retire(self) -> None:
+        self.retired = True
+        if not self.users:
+            await self.stack.aclose()
+
+
 class S3Wire:
     """Connections to one bucket."""
 
     def __init__(self, settings: S3Settings, throttle: Throttle | None = None) -> None:
         self._settings, self._throttle = settings, throttle
-        self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
-        self._client: Any = None
+        self._now: _Client | None = None
+        self._doubtful = False
         self._closed = False
 
     async def ask(self, operation: str, doing: str, parameters: Mapping[str, object], *, work_bytes: int = 0) -> Answer:
@@ -101,8 +131,8 @@ class S3Wire:
             ArchiveError: no answer, or one that is none, or a refusal.
         """
         answer_s = self._settings.connect_s + self._settings.answer_s + work_bytes / SLOWEST_STORE_BYTES_S
-        async with self._wrapped(doing, answer_s, f"no answer for {answer_s:g} s"):
-            return await self._call(operation, doing, parameters)
+        async with self._wrapped(doing, answer_s, f"no answer for {answer_s:g} s") as (client, _):
+            return await self._call(client, operation, doing, parameters)
 
     async def send(self, doing: str, view: memoryview, moved: Callable[[int], None], **parameters: object) -> Answer:
         """Upload one part; it may take any time, as long as something moves. A limited rate is kept part by part.
@@ -116,7 +146,7 @@ class S3Wire:
         answer_s = settings.answer_s + len(view) / SLOWEST_STORE_BYTES_S
         loop = asyncio.get_running_loop()
         words = f"nothing moved for {settings.stall_s:g} s"
-        async with self._wrapped(doing, settings.connect_s + settings.stall_s, words) as deadline:
+        async with self._wrapped(doing, settings.connect_s + settings.stall_s, words) as (client, deadline):
 
             def told(handed_bytes: int) -> None:
                 moved(handed_bytes)
@@ -124,7 +154,7 @@ class S3Wire:
                     deadline.reschedule(loop.time() + (answer_s if handed_bytes == len(view) else settings.stall_s))
 
             body = {"Body": PartBody(view, told), "ContentLength": len(view)}
-            return await self._call("upload_part", doing, {**body, **parameters})
+            return await self._call(client, "upload_part", doing, {**body, **parameters})
 
     @asynccontextmanager
     async def fetch(self, doing: str, **parameters: object) -> AsyncGenerator[AsyncGenerator[bytes, None], None]:
@@ -135,8 +165,8 @@ class S3Wire:
         """
         settings = self._settings
         loop = asyncio.get_running_loop()
-        async with self._wrapped(doing, settings.connect_s + settings.answer_s, "nothing came any more") as deadline:
-            answer = await self._call("get_object", doing, parameters)
+        async with self._wrapped(doing, settings.connect_s + settings.answer_s, "nothing came any more") as (client, deadline):
+            answer = await self._call(client, "get_object", doing, parameters)
 
             async def pieces() -> AsyncGenerator[bytes, None]:
                 async for piece in answer["Body"].iter_chunks(1 << 20):
@@ -149,42 +179,70 @@ class S3Wire:
     async def close(self) -> None:
         """Give back the connections."""
         self._closed = True
-        await self._stack.aclose()
-        self._client = None
+        if self._now is not None:
+            await self._now.stack.aclose()
+            self._now = None
 
-    async def _call(self, operation: str, doing: str, parameters: Mapping[str, object]) -> Answer:
-        answer: Answer = await getattr(await self._open(), operation)(Bucket=self._settings.bucket, **parameters)
+    async def _call(self, client: Any, operation: str, doing: str, parameters: Mapping[str, object]) -> Answer:  # noqa: ANN401 - botocore makes its classes at run time
+        answer: Answer = await getattr(client, operation)(Bucket=self._settings.bucket, **parameters)
         if not _is_s3(answer["ResponseMetadata"]):
             msg = f"{doing}: what answered is not an S3 store"
             raise ArchiveUnreachableError(msg)
         return answer
 
-    async def _open(self) -> Any:  # noqa: ANN401 - botocore makes its classes at run time
-        """The client, made by the first who needs it."""
+    async def _open(self) -> _Client:
+        """The client, made by the first who needs it, and made anew where the last one's papers were at fault and are others now.
+
+        An admin, or a program that renews them, replaces the files; requests that are under way go on under the old ones. A file
+        that cannot be used now, perhaps since it is just being written, changes nothing.
+        """
         async with self._opening:
             if self._closed:
                 msg = "the archive was closed"
                 raise RuntimeError(msg)
-            if self._client is None:
-                session = await asyncio.to_thread(_session)
-                self._client = await self._stack.enter_async_context(_client_of(session, self._settings))
-            return self._client
+            if self._now is None:
+                self._now = await self._made(_papers(self._settings, self._settings.credentials))
+            elif self._doubtful:
+                self._doubtful = False
+                try:
+                    await self._renew(self._now)
+                except (OSError, ValueError):
+                    self._doubtful = True
+            return self._now
+
+    async def _renew(self, before: _Client) -> None:
+        settings = self._settings
+        credentials = settings.credentials if settings.renew is None else await asyncio.to_thread(settings.renew)
+        papers = _papers(settings, credentials)
+        if papers != before.papers:
+            self._now = await self._made(papers)
+            _log.info("the archive is spoken to under other papers", archive=settings.name)
+            await before.retire()
+
+    async def _made(self, papers: "_Papers") -> _Client:
+        stack = AsyncExitStack()
+        session = await asyncio.to_thread(_session)
+        client = await stack.enter_async_context(_client_of(session, self._settings, papers[0]))
+        return _Client(client, papers, stack)
 
     @asynccontextmanager
-    async def _wrapped(self, doing: str, within_s: float, late: str) -> AsyncGenerator[asyncio.Timeout, None]:
-        """Foreign errors become dockd's."""
-        await self._open()  # takes a while, and is no business of the archive's
+    async def _wrapped(self, doing: str, within_s: float, late: str) -> AsyncGenerator[tuple[Any, asyncio.Timeout], None]:
+        """Someone to ask, and by when; foreign errors become dockd's."""
+        at_work = await self._open()  # takes a while, and is no business of the archive's
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the module's docstring
 
         try:
-            async with asyncio.timeout(within_s) as deadline:
-                yield deadline
+            async with at_work.used() as client, asyncio.timeout(within_s) as deadline:
+                yield client, deadline
         except TimeoutError as exc:
             msg = f"{doing}: {late}"
             raise ArchiveUnreachableError(msg) from exc
         except ClientError as exc:
-            raise _error_for(doing, exc.response) from exc
+            error = _error_for(doing, exc.response)
+            self._doubtful |= isinstance(error, ArchiveDeniedError)
+            raise error from exc
         except (BotoCoreError, aiohttp.ClientError, OSError, ValueError, RecursionError) as exc:
+            self._doubtful = True
             words = " ".join(str(exc).split())[:300] or type(exc).__name__
             msg = f"{doing}: {words}"
             raise ArchiveUnreachableError(msg) from exc
@@ -203,7 +261,16 @@ def _session() -> Any:  # noqa: ANN401 - botocore makes its classes at run time
     return session
 
 
-def _client_of(session: Any, settings: S3Settings) -> Any:  # noqa: ANN401 - as above
+_Papers = tuple[Credentials, tuple[tuple[int, int], ...]]
+
+
+def _papers(settings: S3Settings, credentials: Credentials) -> _Papers:
+    """The credentials, and which files hold the certificates: what a client is made with."""
+    files = [each for each in (settings.ca_file, settings.client_cert, settings.client_key) if each is not None and each.exists()]
+    return credentials, tuple((each.stat().st_ino, each.stat().st_mtime_ns) for each in files)
+
+
+def _client_of(session: Any, settings: S3Settings, credentials: Credentials) -> Any:  # noqa: ANN401 - as above
     """A context that gives the client."""
     from aiobotocore.config import AioConfig  # noqa: PLC0415 - see the module's docstring
 
@@ -214,8 +281,9 @@ def _client_of(session: Any, settings: S3Settings) -> Any:  # noqa: ANN401 - as 
         "s3",
         endpoint_url=settings.url,
         region_name=settings.region,
-        aws_access_key_id=settings.access_key,
-        aws_secret_access_key=settings.secret_key,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.session_token,
         verify=str(settings.ca_file) if settings.ca_file else None,
         config=AioConfig(
             s3={"addressing_style": "path" if settings.path_style else "virtual"},

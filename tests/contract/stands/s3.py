@@ -17,7 +17,7 @@ from yarl import URL
 from dockd.archive.protocol import Consignment
 from dockd.archive.s3.archive import S3Archive
 from dockd.archive.s3.manifest import Found, Place, prefix_of
-from dockd.archive.s3.settings import MIB, Lock, S3Settings
+from dockd.archive.s3.settings import MIB, Credentials, Lock, S3Settings
 from dockd.clock import SystemClock
 from dockd.core.proof import Basis
 from dockd.core.recording import ResumePoint, StoredObject
@@ -47,8 +47,15 @@ def client(url: str) -> AbstractAsyncContextManager[Any]:
 
 def settings(url: str, *, lock: Lock = Lock.GOVERNANCE, **more: Any) -> S3Settings:  # noqa: ANN401 - any of its fields
     """As a site file would have it, with small parts."""
-    given: dict[str, Any] = {"part_bytes": PART_BYTES, "retain_days": 1, "signing": SIGNING, "dock": DOCK, **more}
-    return S3Settings(url, BUCKET, access_key=ACCESS_KEY, secret_key=SECRET_KEY, lock=lock, **given)
+    given: dict[str, Any] = {
+        "credentials": Credentials(ACCESS_KEY, SECRET_KEY),
+        "part_bytes": PART_BYTES,
+        "retain_days": 1,
+        "signing": SIGNING,
+        "dock": DOCK,
+        **more,
+    }
+    return S3Settings(url, BUCKET, lock=lock, **given)
 
 
 async def make_bucket(url: str) -> None:

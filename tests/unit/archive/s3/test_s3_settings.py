@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
-from dockd.archive.s3.settings import MIB, S3Settings
+from dockd.archive.s3.settings import MIB, Credentials, S3Settings
 from dockd.dsse import SigningKey
 
 SOUND: dict[str, Any] = {
     "url": "https://s3.example.org",
     "bucket": "evidence",
     "dock": "dock-1",
-    "access_key": "AK",
-    "secret_key": "SK",
+    "credentials": Credentials("AK", "SK"),
     "signing": SigningKey.generate(),
 }
 
@@ -34,7 +33,7 @@ def test_an_archive_is_named_by_host_and_bucket_unless_the_admin_names_it() -> N
         ({"url": "http://s3.example.org"}, "plain http to another machine"),
         ({"bucket": "Evidence"}, "is not a name that S3 allows"),
         ({"prefix": "/docks/"}, "must be empty or end with a slash"),
-        ({"secret_key": ""}, "needs an access key and its secret"),
+        ({"credentials": Credentials("AK", "")}, "needs an access key and its secret"),
         ({"retain_days": 0}, "kept for a day at least"),
         ({"encryption": "rot13"}, "neither AES256 nor aws:kms"),
         ({"client_cert": Path("/x")}, "go together"),
