@@ -17,6 +17,7 @@ import msgspec
 
 from dockd.core.clearance import OverwritePermit
 from dockd.core.erasure import ReadBack
+from dockd.core.holds import Holds
 from dockd.core.profile import Profile
 from dockd.errors import CameraUnknownError, EraseFailedError
 from dockd.helper.kept import Kept
@@ -43,8 +44,15 @@ class Device(msgspec.Struct, frozen=True):
     disk_bytes: int
 
 
+class Was(msgspec.Struct, frozen=True):
+    """One recording or sidecar that was on the disk and is overwritten: what an order could name it by."""
+
+    recording_id: str
+    modified_ns: int
+
+
 class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The state file."""
+    """The state file; the last two members are missing from those of the version before."""
 
     version: int
     token: str
@@ -58,6 +66,8 @@ class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: int
     restored: tuple[bytes, ...]
     sectors: dict[int, bytes]
+    officers: tuple[str, ...] = ()
+    were: tuple[Was, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,8 @@ class Begun:
         files: recordings and sidecars that were on it.
         restored: files that it puts back.
         content: what is to be on the disk.
+        officers: whose camera it was.
+        were: what it overwrites; None where nobody wrote that down.
     """
 
     token: str
@@ -85,6 +97,22 @@ class Begun:
     files: int
     restored: tuple[bytes, ...]
     content: Sectors
+    officers: tuple[str, ...]
+    were: tuple[Was, ...] | None
+
+    def held(self, holds: Holds, officer: str | None) -> str:
+        """Why an order forbids to go on, by now; empty if none does.
+
+        Args:
+            holds: in force.
+            officer: to whom the roster assigns the camera.
+        """
+        if whole := holds.on_camera(self.camera, (*self.officers, officer)):
+            return whole
+        if self.were is None:
+            return "something of it may be on hold" if holds.recordings or holds.spans else ""
+        words = (holds.on_recording(each.recording_id, each.modified_ns) for each in self.were)
+        return next((f"one of its recordings is {each}" for each in words if each), "")
 
     def block(self, size_bytes: int) -> bytes:
         """The token as it is on the disk: one block of that size, which is written whole or not at all."""
@@ -112,8 +140,10 @@ class BegunBook:
     def __init__(self, state: Path) -> None:
         self._kept = Kept(state / "clearing")
 
-    def begin(self, permit: OverwritePermit, device: Device, profile: Profile, fresh: Fresh) -> Begun:
-        """Write down that this disk is going to be overwritten.
+    def begin(
+        self, permit: OverwritePermit, device: Device, profile: Profile, fresh: Fresh, officers: tuple[str, ...] = ()
+    ) -> Begun:
+        """Write down that this disk, of a camera of these officers, is going to be overwritten.
 
         Raises:
             EraseFailedError: it could not be made durable, so nothing was begun.
@@ -131,6 +161,8 @@ class BegunBook:
             files=len(permit.clearance.covered),
             restored=fresh.restored,
             sectors=dict(fresh.content.sectors),
+            officers=officers,
+            were=tuple(Was(each.recording_id, each.identity.modified_ns) for each in permit.clearance.covered),
         )
         try:
             self._kept.write(written.token, msgspec.msgpack.encode(written))
@@ -192,6 +224,8 @@ def _begun(written: _Written) -> Begun:
         written.files,
         written.restored,
         Sectors(written.device.disk_bytes, written.sectors),
+        written.officers,
+        written.were,
     )
 
 

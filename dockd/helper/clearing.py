@@ -53,15 +53,17 @@ def prepared(camera: Docked, root: int) -> Fresh:
     return fresh_disk(camera, tuple(dict.fromkeys(folders)), files)
 
 
-def clear(camera: Docked, permit: OverwritePermit, fresh: Fresh, book: BegunBook, alive: Alive) -> Erasure:
-    """Overwrite everything under a permit.
+def clear(
+    camera: Docked, permit: OverwritePermit, fresh: Fresh, book: BegunBook, alive: Alive, officers: tuple[str, ...] = ()
+) -> Erasure:
+    """Overwrite everything under a permit; `officers` are those whose camera it is.
 
     Raises:
         EraseFailedError: it was not done; what happened is said.
         CameraError: the camera left, or somebody else uses it.
     """
     camera.unmount()
-    begun = book.begin(permit, device_of(camera), camera.profile, fresh)
+    begun = book.begin(permit, device_of(camera), camera.profile, fresh, officers)
     return finish(camera, begun, book, alive)[0]
 
 

@@ -260,7 +260,7 @@ class Session:
                 msg = "clearing this camera was broken off, and the site file or its profile no longer allows it"
                 raise ClearanceRefusedError(msg, hint="Its recordings are in the archive. Call your admin.")
             standing = self._holds.standing(self._clock.now())
-            if held := standing.on_camera(begun.camera, [permitted.officers.get(begun.camera)]):
+            if held := begun.held(standing, permitted.officers.get(begun.camera)):
                 msg = f"clearing camera {begun.camera} was broken off, and by now {held}"
                 raise ClearanceRefusedError(msg, hint="Ask your admin.")
             camera.partition = begun.partition

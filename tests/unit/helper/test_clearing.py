@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dockd.core.erasure import Erasing, Method, Overwritten, ReadBack
 from dockd.errors import CameraUnknownError, ClearanceRefusedError, EraseFailedError, WorkerError
-from dockd.helper import client, told
+from dockd.helper import client, told, wire
+from dockd.helper.permitted import Permitted
 from tests.sim.bay_sysfs import BAY, loop_device
 from tests.sim.erase_bench import (
     CLIP,
@@ -34,6 +36,7 @@ from tests.sim.helper_here import HelperHere
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 SIZE_BYTES = 16 << 20
+OTHER_ID = OTHER.decode().rpartition("/")[2]
 
 
 @pytest.fixture
@@ -307,6 +310,55 @@ def test_a_hold_or_another_policy_stops_what_was_broken_off(helper: HelperHere, 
         client.lift_hold("camera", SERIAL, "uid 0", "released", path=helper.path)
         with helper.session() as session:
             assert session.resume(begun, quiet).erasure.method is Method.CLEAR
+
+
+@pytest.mark.parametrize(
+    ("scope", "subject", "another", "words"),
+    [
+        ("recording", OTHER_ID, "f" * 32, "one of its recordings is on hold"),
+        ("time", "2020-01-01T00:00:00Z/..", "2001-01-01T00:00:00Z/2001-01-02T00:00:00Z", "it may have been made in a span"),
+        ("officer", "a. smith", "C. Miller", "on hold as A. Smith's"),
+        ("officer", "B. Jones", "C. Miller", "on hold as B. Jones's"),
+    ],
+)
+def test_every_kind_of_hold_stops_what_was_broken_off(
+    helper: HelperHere, tmp_path: Path, scope: wire.Scope, subject: str, another: str, words: str
+) -> None:
+    """Though nothing on it can be read any more: what it held was written down before its first block went."""
+    notary, roster = Notary(), tmp_path / "officer"
+    roster.write_text("A. Smith")
+
+    def permits() -> Permitted:
+        return replace(permitted(notary, erase=Method.CLEAR), officers={SERIAL: roster.read_text()})
+
+    helper.start(permitted=permits)
+    with erase_bench(helper, ext4_image(tmp_path / "card"), notary) as bench:
+        broken_off(bench)
+        roster.write_text("B. Jones")  # the roster changed hands since
+        begun = unfinished(bench)
+        client.place_hold(scope, another, "uid 0", "of no concern here", path=helper.path)
+        client.place_hold(scope, subject, "uid 0", "a court asks", case="17", path=helper.path)
+        with helper.session() as session, pytest.raises(ClearanceRefusedError, match=words):
+            session.resume(begun, quiet)
+        client.lift_hold(scope, subject, "uid 0", "released", case="17", path=helper.path)
+        with helper.session() as session:
+            assert session.resume(begun, quiet).erasure.method is Method.CLEAR
+
+
+def test_a_state_file_of_the_version_before_is_kept_by_any_hold_that_may_be_of_it(bench: EraseBench) -> None:
+    """It does not say what was on the camera: an order about some recording may mean one of these."""
+    broken_off(bench)
+    (state,) = (bench.helper.folder / "state/clearing").iterdir()
+    written = msgspec.msgpack.decode(state.read_bytes())
+    del written["officers"], written["were"]
+    state.write_bytes(msgspec.msgpack.encode(written))
+    begun = unfinished(bench)
+    client.place_hold("recording", "f" * 32, "uid 0", "a court asks", path=bench.helper.path)
+    with bench.helper.session() as session, pytest.raises(ClearanceRefusedError, match="may be on hold"):
+        session.resume(begun, quiet)
+    client.lift_hold("recording", "f" * 32, "uid 0", "released", path=bench.helper.path)
+    with bench.helper.session() as session:
+        assert session.resume(begun, quiet).erasure.method is Method.CLEAR
 
 
 @pytest.mark.parametrize("what", ["token", "state"])
