@@ -106,8 +106,9 @@ class Clearer:
         """Have a clear finished that was broken off in an earlier docking; its permit stands, and the eraser has kept it.
 
         Raises:
-            DockError: the camera or the eraser cannot go on.
+            DockError: the camera or the eraser cannot go on, or an order forbids it by now.
         """
+        await self._still_allowed(unfinished.camera)
         self._bay.phase = Phase.CLEARING
         self._show_erasing(erasing=True)
         _log.info("clearing goes on", bay=self._bay.bay, camera=unfinished.camera, begun=unfinished.docking)
@@ -121,6 +122,19 @@ class Clearer:
                 await self._dock.clock.sleep(_SHOWN_ANEW_S)  # the bay tells of it again, which ends this docking
         finally:
             self._show_erasing(erasing=False)
+
+    async def _still_allowed(self, camera: str) -> None:
+        """No order of the journal's names the camera, or one of the recordings that were on it when it was to be cleared.
+
+        Raises:
+            ClearanceRefusedError: one does.
+        """
+        journal = self._dock.journal
+        begun = {each.recording_id for each in await journal.recordings(camera=camera) if each.clearing}
+        held = (await journal.holds()).on_camera(camera, [self._dock.live.now.assigned.get(camera)])
+        if held or await journal.held(begun):
+            msg = f"clearing camera {camera} was broken off, and by now {held or 'one of its recordings is on hold'}"
+            raise ClearanceRefusedError(msg, hint="Ask your admin.")
 
     def _show_erasing(self, *, erasing: bool) -> None:
         """Whoever takes a camera while it is written to may leave it so that it does not start."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dockd.core import custody
 from dockd.core.erasure import Erasing, Method
 from dockd.core.profile import Profile, UsbId
 from dockd.core.readiness import Lamp, Needs
@@ -202,6 +203,34 @@ async def test_a_clear_that_was_broken_off_goes_on_by_itself(clearing: HelperHer
             assert (finished["camera"], finished["method"], finished["files"]) == ("SER-1", "clear", 1)
             assert finished["begun"] == (await dock.entries("camera.clearing"))[0]["docking"]
             assert b"footage" * 100 not in image.read_bytes()
+
+
+@pytest.mark.parametrize("scope", ["camera", "recording"])
+async def test_an_order_that_only_the_journal_knows_stops_a_clear_that_was_broken_off(
+    clearing: HelperHere, archive: SimArchive, tmp_path: Path, scope: str
+) -> None:
+    """The helper may not have been told yet; lifted, the clear goes on."""
+    with loop_device(camera_image(tmp_path / "card")) as node:
+        source = camera_in(clearing, node)
+        (tmp_path / "cut").write_text(str(5 << 20))
+        async with dock_here(tmp_path / "spool", archive) as dock:
+            dock.insert(source, profile=PROFILE)
+            await dock.until(lambda: dock.bay().failure is not None)
+            dock.remove()
+            await dock.until(lambda: dock.bay().failure is None)
+            (known,) = await dock.dock.journal.recordings()
+            subject = known.camera if scope == "camera" else known.recording_id
+            await dock.dock.journal.record(custody.HoldPlaced(scope, subject, "A. Jones", "a court asks"))
+            dock.insert(source, profile=PROFILE)
+            await dock.until(lambda: dock.bay().failure is not None)
+            assert "on hold" in dock.lamp().reason
+            assert not await dock.entries("camera.clear-finished")
+            await dock.dock.journal.record(custody.HoldLifted(scope, subject, "A. Jones", "released"))
+            dock.remove()
+            await dock.until(lambda: dock.bay().failure is None)
+            dock.insert(source, profile=PROFILE)
+            await dock.until(lambda: dock.bay().phase == "resting" and dock.bay().scanned)
+            assert len(await dock.entries("camera.clear-finished")) == 1
 
 
 async def test_a_hold_that_only_the_helper_knows_keeps_a_camera_until_it_is_lifted(
