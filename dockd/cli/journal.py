@@ -17,6 +17,7 @@ from dockd.core.manifest import Manifest
 from dockd.core.recording import MediumReading, State
 from dockd.errors import DockError
 from dockd.journal.rebuild import rebuild as rebuild_journal
+from dockd.journal.salvage import IN_DOUBT
 from dockd.offload.spool import Spool
 
 
@@ -90,17 +91,20 @@ def rebuild(config: Path) -> None:
     site = load_site(config)
     spool = Spool(site.spool.directory)
     spool.prepare()
-    counts = asyncio.run(_rebuild(spool, site.dock))
+    counts, cases = asyncio.run(_rebuild(spool, site.dock))
     click.echo(f"{spool.journal}: rebuilt with {counts[State.VERIFIED]} verified recordings, {counts[State.REFUSED]} refused")
+    if IN_DOUBT in cases:
+        click.echo("Not every hold of the old journal could be read, so all that was recorded until now is on hold.")
+        click.echo(f"Place again what must stay held, then: sudo dockd release --case {IN_DOUBT}")
 
 
-async def _rebuild(spool: Spool, dock: str) -> dict[State, int]:
+async def _rebuild(spool: Spool, dock: str) -> tuple[dict[State, int], set[str]]:
     journal = await rebuild_journal(spool.journal, _examined(spool), SystemClock(), dock)
     try:
-        counts = journal.counts()
+        counts, cases = journal.counts(), {each.case for each in await journal.hold_orders()}
     finally:
         await journal.close()
-    return {state: counts.get(state, 0) for state in State}
+    return {state: counts.get(state, 0) for state in State}, cases
 
 
 def _examined(spool: Spool) -> Iterator[tuple[Manifest, MediumReading | None]]:

@@ -140,9 +140,7 @@ class BegunBook:
     def __init__(self, state: Path) -> None:
         self._kept = Kept(state / "clearing")
 
-    def begin(
-        self, permit: OverwritePermit, device: Device, profile: Profile, fresh: Fresh, officers: tuple[str, ...] = ()
-    ) -> Begun:
+    def begin(self, permit: OverwritePermit, device: Device, profile: Profile, fresh: Fresh, officers: tuple[str, ...]) -> Begun:
         """Write down that this disk, of a camera of these officers, is going to be overwritten.
 
         Raises:

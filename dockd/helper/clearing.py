@@ -54,7 +54,7 @@ def prepared(camera: Docked, root: int) -> Fresh:
 
 
 def clear(
-    camera: Docked, permit: OverwritePermit, fresh: Fresh, book: BegunBook, alive: Alive, officers: tuple[str, ...] = ()
+    camera: Docked, permit: OverwritePermit, fresh: Fresh, book: BegunBook, alive: Alive, *, officers: tuple[str, ...]
 ) -> Erasure:
     """Overwrite everything under a permit; `officers` are those whose camera it is.
 

@@ -148,7 +148,7 @@ class CameraEraser:
                 examination, demands, keys, dock=permitted.dock, docking=docking, holds=holds, obstacles=obstacles
             )
             _promised(whole.clearance, now)
-            return clear(self._camera, whole, fresh, self._book, self._alive, examination.scan.officers)
+            return clear(self._camera, whole, fresh, self._book, self._alive, officers=examination.scan.officers)
         if method is Method.CLEAR:
             msg = f"the camera cannot be cleared as a whole: {'; '.join(obstacles)}"
             raise ClearanceRefusedError(msg)

@@ -3,7 +3,7 @@
 Each manifest becomes a recording again: verified if the spool's medium still gives what was read from the camera, refused if
 not. What the archive proved is forgotten on purpose: nothing counts as archived before the archive was asked again. The old
 journal gets another name and is never deleted, and the custody log of the new one begins by saying that it was rebuilt, and
-from what.
+from what. What was held is held: see `dockd.journal.salvage`.
 """
 
 import asyncio
@@ -13,14 +13,15 @@ from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 
-from dockd.clock import Clock
+from dockd.clock import Clock, rfc3339
 from dockd.core import life
-from dockd.core.custody import Change, DockingRestored, Noted, RecordingSeen, Stepped
+from dockd.core.custody import Change, DockingRestored, HoldPlaced, Noted, RecordingSeen, Stepped
 from dockd.core.manifest import Manifest
 from dockd.core.recording import CopyDiffersError, MediumReading, Recording, Refusal, verify_copy
 from dockd.errors import JournalError, SpoolBrokenError, SpoolMismatchError
 from dockd.journal import file
 from dockd.journal.journal import Journal
+from dockd.journal.salvage import salvage
 
 _RECORDINGS_IN_ONE_TRANSACTION = 500
 
@@ -47,8 +48,10 @@ async def rebuild(path: Path, manifests: Iterable[tuple[Manifest, MediumReading 
         spooled, repeated = await asyncio.to_thread(_without_repetitions, manifests)
         temporary = path.with_name(f".{path.name}.rebuilding")
         aside = f"{path.name}.aside-{clock.now():%Y%m%dT%H%M%SZ}-{token_hex(4)}" if file.present(path) else None
-        note = {"dock": dock, "previous": aside, "repeated": repeated}
-        await _write(temporary, spooled, clock, note)
+        old = await asyncio.to_thread(salvage, path)
+        holds = old.holds({manifest.recording_id for manifest, _ in spooled}, rfc3339(clock.now()))
+        note = {"dock": dock, "previous": aside, "repeated": repeated, "holds": len(holds), "holds_whole": old.whole}
+        await _write(temporary, spooled, clock, note, holds)
         await asyncio.to_thread(_exchange, temporary, path, aside)
     finally:
         os.close(lock)
@@ -81,7 +84,11 @@ def _judge(manifest: Manifest, reading: MediumReading | None) -> life.Step:
 
 
 async def _write(
-    temporary: Path, spooled: list[tuple[Manifest, life.Step]], clock: Clock, note: dict[str, str | int | None]
+    temporary: Path,
+    spooled: list[tuple[Manifest, life.Step]],
+    clock: Clock,
+    note: dict[str, str | int | None],
+    holds: Iterable[HoldPlaced],
 ) -> None:
     """A whole new journal under a name that no daemon looks for."""
     try:
@@ -96,6 +103,7 @@ async def _write(
     try:
         await journal.record(
             Noted("journal.rebuilt", {**note, **counts}),
+            *holds,
             *(DockingRestored(docking, camera) for docking, camera in dockings.items()),
         )
         remaining = iter(spooled)

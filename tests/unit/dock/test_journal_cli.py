@@ -65,6 +65,7 @@ async def test_rebuild_believes_the_medium_and_not_the_manifest(tmp_path: Path) 
     assert result.exit_code == 0, result.output
     assert "1 verified recordings, 1 refused" in result.output
     assert f"{'c' * 32}.json: cannot be read as a manifest" in result.output
+    assert "release --case journal-rebuilt" in result.output
     journal = await open_journal(spool, SystemClock())
     try:
         states = {each.recording_id: each.state for each in await journal.recordings()}
@@ -72,3 +73,6 @@ async def test_rebuild_believes_the_medium_and_not_the_manifest(tmp_path: Path) 
         assert b'"event":"journal.rebuilt"' in (await journal.custody())[0].entry
     finally:
         await journal.close()
+    await (await open_journal(spool, SystemClock())).close()
+    sound = await asyncio.to_thread(CliRunner().invoke, command, ["rebuild", "--config", str(site)])
+    assert "on hold" in sound.output, "what was in doubt stays so until it is released"
