@@ -265,7 +265,7 @@ def build_archive(
         if site.archive.s3 is None
         else S3Archive(s3_settings(site), clock, throttle)
     )
-    return _patient(Limited(inner, site.uploads.parallel), clock, board, uploads.failed)
+    return _patient(Limited(inner, site.uploads.parallel), clock, board, "recording", uploads.failed)
 
 
 @asynccontextmanager
@@ -281,18 +281,18 @@ async def witnessing(site: Site, dock: Dock) -> AsyncIterator[Notary]:
     if site.archive.s3 is None and site.archive.proof == "receipt":
         bound = await dock.journal.archive_of_last_proof()
         inner = TusWitness(await asyncio.to_thread(tus_settings, site, bound), dock.clock)
-    witness = RetryingWitness(inner, _patient(dock.archive, dock.clock, dock.board))
+    witness = RetryingWitness(inner, _patient(dock.archive, dock.clock, dock.board, "checkpoint"))
     try:
         yield Notary(dock, key, witness)
     finally:
         await witness.close()
 
 
-def _patient(archive: Archive, clock: Clock, board: Board, failed: Callable[[], None] = lambda: None) -> Retrying:
+def _patient(archive: Archive, clock: Clock, board: Board, of: str, failed: Callable[[], None] = lambda: None) -> Retrying:
     def report(error: ArchiveError, next_try_s: float) -> None:
         failed()
         board.archive_failed(error.message)
-        _log.warning("archive", code=error.code, why=error.message, next_try_s=round(next_try_s, 1))
+        _log.warning("archive", of=of, code=error.code, why=error.message, next_try_s=round(next_try_s, 1))
 
     return Retrying(archive, clock, report)
 

@@ -1,7 +1,9 @@
 """Nowhere to go: an archive that is down for long, and a disk that is full. Nothing is lost, and it goes on by itself."""
 
 import asyncio
+import json
 import socket
+from contextlib import closing
 from pathlib import Path
 
 from tests.rig.cameras import MIB, build
@@ -42,18 +44,24 @@ async def test_archive_that_is_down_for_ten_rounds_and_a_disk_that_fills_up(
     camera = build(place, "CAM-1", recordings=6, recording_bytes=4 * MIB)
     outside.vault.kill()
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
-        door = ClosedDoor(outside.vault.port)
-        dock = await ready(usb_dock(machine, outside))
+        dock = usb_dock(machine, outside)
         # One at a time, so that each who comes is another round.
-        await dock.change(uploads={"parallel": 1})
+        dock.site = {"uploads": {"parallel": 1}}
+        await ready(dock)
         await machine.guest.sh(
             f"free=$(($(stat -f -c '%a * %S' /var/lib/dockd) - {_KEEP_FREE + _ROOM})); fallocate -l $free /var/lib/dockd/other"
         )
-        await dock_camera(machine, camera, "1")
-        await dock.heard("spool full")
-        async with asyncio.timeout(1200):
-            await door.turned_away(_WHO_COME * ROUNDS)
-        door.close()
+        with closing(ClosedDoor(outside.vault.port)) as door:
+            await dock_camera(machine, camera, "1")
+            await dock.heard("spool full")
+            async with asyncio.timeout(1200):
+                await door.turned_away(_WHO_COME * ROUNDS)
+            # Whoever came: the dock itself says that so many rounds with recordings failed, and that it gave none of them up.
+            await dock.heard('"of": "recording".*"event": "archive"', count=ROUNDS, deadline_s=1100)
+            queued = json.loads(await machine.guest.sh("dockd queue --json"))
+            assert queued["archive"]["reachable"] is False
+            assert {each["state"] for each in queued["recordings"]} == {"verified"}
+            assert (await dock.ask("GET", "recordings?state=refused"))["recordings"] == []
         shown = await dock.lamp_until("1", lamp="leave it", files_archived=0)
         assert "disk is full" in shown["reason"]
         assert 0 < shown["files_copied"] < len(camera.originals)
