@@ -52,6 +52,7 @@ class _Evidence(TypedDict):
     rehashes: Mapping[bytes, Rehash]
     claims: list[Claim]
     holds: Holds
+    unsigned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,7 @@ class Clearer:
             "rehashes": dict(seen.rehashes),
             "claims": claims,
             "holds": holds,
+            "unsigned": self._dock.unsigned,
         }
         instead = ""
         if seen.method is Method.CLEAR:
@@ -278,6 +280,7 @@ class Clearer:
             method=minted.method,
             dock=self._dock.name,
             pinned_keys=list(self._dock.pinned_keys),
+            unsigned=self._dock.unsigned,
             claims=claims,
             holds=holds,
         )

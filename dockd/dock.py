@@ -52,6 +52,11 @@ class Dock:
         """The same of USB bays, where the helper does it, and has the last word."""
         return self.live.now.may_erase_usb
 
+    @property
+    def unsigned(self) -> bool:
+        """The archive signs nothing, and the site file takes the dock's own word for what it holds."""
+        return self.live.now.unsigned and not self.pinned_keys
+
     def critical(self) -> tuple[str, ...]:
         """When each recording of a critical incident that the archive does not have was first seen: in a bay, or in the queue."""
         seen = dict(self.outbox.critical)

@@ -111,7 +111,10 @@ def archive_checks(found: Findings) -> list[Check]:
     if found.identity.signs:
         key = Check("receipt key", Grade.GOOD, "It signs its receipts with the key that the site file pins.")
     elif found.identity.looked_at:
-        words = "It signs nothing: the dock itself looks at what it holds. That counts as archived, and empties no camera."
+        words = (
+            "It signs nothing: the dock itself looks at what it holds. That counts as archived, and empties a camera only where "
+            "the site file says erase.unsigned."
+        )
         key = Check("receipt key", Grade.GOOD, words)
     else:
         words = "The archive is a plain tus server: it proves nothing, so no recording ever counts as archived."

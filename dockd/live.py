@@ -18,6 +18,7 @@ class Orders:
     Attributes:
         may_erase: the site's policy lets cameras in directory bays be erased.
         may_erase_usb: the same of those in USB bays.
+        unsigned: the dock's own word is enough for it, where the archive signs nothing.
         policy: what the agency's policy says of recordings.
         assigned: whose each camera is, by serial.
         welcome: serials of the cameras of the site; None where every camera is.
@@ -29,6 +30,7 @@ class Orders:
 
     may_erase: bool = False
     may_erase_usb: bool = False
+    unsigned: bool = False
     policy: Policy = field(default_factory=Policy)
     assigned: Mapping[str, str] = field(default_factory=dict)
     welcome: frozenset[str] | None = None

@@ -51,6 +51,7 @@ def orders_of(site: Site) -> Orders:
     return Orders(
         may_erase=erased and site.erase.directory_erase,
         may_erase_usb=erased,
+        unsigned=site.erase.unsigned,
         policy=policy_of(site),
         assigned={each.serial: each.officer for each in site.cameras if each.officer is not None},
         welcome=frozenset(each.serial for each in site.cameras) if site.unknown_cameras == "refuse" else None,

@@ -251,7 +251,7 @@ class Worker:
         leave = eraser.permit(
             examination,
             demands,
-            PinnedKeys(*command.pinned_keys),
+            None if command.unsigned else PinnedKeys(*command.pinned_keys),
             dock=command.dock,
             docking=command.docking,
             holds=command.holds,

@@ -29,7 +29,7 @@ from dockd.core.clearance import (
 )
 from dockd.core.holds import Holds
 from dockd.core.names import basename, parent, shown
-from dockd.core.proof import SignatureVerifier, StatementError, StatementKind, accept_statement
+from dockd.core.proof import SignatureVerifier, StatementError, StatementKind, accept_statement, recall_observation
 from dockd.core.recording import StoredObject
 from dockd.crashpoint import passing
 from dockd.errors import CameraError, CameraGoneError, ClearanceRefusedError, EraseFailedError, ProofRefusedError
@@ -102,9 +102,17 @@ def examine(root: int, scan: CameraScan, paths: Iterable[bytes], moved: Callable
 
 
 def permit(
-    examination: Examination, demands: Iterable[Demand], keys: SignatureVerifier, *, dock: str, docking: str, holds: Holds
+    examination: Examination, demands: Iterable[Demand], keys: SignatureVerifier | None, *, dock: str, docking: str, holds: Holds
 ) -> ClearancePermit:
     """Check every statement and mint the permit for deleting.
+
+    Args:
+        examination: what was just seen.
+        demands: what is to go, with what the archive says of it.
+        keys: the archive's; None where it signs nothing, and the site file takes the daemon's word for what it found there.
+        dock: its id, which each statement names.
+        docking: the daemon's word for this docking.
+        holds: in force now.
 
     Raises:
         ProofRefusedError: a statement proves nothing; nothing at all is erased then, for someone is lying.
@@ -119,13 +127,14 @@ def permit(
             rehashes=examination.rehashes,
             claims=_claims(examination, demands, keys, dock),
             holds=holds,
+            unsigned=keys is None,
         )
 
 
 def permit_whole(
     examination: Examination,
     demands: Iterable[Demand],
-    keys: SignatureVerifier,
+    keys: SignatureVerifier | None,
     *,
     dock: str,
     docking: str,
@@ -143,17 +152,18 @@ def permit_whole(
             claims=_claims(examination, demands, keys, dock),
             holds=holds,
             obstacles=obstacles,
+            unsigned=keys is None,
         )
 
 
-def _claims(examination: Examination, demands: Iterable[Demand], keys: SignatureVerifier, dock: str) -> list[Claim]:
+def _claims(examination: Examination, demands: Iterable[Demand], keys: SignatureVerifier | None, dock: str) -> list[Claim]:
     """What the archive's statements prove, each checked in all its fields."""
+    accept = recall_observation if keys is None else partial(accept_statement, verifier=keys)
     claims = []
     for demand in demands:
         try:
-            holding = accept_statement(
+            holding = accept(
                 demand.envelope,
-                keys,
                 kind=StatementKind.HOLDING,
                 stored=demand.stored,
                 nonce=examination.nonce,

@@ -256,10 +256,11 @@ def _summary(site: Site, profiles: tuple[Profile, ...]) -> str:
 
 
 def _proving(site: Site) -> str:
+    word = "the dock's word for it is enough" if site.erase.unsigned else "no camera is emptied"
     if site.archive.kind == "s3":
-        return "the store showed checksum and lock, or gave it back; nobody signs that, so no camera is emptied"
+        return f"the store showed checksum and lock, or gave it back; nobody signs that, so {word}"
     if site.archive.proof == "read-back":
-        return "it was fetched back and compared; nobody signs that, so no camera is emptied"
+        return f"it was fetched back and compared; nobody signs that, so {word}"
     return "the archive signed a receipt for it"
 
 

@@ -6,8 +6,8 @@ force, so that no mixture ever runs that nobody wrote. Making a key stricter nee
     archive   any other kind, url, key, proof or id; another ca_file, or none
     retention a category, or what nobody named, that would be kept for a shorter time than was accepted (`categories` and
               `uploads.retain_days` together)
-    erase     a policy or directory_erase under which more is erased (ready.needs goes with it: a light that waits for an erasing
-              that is not allowed would never say: take it)
+    erase     a policy, directory_erase or unsigned under which more is erased (ready.needs goes with it: a light that waits for
+              an erasing that is not allowed would never say: take it)
 """
 
 from dataclasses import dataclass
@@ -89,8 +89,11 @@ def weakenings(site: Site, accepted: Guarded) -> tuple[Weakening, ...]:
     ]
     if _POLICIES.index(site.erase.policy) > _POLICIES.index(accepted.erase.policy):
         found.append(_changed("erase", "policy", site.erase, accepted.erase))
-    if site.erase.directory_erase and not accepted.erase.directory_erase:
-        found.append(_changed("erase", "directory_erase", site.erase, accepted.erase))
+    found += [
+        _changed("erase", key, site.erase, accepted.erase)
+        for key in ("directory_erase", "unsigned")
+        if getattr(site.erase, key) and not getattr(accepted.erase, key)
+    ]
     now, then = policy_of(site), retention(accepted.categories, accepted.retain_days)
     for word in _words(site.categories, accepted.categories):
         if now.retained_days(word) < then.retained_days(word):
@@ -124,6 +127,7 @@ def permits(accepted: Guarded) -> tuple[str, ...]:
         f"archive.ca_file: {_written(archive.ca_file)}",
         f"erase.policy: {_written(erase.policy)}",
         f"erase.directory_erase: {_written(erase.directory_erase)}",
+        *([f"erase.unsigned: {_written(erase.unsigned)}"] if erase.unsigned else []),
     ]
     kept = retention(accepted.categories, accepted.retain_days)
     lines += [f"retention of {word}: {_days(kept.retained_days(word))}" for word in _words(accepted.categories)]

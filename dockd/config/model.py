@@ -201,6 +201,14 @@ class Erase(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     directory_erase: Annotated[
         bool, Meta(description="Directory bays are erased too. Without it only real cameras are.", examples=[True])
     ] = False
+    unsigned: Annotated[
+        bool,
+        Meta(
+            description="Cameras are emptied although the archive signs nothing: what the dock itself found there is enough. "
+            "Whoever takes over the dock could claim to have found it, so an admin has to accept this.",
+            examples=[True],
+        ),
+    ] = False
 
 
 class Offload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

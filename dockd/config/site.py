@@ -139,15 +139,21 @@ def _check_archive(archive: ArchiveSettings, node: Node, problems: Problems) -> 
 
 
 def _check_proofs(site: Site, node: Node, problems: Problems) -> None:
-    """An archive either signs what it holds, or is looked at by the dock; the second erases nothing."""
+    """An archive either signs what it holds, or is looked at by the dock; the second erases nothing unless the site says so."""
     archive = site.archive
     wrong = _wrong_of_tus(archive) if archive.kind == "tus" else _wrong_of_s3(archive)
     for key, msg in wrong:
         problems.add(_key_place(node, "archive", key) if key else place_of(node, "archive"), msg)
     looked_at = "S3" if archive.kind == "s3" else "read-back" if archive.proof == "read-back" else ""
-    if looked_at and site.erase.policy != "never":
-        msg = f"erase.policy: {site.erase.policy} never happens with {looked_at}, whose proofs nobody signs; expected never"
+    if looked_at and site.erase.policy != "never" and not site.erase.unsigned:
+        msg = (
+            f"erase.policy: {site.erase.policy} never happens with {looked_at}, whose proofs nobody signs; expected never, "
+            "or unsigned: true beside it"
+        )
         problems.add(place_of(node, "erase", "policy"), msg)
+    if site.erase.unsigned and not looked_at:
+        msg = "erase.unsigned: has no effect on an archive that signs receipts, expected no unsigned"
+        problems.add(place_of(node, "erase", "unsigned"), msg)
 
 
 def _wrong_of_tus(archive: ArchiveSettings) -> Iterator[tuple[str, str]]:

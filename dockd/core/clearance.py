@@ -256,6 +256,7 @@ def permit_clear(
     claims: Iterable[Claim],
     holds: Holds,
     obstacles: Iterable[str],
+    unsigned: bool = False,
 ) -> OverwritePermit:
     """Mint the permit for overwriting everything.
 
@@ -268,6 +269,7 @@ def permit_clear(
         claims: one for each recording and sidecar.
         holds: in force now.
         obstacles: what else stands against it: parts of the camera that were not scanned, a file system that was not closed.
+        unsigned: as for `permit_delete`.
 
     Raises:
         NoClearanceError: as `permit_delete`; or anything at all on the camera would be lost that the archive does not hold.
@@ -278,7 +280,14 @@ def permit_clear(
         msg = f"camera {camera} cannot be cleared as a whole: {'; '.join(standing)}"
         raise NoClearanceError(msg)
     clearance = permit_delete(
-        camera=camera, docking=docking, nonce=nonce, scan=scan, rehashes=rehashes, claims=claims, holds=holds
+        camera=camera,
+        docking=docking,
+        nonce=nonce,
+        scan=scan,
+        rehashes=rehashes,
+        claims=claims,
+        holds=holds,
+        unsigned=unsigned,
     )
     ignored = tuple(file.path for file in scan.files if file.kind is FileKind.IGNORABLE and not file.problem)
     staying = [left for left in clearance.left if left.path not in ignored]

@@ -61,8 +61,20 @@ def _record(entry: Entry, begun: Entry, erased: list[Entry], version: str) -> di
         ],
         "covered": len(_listed(entry, "covered")),
         "left": entry["left"],
+        "ground": _ground(erased),
         "verification": _verification(entry),
     }
+
+
+def _ground(erased: Iterable[Entry]) -> str:
+    """On whose word it was done."""
+    looks = sorted({str(each["basis"]) for each in erased if "basis" in each})
+    if not looks:
+        return "The archive signed, for this docking, that it holds each of the files."
+    return (
+        f"The archive signs nothing: the dock itself found there what it holds ({', '.join(looks)}), and the site file, as an "
+        "admin accepted it, takes the dock's word for that (erase.unsigned)."
+    )
 
 
 def _verification(entry: Entry) -> str:

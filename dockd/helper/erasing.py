@@ -17,6 +17,7 @@ from dockd.core.erasure import Erasure, Method, weaker
 from dockd.core.holds import Holds
 from dockd.core.names import shown
 from dockd.core.profile import classify
+from dockd.core.proof import Basis
 from dockd.dsse import PinnedKeys
 from dockd.errors import CameraError, CameraGoneError, ClearanceRefusedError, EraseFailedError, ProofRefusedError
 from dockd.helper import wire
@@ -142,7 +143,7 @@ class CameraEraser:
             msg = f"{method} is more than this dock's site file and the camera's profile allow ({allowed})"
             raise ClearanceRefusedError(msg)
         self._camera.is_still_there(permitted)
-        keys = PinnedKeys(*permitted.keys)
+        keys = PinnedKeys(*permitted.keys) if permitted.keys else None
         if method is Method.CLEAR and fresh is not None:
             whole = eraser.permit_whole(
                 examination, demands, keys, dock=permitted.dock, docking=docking, holds=holds, obstacles=obstacles
@@ -167,9 +168,9 @@ class CameraEraser:
         if method is Method.NEVER:
             msg = "the site file or the camera's profile lets nothing be erased"
             raise ClearanceRefusedError(msg)
-        if not permitted.keys:
+        if not permitted.keys and not permitted.unsigned:
             msg = "this archive signs nothing, and the daemon's word is not enough"
-            raise ClearanceRefusedError(msg, hint="This version erases cameras only where the archive's proofs are signed.")
+            raise ClearanceRefusedError(msg, hint="Admins: erase.unsigned in the site file says that it is.")
         return method
 
     def _scan(self, root: int, permitted: Permitted) -> CameraScan:
@@ -249,13 +250,14 @@ def _all_of(permit: ClearancePermit, demands: Iterable[eraser.Demand]) -> None:
 
 
 def _promised(permit: ClearancePermit, now: datetime) -> None:
-    """The archive must still be bound to keep what it holds.
+    """The archive must still be bound to keep what it holds; one that signs nothing may be bound to nothing.
 
     Raises:
         ProofRefusedError: it may have let it go by now.
     """
     for each in permit.covered:
-        until = each.holding.statement.retain_until
-        if until <= now:
+        said = each.holding.statement
+        until, promised = said.retain_until, each.holding.basis is Basis.SIGNED or said.retain_until > said.time
+        if promised and until <= now:
             msg = f"the archive is no longer bound to keep {shown(each.path)}: its promise ended {until}"
             raise ProofRefusedError(msg)

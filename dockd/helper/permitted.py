@@ -29,6 +29,7 @@ class Permitted:
         erase: the most that may be done to a camera.
         lamps: of each bay that has one, by its id.
         officers: to whom the roster assigns a camera, by its serial.
+        unsigned: where there are no keys, the daemon's word is enough.
     """
 
     ports: Mapping[str, str]
@@ -38,6 +39,7 @@ class Permitted:
     erase: Method = Method.NEVER
     lamps: Mapping[str, Wiring] = field(default_factory=dict)
     officers: Mapping[str, str] = field(default_factory=dict)
+    unsigned: bool = False
 
     def profile_of(self, vendor: int, product: int) -> Profile | None:
         """What recognises a device with these numbers."""
@@ -66,7 +68,9 @@ def permitted(site_file: Path) -> Permitted:
     _only_root_writes([path_of(site_file)])
     force = restrained(site, accepted.content.guarded)
     keys = tuple(key for key in (force.archive.key,) if key)  # an archive that signs nothing has none
-    return Permitted(ports, profiles, site.dock, keys, Method(force.erase.policy), lamps, officers)
+    return Permitted(
+        ports, profiles, site.dock, keys, Method(force.erase.policy), lamps, officers, unsigned=force.erase.unsigned
+    )
 
 
 class Current:

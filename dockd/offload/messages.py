@@ -90,6 +90,7 @@ class Erase(msgspec.Struct, tag=True, frozen=True):
     method: Method
     dock: str
     pinned_keys: list[str]
+    unsigned: bool
     claims: list[ClaimedHolding]
     holds: Holds
 

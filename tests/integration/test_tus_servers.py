@@ -1,4 +1,4 @@
-"""A dock whose archive is a tus server that somebody else wrote: from the camera to a proof, which empties no camera."""
+"""A dock whose archive is a tus server that somebody else wrote: from the camera to a proof, and what that empties."""
 
 import asyncio
 from collections.abc import Callable
@@ -33,6 +33,19 @@ def test_a_dock_delivers_to_a_tus_server_of_others(make: Callable[[Path], Foreig
             archived = [each for each in dock.custody() if each["event"] == "recording.archived"]
             assert [each["basis"] for each in archived] == ["read-back", "read-back"]
             assert files_below(dock.bay(1)) == before
+
+
+def test_a_camera_is_emptied_where_the_docks_word_is_enough(tmp_path: Path) -> None:
+    """Once an admin has accepted that; each recording is fetched back again for it, and the record names what it rests on."""
+    with PySyncTus(tmp_path / "server") as server:
+        archive = {"url": server.url, "key": "", "token_file": "", "id": "tus-1", "proof": "read-back"}
+        with DockProcess(tmp_path / "dock", None, Site(unsigned=True, archive=archive)) as dock:
+            make_camera(tmp_path / "camera", "CAM-1", recordings=2, size_bytes=700_000, sidecars=False)
+            (tmp_path / "camera").rename(dock.bay(1))
+            dock.wait_until(lambda _: len(dock.recordings(State.ERASED)) == 2, why="two recordings erased")
+            erased = [each for each in dock.custody() if each["event"] == "recording.erased"]
+            assert [each["basis"] for each in erased] == ["read-back", "read-back"]
+            assert not list(dock.bay(1).rglob("*.MP4"))
 
 
 @pytest.mark.parametrize(

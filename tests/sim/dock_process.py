@@ -52,6 +52,7 @@ class Site:
     bays: int = 2
     dock: str = "dock-1"
     erase: str = "delete"
+    unsigned: bool = False
     keep_free: str = "0 B"
     stall_after_s: int = 30
     parallel: int = 2
@@ -133,7 +134,7 @@ class DockProcess:
                 "bays": [{"id": str(number), "directory": str(self.bay(number))} for number in range(1, site.bays + 1)],
                 "spool": {"directory": str(self.spool), "keep_free": site.keep_free},
                 "archive": {key: value for key, value in (archive | site.archive).items() if value},
-                "erase": {"policy": site.erase, "directory_erase": site.erase == "delete"},
+                "erase": {"policy": site.erase, "directory_erase": site.erase == "delete", "unsigned": site.unsigned},
                 "ready": {"needs": site.needs},
                 "offload": {"stall_after_s": site.stall_after_s},
                 "uploads": {"parallel": site.parallel} | site.uploads,

@@ -9,7 +9,8 @@ from blake3 import blake3
 
 from dockd.core.clearance import CameraScan, Claim, ClearancePermit, FileKind, Identity, Rehash, ScannedFile, permit_delete
 from dockd.core.holds import Holds
-from dockd.core.proof import ArchiveProof, Statement, StatementKind, accept_statement
+from dockd.core.observation import ReadBack
+from dockd.core.proof import ArchiveProof, Statement, StatementKind, accept_statement, observe
 from dockd.core.recording import Digests, Measured, MediumReading, Recording, StoredObject, VerifiedRecording, verify_copy
 from dockd.dsse import PinnedKeys, SigningKey
 
@@ -114,6 +115,12 @@ class Notary:
             claims=claims,
             holds=Holds(),
         )
+
+
+def looked_at(stored: StoredObject, nonce: str, *, camera: str = "C1", retain_until: datetime | None = None) -> bytes:
+    """The record of what the dock itself found at an archive that signs nothing."""
+    seen = ReadBack(stored.measured, retain_until)
+    return observe(seen, kind=StatementKind.HOLDING, stored=stored, nonce=nonce, dock=DOCK, camera=camera, time=NOW).envelope
 
 
 def stored(recording: Recording, content: bytes, *, object_id: str | None = None) -> StoredObject:

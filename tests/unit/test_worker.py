@@ -86,7 +86,7 @@ async def test_erasing_wants_an_examination_of_the_same_conversation(camera: Pat
     """Nothing is erased that this worker did not examine just before; one examination serves one erasing."""
     notary = Notary()
     await worker.open(camera, dcf())
-    order = messages.Erase("d1", Method.DELETE, DOCK, [notary.key.public_text], [], Holds())
+    order = messages.Erase("d1", Method.DELETE, DOCK, [notary.key.public_text], False, [], Holds())
     with pytest.raises(errors.ClearanceRefusedError, match="not examined"):
         await asked(worker, order)
     (seen,) = await asked(worker, messages.Examine([CLIP]))
@@ -96,7 +96,7 @@ async def test_erasing_wants_an_examination_of_the_same_conversation(camera: Pat
     at = stored(seen_recording("ab" * 16, camera="CAM-1", path=path), content)
     statement = notary.statement(at, kind=StatementKind.HOLDING, nonce=seen.nonce, camera="CAM-1")
     claim = messages.ClaimedHolding(CLIP, at, at.recording_id, notary.key.envelope(statement))
-    order = messages.Erase("d1", Method.DELETE, DOCK, [notary.key.public_text], [claim], Holds())
+    order = messages.Erase("d1", Method.DELETE, DOCK, [notary.key.public_text], False, [claim], Holds())
     (erased,) = await asked(worker, order)
     assert isinstance(erased, messages.Erased)
     assert erased.covered == [CLIP]

@@ -14,14 +14,14 @@ from dockd.clearance import eraser
 from dockd.core.clearance import CameraScan, ClearancePermit
 from dockd.core.holds import Holds
 from dockd.core.profile import classify
-from dockd.core.proof import StatementKind
+from dockd.core.proof import Basis, StatementKind
 from dockd.core.recording import Digests, Measured, StoredObject
 from dockd.dsse import PinnedKeys
 from dockd.errors import CameraGoneError, ClearanceRefusedError, EraseFailedError, ProofRefusedError
 from tests.sim.camera_fs import CameraFs, fuse_missing
 from tests.sim.cameras import make_camera
 from tests.sim.dock_here import dcf
-from tests.sim.evidence import DOCK, Notary
+from tests.sim.evidence import DOCK, Notary, looked_at
 
 needs_fuse = pytest.mark.skipif(bool(fuse_missing()), reason=fuse_missing())
 
@@ -240,3 +240,23 @@ def test_camera_that_does_not_erase_is_never_reported_as_erased(how: str, bench:
         finally:
             os.close(bench.root)
             bench.root = old
+
+
+def test_what_nobody_signed_is_taken_only_where_there_are_no_keys(bench: Bench) -> None:
+    """And a signature is no record of a look: neither stands in for the other."""
+    seen = bench.examine(CLIP, THUMB)
+
+    def observed(path: bytes, nonce: str = seen.nonce) -> eraser.Demand:
+        stored = bench.stored(path)
+        return eraser.Demand(stored.recording_id, path, stored, looked_at(stored, nonce, camera="CAM-1"))
+
+    demands = [observed(CLIP), observed(THUMB)]
+    leave = eraser.permit(seen, demands, None, dock=DOCK, docking="d1", holds=Holds())
+    assert {each.holding.basis for each in leave.covered} == {Basis.READ_BACK}
+    with pytest.raises(ProofRefusedError, match="proves nothing"):
+        bench.permit(seen, *demands)
+    with pytest.raises(ProofRefusedError, match="not the record of an observation"):
+        eraser.permit(seen, [bench.demand(CLIP, seen.nonce)], None, dock=DOCK, docking="d1", holds=Holds())
+    older = observed(CLIP, "ab" * 16)
+    with pytest.raises(ProofRefusedError, match="nonce"):
+        eraser.permit(seen, [older], None, dock=DOCK, docking="d1", holds=Holds())

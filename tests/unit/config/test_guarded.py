@@ -47,6 +47,7 @@ def with_erase(erase: Erase, needs: Needs = Needs.ARCHIVED) -> Site:
         (with_archive(ca_file=None), "archive.ca_file: nothing instead of /etc/ca.pem"),
         (with_archive(ca_file=Path("/x.pem")), "archive.ca_file: /x.pem instead of /etc/ca.pem"),
         (with_erase(Erase(policy="delete", directory_erase=True)), "erase.directory_erase: true instead of false"),
+        (with_erase(Erase(policy="delete", unsigned=True)), "erase.unsigned: true instead of false"),
     ],
 )
 def test_what_weakens_evidence_waits_and_the_accepted_section_stays(site: Site, words: str) -> None:

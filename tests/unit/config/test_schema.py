@@ -17,7 +17,7 @@ BEYOND_A_SCHEMA = {
     "bad": {
         "anchor", "bay-folder-inside-spool", "bay-folder-twice", "bay-id-twice", "bay-is-two-things",
         "bay-port-twice",
-        "s3-with-what-it-has-not", "s3-without-bucket", "tus-with-bucket", "tus-read-back",
+        "s3-with-what-it-has-not", "s3-without-bucket", "tus-with-bucket", "tus-read-back", "unsigned-where-receipts-are-signed",
         "hub-bays",
         "lamp-command-relative",
         "lamp-of-one-and-three",

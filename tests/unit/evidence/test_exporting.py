@@ -148,6 +148,7 @@ def test_a_delete_claims_no_more_than_it_did(story: Story) -> None:
     assert [each["recording"] for each in record["erased"]] == [ERASED]
     assert f"statements/{record['erased'][0]['statement']}.json" in files
     assert (record["begun_entry"], record["ended_entry"]) == (23, 25)
+    assert record["ground"] == "The archive signed, for this docking, that it holds each of the files."
     assert b"neither Clear nor Purge" in files["sanitisation/25.html"]
     assert PdfReader(io.BytesIO(files["sanitisation/25.pdf"]), strict=True).pages
 
@@ -173,6 +174,9 @@ def test_a_clear_says_how_much_was_read_back() -> None:
     assert record["covered"] == 0
     page = html(document.sanitisation(record))
     assert b"Nothing." in page
+    word = {"event": "recording.erased", "nonce": "n", "recording": "r", "seq": 4, "statement": "s", "time": "t"}
+    (looked,) = sanitisation.records([{**word, "basis": "read-back"}, entry])
+    assert "signs nothing: the dock itself found there what it holds (read-back)" in str(looked["ground"])
     (other,) = sanitisation.records([{**entry, "method": "smelt"}])
     assert other["claim"] == "Nothing more than the word smelt."
 

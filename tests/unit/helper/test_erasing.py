@@ -7,7 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,7 +41,7 @@ from tests.sim.erase_bench import (
     permitted,
     quiet,
 )
-from tests.sim.evidence import NOW, Notary
+from tests.sim.evidence import NOW, Notary, looked_at
 from tests.sim.helper_here import HelperHere
 from tests.sim.usb_devices import BULK
 
@@ -290,6 +290,43 @@ def test_where_root_said_never_a_camera_is_not_even_examined(helper: HelperHere,
         with bench.opened() as session, pytest.raises(ClearanceRefusedError, match=r"nothing be erased|signs nothing"):
             session.examine([CLIP], quiet)
         assert bench.shut()
+
+
+@pytest.mark.parametrize("method", [Method.DELETE, Method.CLEAR])
+def test_the_daemons_word_is_enough_where_the_site_file_says_so(helper: HelperHere, tmp_path: Path, method: Method) -> None:
+    """An archive that signs nothing may promise to keep nothing; a promise that it made and that ended is none, all the same."""
+    notary = Notary()
+    helper.start(permitted=lambda: replace(permitted(notary, erase=Method.CLEAR), keys=(), unsigned=True))
+    with erase_bench(helper, ext4_image(tmp_path / "card"), notary) as bench:
+
+        def demand(path: bytes, nonce: str, until: datetime | None = None) -> wire.Demand:
+            stored = bench.stored(path)
+            return wire.Demand(stored.recording_id, path, stored, looked_at(stored, nonce, camera=SERIAL, retain_until=until))
+
+        with bench.opened() as session:
+            seen = session.examine([CLIP], quiet)
+            with pytest.raises(ProofRefusedError, match="no longer bound"):
+                session.erase("d1", Method.DELETE, [demand(CLIP, seen.nonce, NOW + timedelta(seconds=1))], quiet)
+            seen = session.examine([CLIP], quiet)
+            with pytest.raises(ProofRefusedError, match="nonce"):
+                session.erase("d1", Method.DELETE, [demand(CLIP, "ab" * 16)], quiet)
+        assert bench.there() == EVERYTHING
+        with bench.opened() as session:
+            seen = session.examine([CLIP, OTHER], quiet)
+            done = session.erase("d1", method, [demand(path, seen.nonce) for path in (CLIP, OTHER)], quiet)
+            assert (done.erasure.method, done.erasure.files) == (method, 2)
+        assert bench.there() == {FACTS}
+
+
+def test_a_pinned_key_is_never_passed_by(helper: HelperHere, tmp_path: Path) -> None:
+    """Where an archive can sign, what it did not sign is nothing, whatever else the site file says."""
+    notary = Notary()
+    helper.start(permitted=lambda: replace(permitted(notary), unsigned=True))
+    with erase_bench(helper, ext4_image(tmp_path / "card"), notary) as bench, bench.opened() as session:
+        seen, stored = session.examine([CLIP], quiet), bench.stored(CLIP)
+        word = wire.Demand(stored.recording_id, CLIP, stored, looked_at(stored, seen.nonce, camera=SERIAL))
+        with pytest.raises(ProofRefusedError, match="proves nothing"):
+            session.erase("d1", Method.DELETE, [word], quiet)
 
 
 def test_a_file_that_the_camera_does_not_give_up_is_told_and_the_disk_shut(bench: EraseBench) -> None:
