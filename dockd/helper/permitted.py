@@ -68,9 +68,7 @@ def permitted(site_file: Path) -> Permitted:
     _only_root_writes([path_of(site_file)])
     force = restrained(site, accepted.content.guarded)
     keys = tuple(key for key in (force.archive.key,) if key)  # an archive that signs nothing has none
-    return Permitted(
-        ports, profiles, site.dock, keys, Method(force.erase.policy), lamps, officers, unsigned=force.erase.unsigned
-    )
+    return Permitted(ports, profiles, site.dock, keys, Method(force.erase.policy), lamps, officers, unsigned=force.erase.unsigned)
 
 
 class Current:
