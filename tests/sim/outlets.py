@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from dockd.board import Board, Phase
-from dockd.charging import Charger, Hubs, Ways
+from dockd.charging import Charger, Hubs, Power, Ways
 from dockd.core.battery import Appetite, Quality, Reading
 from dockd.core.charging import Rules
 from dockd.dock import Dock
@@ -73,7 +73,7 @@ class Outlets:
                 self.dock(bay)
 
     @asynccontextmanager
-    async def power(self, bay: str) -> AsyncIterator["_Switch"]:
+    async def power(self, bay: str) -> AsyncIterator[Power]:
         """As `client.port_power`."""
         self.in_helper.add(bay)
         try:

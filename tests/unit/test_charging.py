@@ -1,13 +1,15 @@
 """The charger: whose port is cut and when, what the bay says then, and what it does where something is not as it should be."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from dockd.board import Phase
-from dockd.charging import Charger, Hubs
+from dockd.charging import Charger, Hubs, Power
 from dockd.core.battery import Appetite, Curve, Quality, Reading
 from dockd.core.charging import Rules
 from dockd.core.fitness import Grade
@@ -173,6 +175,29 @@ async def test_a_hub_without_a_switch_is_never_asked(dock: Dock, outlets: Outlet
         await clock.until(lambda: bool(dock.board.bays["1"].battery.percent))
         assert outlets.asked == 0
         assert "bay 1 does not switch (its hub has no switch that the kernel knows)" in (await charger.check()).reason
+
+
+async def test_dock_that_stops_in_mid_cut_gives_the_power_back(dock: Dock, clock: StandingClock) -> None:
+    """Whatever the helper was doing."""
+
+    class Slow(Outlets):
+        @asynccontextmanager
+        async def power(self, bay: str) -> AsyncIterator[Power]:
+            async with super().power(bay):
+                yield self
+
+        async def switch(self, *, on: bool) -> bool:
+            self.asked += 1
+            self.off.add("1")
+            await asyncio.Event().wait()
+            return on
+
+    outlets = Slow(dock.board)
+    outlets.dock("1", "A")
+    async with charged(dock, outlets, 100):
+        await clock.until(lambda: outlets.off == {"1"})
+        assert outlets.in_helper == {"1"}
+    assert (outlets.off, outlets.in_helper) == (set(), set())
 
 
 async def test_helper_that_is_away_is_asked_again(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:

@@ -229,3 +229,16 @@ async def test_a_reader_that_goes_is_waited_for(dock: Dock, pool: Outlets, clock
         listening.cancel()
         await asyncio.wait([listening])
     assert pool.asked == 0
+
+
+async def test_a_device_that_is_no_keyboard_is_never_read(
+    dock: Dock, pool: Outlets, clock: StandingClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It cannot be kept from others: an admin is told once, and it is tried again."""
+    async with at_work(dock) as desk:
+        listening = asyncio.create_task(BadgeReader(Path("/dev/urandom"), {}, desk, clock).run())
+        await clock.until(lambda: clock.monotonic() >= 60)
+        listening.cancel()
+        await asyncio.wait([listening])
+    assert capsys.readouterr().out.count("badge reader cannot be used") == 1
+    assert pool.asked == 0

@@ -75,6 +75,16 @@ def test_the_site_files_words_reach_the_planner(site: Site, tmp_path: Path) -> N
     assert (hubs_of(plain).of, least_of(plain)) == ({}, Least())
 
 
+def test_the_rosters_shifts_reach_the_planner(tmp_path: Path) -> None:
+    """As the fleet's spreadsheet has them, by serial."""
+    (tmp_path / "site.yaml").write_text(SITE.partition("cameras:")[0] + "roster: fleet.csv\n")
+    (tmp_path / "fleet.csv").write_text(
+        "Camera serial;Assigned officer;Start of shift\nSER-1;A. Smith;06:00\nSER-2;B. Jones;22:30\n"
+    )
+    site = load_site(tmp_path / "site.yaml")
+    assert orders_of(site).shift_starts == {"SER-1": time(6), "SER-2": time(22, 30)}
+
+
 def test_the_next_shift_is_today_or_tomorrow() -> None:
     """Whatever time it is."""
     assert until_s(time(6), datetime(2026, 11, 24, 5, 30, tzinfo=UTC)) == 1800
