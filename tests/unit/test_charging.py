@@ -107,6 +107,18 @@ async def test_a_camera_that_is_worked_on_is_never_cut(dock: Dock, outlets: Outl
         assert outlets.asked == 0
 
 
+async def test_a_camera_to_which_somebody_is_called_is_never_cut(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:
+    """Resting, it would say that all is well but for the power; it goes again when it is as others are."""
+    outlets.dock("1", "A")
+    dock.board.bays["1"].held = True
+    async with charged(dock, outlets, 100):
+        await clock.passes(3600)
+        assert (outlets.asked, outlets.off) == (0, set())
+        dock.board.bays["1"].held = False
+        dock.board.tell()
+        await clock.until(lambda: resting(dock) == {"1"})
+
+
 async def test_a_port_that_does_not_switch_is_planned_as_one(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:
     """The self-test says which, and why; until another camera is docked nobody tries again."""
     outlets.refuses = CameraUnknownError("bay 1 has no port whose power can be switched")

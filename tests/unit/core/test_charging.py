@@ -84,6 +84,7 @@ def test_empty_port_keeps_power() -> None:
 def test_full_camera_keeps_its_little_power_and_its_green_light() -> None:
     """Cutting its port would end what the dock knows of it."""
     assert powered(port("full", 100), port("2"), budget_ma=950) == {"full": Why.READY, "2": Why.CHARGING}
+    assert powered(port("full", 100), port("2"), budget_ma=900) == {"full": Why.READY}
 
 
 def test_given_power_stays_for_a_slice() -> None:
