@@ -174,7 +174,7 @@ def test_a_clear_says_how_much_was_read_back() -> None:
     assert record["covered"] == 0
     page = html(document.sanitisation(record))
     assert b"Nothing." in page
-    word = {"event": "recording.erased", "nonce": "n", "recording": "r", "seq": 4, "statement": "s", "time": "t"}
+    word: wording.Entry = {"event": "recording.erased", "nonce": "n", "recording": "r", "seq": 4, "statement": "s", "time": "t"}
     (looked,) = sanitisation.records([{**word, "basis": "read-back"}, entry])
     assert "signs nothing: the dock itself found there what it holds (read-back)" in str(looked["ground"])
     (other,) = sanitisation.records([{**entry, "method": "smelt"}])
