@@ -12,9 +12,10 @@ from dockd.core.battery import FULL
 from dockd.core.causes import Charge, causes
 from dockd.core.estimate import Left, said, time_left_s
 from dockd.core.names import shown
-from dockd.core.readiness import CODES, Lamp
+from dockd.core.readiness import CODES, Lamp, Needs
 from dockd.core.recording import Recording, State
 from dockd.dock import Dock
+from dockd.showing import until_ready_s
 from dockd.web.screen import Header, Notice, Screen, Tile, Trouble
 
 _COPIED = frozenset({State.VERIFIED, State.UPLOADING, State.ARCHIVED, State.ERASED})
@@ -147,6 +148,8 @@ class Display:
             causes=(found.copied, found.charged, found.archived),
             troubles=tuple(troubles[:_TROUBLES]),
             more_troubles=max(0, len(bay.problems) + len(refused) - _TROUBLES),
+            ready=said(until_ready_s(self._dock, bay, light)),
+            clears=self._dock.board.needs is Needs.ERASED,
         )
         return self._with_bar(tile, bay, recordings, states)
 

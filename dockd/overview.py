@@ -26,7 +26,7 @@ from dockd.errors import ControlError, SpoolMismatchError
 from dockd.holding import HelperHolds
 from dockd.marking import Marking
 from dockd.rehearsal import EACH_S, Rehearsal
-from dockd.showing import battery_view, camera_view, configuration_view
+from dockd.showing import battery_view, camera_view, configuration_view, until_ready_s
 from dockd.web.hold import HoldOrder, ReleaseOrder
 from dockd.web.lists import (
     BackupOrder,
@@ -142,6 +142,7 @@ class Overview:
         done = sum(each.size_bytes for each in recordings if each.state in _COPIED) + sum(bay.reading.values())
         rate = bay.meter.rate_bytes_s()
         left = drain_time_s([total - done], rate) if done < total else None
+        ready = None if light is None else until_ready_s(self._dock, bay, light)
         problems = [Problem(shown(path) or "/", reason) for path, reason in bay.problems.items()]
         problems += [Problem(shown(each.path), each.refusal.message) for each in recordings if each.refusal is not None]
         return BayView(
@@ -162,6 +163,7 @@ class Overview:
             bytes_done=min(done, total),
             rate_bytes_s=round(rate),
             remaining_s=None if left is None else round(left),
+            ready_in_s=None if ready is None else round(ready),
             current=shown(bay.current) if bay.current and rate else None,
             problems=tuple(problems),
         )

@@ -8,7 +8,7 @@ import msgspec
 
 from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
 from dockd.cli.watch import watch
-from dockd.cli.words import left, plain, size
+from dockd.cli.words import done_in, left, plain, size
 from dockd.core.battery import Quality
 from dockd.web.view import LAMPS, BatteryView, BayView, ConfigurationView, CustodyView, QueueView, StatusView
 
@@ -95,7 +95,7 @@ def _battery(battery: BatteryView) -> str:
 
 def _words(bay: BayView) -> list[str]:
     """Why the light says so and what to do, then each file that needs a person."""
-    why = " ".join(part for part in (bay.reason, bay.next_step, left(bay.remaining_s)) if part)
+    why = " ".join(part for part in (bay.reason, bay.next_step, left(bay.remaining_s), done_in(bay.ready_in_s)) if part)
     return [f"Bay {bay.bay}: {why}"] * bool(why) + [
         f"Bay {bay.bay}, {problem.path}: {problem.reason}" for problem in bay.problems
     ]

@@ -18,8 +18,15 @@ def size(size_bytes: int) -> str:
 
 def left(seconds: int | None) -> str:
     """How long something still takes, in a sentence; empty where nobody knows."""
-    if seconds is None:
-        return ""
+    return "" if seconds is None else f"About {_duration(seconds)} left."
+
+
+def done_in(seconds: int | None) -> str:
+    """When everything is done that somebody waits for, in a sentence; empty where nobody knows."""
+    return "" if seconds is None else f"Done in about {_duration(seconds)}."
+
+
+def _duration(seconds: int) -> str:
     minutes, rest_s = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"About {hours} h {minutes} min left." if hours else f"About {minutes} min {rest_s} s left."
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest_s} s"

@@ -57,6 +57,17 @@ def time_left_s(left_bytes: int, pace: Pace) -> float | None:
     return guesses_s[1] if guesses_s[1] <= _FAR_APART * guesses_s[0] else None
 
 
+def ready_s(copy_s: float | None, archive_s: float | None, charge_s: float | None) -> float | None:
+    """Seconds until a camera has everything that it waits for; None when one of them is not known.
+
+    Copies are on their way to the archive while others are made, but the last one only after that: the sum is the later of two
+    honest guesses. A battery charges meanwhile.
+    """
+    if copy_s is None or archive_s is None or charge_s is None:
+        return None
+    return max(copy_s + archive_s, charge_s)
+
+
 def said(seconds: float | None) -> Left | None:
     """A wait as it is said to a person, rounded up; None when it is not known, or longer than two days."""
     if seconds is None or seconds > _LONGEST_S:

@@ -39,6 +39,8 @@ class Tile(msgspec.Struct, frozen=True):
         stage: what the bar is about: copy, archive, charge, or null for no bar.
         permille: how far that is.
         left: how long it takes, null when that is not known.
+        ready: how long until it may be taken, or can be cleared where cameras are cleared first; null when that is not known.
+        clears: the camera is cleared then, before it may be taken.
         causes: copied, charged, archived.
         troubles: the first few files that need a person.
         more_troubles: how many there are beyond those.
@@ -63,6 +65,8 @@ class Tile(msgspec.Struct, frozen=True):
     stage: str | None = None
     permille: int = 0
     left: Left | None = None
+    ready: Left | None = None
+    clears: bool = False
     causes: tuple[Cause, Cause, Cause] | None = None
     troubles: tuple[Trouble, ...] = ()
     more_troubles: int = 0

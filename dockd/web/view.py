@@ -77,6 +77,7 @@ class BayView(msgspec.Struct, frozen=True):
         current: the file that is being copied, null if none.
         problems: files that need a person.
         battery: the charge with its source, time and quality; an estimate where nothing is reported.
+        ready_in_s: until it may be taken, or can be cleared where cameras are cleared first, null if not known.
     """
 
     bay: str
@@ -98,6 +99,7 @@ class BayView(msgspec.Struct, frozen=True):
     current: str | None = None
     problems: tuple[Problem, ...] = ()
     battery: BatteryView = BatteryView()
+    ready_in_s: int | None = None
 
 
 class ArchiveView(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser
 
@@ -101,6 +102,26 @@ def test_every_reason_is_read_on_its_tile(browser: Browser, language: str) -> No
             assert kiosk.complaints == []
             kiosk.page.close()
     assert misfits == []
+
+
+@pytest.mark.parametrize(
+    ("language", "clears", "words"),
+    [
+        ("en", False, "Until it may be taken: about 40 minutes"),
+        ("es", False, "Hasta que pueda llevársela: unos 40 minutos"),
+        ("en", True, "Until it can be emptied: about 40 minutes"),
+        ("es", True, "Hasta que se pueda vaciar: unos 40 minutos"),
+    ],
+)
+def test_a_camera_says_how_long_all_of_it_takes(browser: Browser, language: str, words: str, *, clears: bool) -> None:
+    """Copy, archive and battery together, where its bar tells of one of them."""
+    shown = msgspec.structs.replace(tile("1", "copying"), ready=Left(Unit.MINUTES, 40), clears=clears)
+    with served((shown,), language) as port:
+        kiosk = Kiosk(browser.new_page(viewport={"width": 800, "height": 480}))
+        kiosk.open(port)
+        kiosk.wait_lamp(1, "leave")
+        kiosk.page.locator(".open").first.click()
+        assert words in kiosk.page.locator("#more-body").inner_text()
 
 
 def test_a_resting_camera_says_how_old_its_charge_is(browser: Browser) -> None:

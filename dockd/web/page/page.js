@@ -220,6 +220,7 @@ function detail(tile, notice) {
     if (tile.camera) lines.push(say(`battery.${tile.battery_old ? "when" : "long"}.${tile.battery}`, { percent: tile.battery_percent }));
     if (tile.causes) lines.push(["copied", "charged", "archived"].map((name, index) => cause(tile, name, tile.causes[index])).join(" · "));
     if (tile.stage) lines.push([say(`bar.${tile.stage}`, { percent: Math.floor(tile.permille / 10) }), wait(tile.left)].filter(Boolean).join(" · "));
+    if (tile.ready) lines.push(say(tile.clears ? "ready.clear" : "ready.take", { left: wait(tile.ready) }));
     if (tile.troubles.length) lines.push(`${say("detail.files")}:`);
     tile.troubles.forEach((each) => lines.push({ lang: "en", text: `${each.path}: ${each.reason}` }));
     if (tile.more_troubles) lines.push(say("detail.more", { count: tile.more_troubles }));

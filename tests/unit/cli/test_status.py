@@ -42,7 +42,7 @@ STATUS = StatusView(
                 battery=BatteryView(Quality.REPORTED, 87), lamp=Lamp.TAKE, reason="Everything is in the archive."),
         BayView("2", camera="X2", battery=BatteryView(Quality.ESTIMATED, 40), lamp=Lamp.LEAVE, reason="3 files left.",
                 files_total=9, files_copied=6, rate_bytes_s=40_000_000,
-                remaining_s=75),
+                remaining_s=75, ready_in_s=725),
         BayView("3", lamp=Lamp.HELP, reason="1 file could not be taken.", next_step="Call your admin; keep the camera.",
                 problems=(Problem("DCIM/%FF.MP4", "one sector cannot be read \x1b[2J"),)),
         BayView("4"),

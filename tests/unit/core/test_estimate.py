@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockd.core.estimate import Left, Pace, Unit, said, time_left_s
+from dockd.core.estimate import Left, Pace, Unit, ready_s, said, time_left_s
 
 MIB = 1 << 20
 PACES = st.builds(
@@ -82,3 +82,21 @@ def test_a_wait_is_never_said_to_be_shorter(seconds: float) -> None:
     left = said(seconds)
     assert left is not None
     assert max(left.count, 1) * _SECONDS[left.unit] >= seconds
+
+
+@pytest.mark.parametrize(
+    ("copy_s", "archive_s", "charge_s", "whole_s"),
+    [
+        (60.0, 120.0, 30.0, 180.0),
+        (60.0, 120.0, 900.0, 900.0),
+        (0.0, 0.0, 0.0, 0.0),
+        (None, 120.0, 900.0, None),
+        (60.0, None, 900.0, None),
+        (60.0, 120.0, None, None),
+    ],
+)
+def test_a_camera_waits_for_copy_and_archive_and_charges_meanwhile(
+    copy_s: float | None, archive_s: float | None, charge_s: float | None, whole_s: float | None
+) -> None:
+    """What takes an unknown time makes the whole unknown."""
+    assert ready_s(copy_s, archive_s, charge_s) == whole_s

@@ -14,7 +14,7 @@ from dockd.core.clearance import FileKind
 from dockd.core.estimate import Left, Unit
 from dockd.core.policy import Policy
 from dockd.core.profile import CRITICAL
-from dockd.core.readiness import Lamp, Least
+from dockd.core.readiness import Lamp, Least, Needs
 from dockd.core.recording import Recording, Refusal, State
 from dockd.display import Display
 from dockd.dock import Dock
@@ -104,6 +104,7 @@ async def test_copying_shows_how_far_and_how_long(display: Display, dock: Dock, 
         bay.meter.add(MIB // 4)
         clock.at_s += 1
     assert tile(display).left == Left(Unit.MINUTES, 4)
+    assert tile(display).ready is None  # nobody knows yet how fast the archive takes it
     bay.waiting = Refusal("spool-full", "The dock's disk is full.", "Wait.")
     waiting = tile(display)
     assert (waiting.why, waiting.left) == ("spool-full", None)
@@ -270,3 +271,36 @@ async def test_a_camera_without_power_rests_and_is_never_green(dock: Dock, displ
     assert bay.phase is Phase.UNPOWERED
     dock.board.left(bay)
     assert display.screen().notices == ()
+
+
+async def test_what_a_camera_waits_for_is_told_as_a_whole(display: Display, dock: Dock, clock: Ticking) -> None:
+    """Copy and archive, others' recordings first, and the battery meanwhile; nothing where one of them is not known."""
+    listed = camera(dock, State.VERIFIED, State.COPYING)
+    bay = dock.board.bays["1"]
+    bay.reading = {listed[1].path: 40 * MIB}
+    dock.outbox.put(listed[0])
+    for _ in range(21):
+        bay.meter.add(MIB)
+        dock.board.sent.add(2 * MIB)
+        clock.at_s += 1
+    dock.board.archive_answers()
+    # 60 MiB are to be copied at one a second, and 200 are to be sent at two.
+    assert (tile(display).left, tile(display).ready, tile(display).clears) == (
+        Left(Unit.MINUTES, 2),
+        Left(Unit.MINUTES, 3),
+        False,
+    )
+    bay.least, bay.appetite = Least(percent=80), Appetite(curve=Curve(((0, 0), (100, 100))))
+    bay.battery = Reading(Quality.ESTIMATED, 50, "estimated", "t")
+    assert tile(display).ready == Left(Unit.MINUTES, 30)
+    bay.appetite = Appetite()
+    assert tile(display).ready is None
+    bay.battery = Reading(Quality.REPORTED, 80, "the camera", "t")
+    assert tile(display).ready == Left(Unit.MINUTES, 3)
+    dock.board.needs = Needs.ERASED
+    assert tile(display).clears
+    dock.board.needs = Needs.VERIFIED
+    assert tile(display).ready == Left(Unit.MINUTES, 2)
+    dock.board.needs = Needs.ARCHIVED
+    dock.board.archive_failed("no route")
+    assert tile(display).ready is None

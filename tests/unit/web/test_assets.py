@@ -42,7 +42,7 @@ def meant() -> set[str]:
     keys |= {f"battery.{part}{quality}" for part in ("", "long.", "when.") for quality in Quality}
     keys |= {f"archive.{state}" for state in ("answers", "away", "unknown")} | {"site.error", "site.pending"}
     keys |= {f"notice.{kind}{part}" for kind in ("back", "unseen", "help", "safe") for part in ("", ".step")}
-    keys |= {"space.free", "space.full"}
+    keys |= {"space.free", "space.full", "ready.take", "ready.clear"}
     return keys
 
 

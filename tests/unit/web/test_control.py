@@ -59,6 +59,7 @@ async def test_status_is_the_document(path: Path, client: aiohttp.ClientSession)
         "lamp": None, "reason": "", "next_step": "",
         "phase": "empty", "files_total": 0, "files_copied": 0, "files_archived": 0, "files_erased": 0, "bytes_total": 0,
         "bytes_done": 0, "rate_bytes_s": 0, "remaining_s": None, "current": None, "problems": [],
+        "ready_in_s": None,
     }  # fmt: skip
     assert (document["queue"]["drain_s"], document["recordings"]["seen"]) == (5, 1)
 
