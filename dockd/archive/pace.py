@@ -16,8 +16,8 @@ AT_RISK_S = 10.0
 VERIFIED = ("blake3", "sha256")
 """The digests of a whole recording that are known before it is sent."""
 
-LEAST_BYTES = 256 * 1024
-"""Smaller bodies would be mostly round trips."""
+LEAST_BYTES = 64 * 1024
+"""Smaller bodies would be mostly round trips; at 64 kbit/s this is eight seconds."""
 
 
 @dataclass(slots=True)

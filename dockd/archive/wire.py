@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from yarl import URL
 from dockd import __version__
 from dockd.archive.answers import TUS_VERSION, Answer
 from dockd.archive.settings import TusSettings
+from dockd.archive.sockets import attentive
 from dockd.archive.throttle import Throttle
 from dockd.errors import ArchiveUnreachableError, DockError
 
@@ -236,7 +238,7 @@ class Wire:
         if self._session is None:
             settings = self._settings
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=aiohttp.TCPConnector(limit=0, socket_factory=attentive(settings.stall_s)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": f"dockd/{__version__}"},
                 timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_s, sock_connect=settings.connect_s),
@@ -272,5 +274,7 @@ def _extending(
 def _reason(exc: Exception) -> str:
     """A foreign error in a sentence."""
     if isinstance(exc, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
-        return f"its TLS certificate is not accepted: {exc}"
+        words = f"its TLS certificate is not accepted: {exc}"
+        timely = not re.search("expired|not yet valid", words)
+        return words if timely else f"{words}; if the certificate is good, this dock's clock is wrong"
     return str(exc) or type(exc).__name__

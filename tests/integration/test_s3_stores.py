@@ -35,7 +35,7 @@ from dockd.errors import ArchiveDeniedError, ArchiveUnreachableError, ConfigErro
 from dockd.fitness import archive_checks
 from tests.contract.stands.s3 import PART_BYTES, client, make_bucket, settings
 from tests.sim.certificates import Authority
-from tests.sim.consignments import Watched, consign, noise
+from tests.sim.consignments import HurriedClock, Watched, consign, noise
 from tests.sim.foreign_s3 import ACCESS_KEY, BUCKET, SECRET_KEY, Seaweed
 
 CAMERA = "C1"
@@ -276,6 +276,35 @@ async def test_a_read_that_is_under_way_outlives_a_renewal(store: Seaweed, tmp_p
     assert read == content
     assert (await wire.ask("head_object", "asking", {"Key": key}))["ContentLength"] == PART_BYTES
     await wire.close()
+
+
+@pytest.mark.parametrize("hours", [-2, 2, 24 * 400])
+async def test_a_dock_whose_clock_is_wrong_is_told_so(
+    store: Seaweed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """The store takes nothing that is signed at another time than its own; the admin reads which clocks to look at."""
+
+    def wrong(*, remove_tzinfo: bool = True) -> datetime:
+        now = datetime.now(UTC) + timedelta(hours=hours)
+        return now.replace(tzinfo=None) if remove_tzinfo else now
+
+    monkeypatch.setattr("botocore.auth.get_current_datetime", wrong)
+    archive = S3Archive(settings(store.url), SystemClock())
+    with pytest.raises(ArchiveDeniedError) as caught:
+        await archive.store(consign(tmp_path, noise(10)), None, Watched())
+    assert "clock" in caught.value.hint
+    await archive.close()
+
+
+async def test_a_clock_that_is_behind_shortens_no_retention(store: Seaweed, s3: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    """Where the store takes it all the same, its own clock counts: what is kept too short a time is kept longer at once."""
+    behind = HurriedClock(wall=datetime.now(UTC) - timedelta(days=300))
+    archive = S3Archive(settings(store.url, retain_days=365), behind)
+    consignment = consign(tmp_path, noise(10))
+    found = Found.of(await archive.store(consignment, None, Watched()))
+    head = await s3.head_object(Bucket=BUCKET, Key=found.key, VersionId=found.version)
+    assert head["ObjectLockRetainUntilDate"] - head["LastModified"] > timedelta(days=364)
+    await archive.close()
 
 
 async def test_a_bucket_is_no_witness() -> None:

@@ -35,14 +35,17 @@ class VaultProcess:
         root: the store's folder; made if missing.
         archive_id: the archive's name in every statement.
         arguments: more options for `dockd vault`.
+        host: where it listens; other than loopback it wants certificates among the arguments.
     """
 
-    def __init__(self, root: Path, *, archive_id: str = "vault-test", arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self, root: Path, *, archive_id: str = "vault-test", arguments: Sequence[str] = (), host: str = "127.0.0.1"
+    ) -> None:
         self.root = root
         self.archive_id = archive_id
         self.port = 0
         self.log_path = root.with_name(f"{root.name}.log")
-        self._arguments = list(arguments)
+        self._arguments, self._host = list(arguments), host
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -98,7 +101,7 @@ class VaultProcess:
         with tempfile.TemporaryDirectory(prefix="vault") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind(f"{folder}/notify")
             environment = os.environ | {"NOTIFY_SOCKET": f"{folder}/notify", "DOCKD_CRASH_AT": crash_at}
-            command = [sys.executable, "-c", _PROGRAM, "vault", "--root", str(self.root), "--listen", f"127.0.0.1:{self.port}"]
+            command = [sys.executable, "-c", _PROGRAM, "vault", "--root", str(self.root), "--listen", f"{self._host}:{self.port}"]
             command += ["--archive-id", self.archive_id, *self._arguments]
             with self.log_path.open("ab") as log:
                 self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)

@@ -77,7 +77,12 @@ class S3Archive:
                 await progress.dropped(again.message)
                 msg = f"the archive forgets an upload as soon as it was made: {again.message}"
                 raise ArchiveUnreachableError(msg) from again
-        found = Found(place.key, await self._version(place.key, consignment), sent.checksum)
+        head = await self._completed(place.key, consignment)
+        found = Found(place.key, str(head.get("VersionId", "")), sent.checksum)
+        if self._settings.lock is not Lock.NONE:  # the upload took long, or this dock's clock is wrong
+            await strengthen(
+                self._wire, self._settings.lock, place.key, head, held=consignment.held, retain_days=self._days(consignment)
+            )
         await self._put_manifest(consignment, found, place.nonce)
         return StoredObject(
             archive=self._settings.name,
@@ -225,12 +230,14 @@ class S3Archive:
         """Object Lock, until when the recording's category or the site's rule says, whichever is later."""
         if self._settings.lock is Lock.NONE:
             return {}
-        days = max(self._settings.retain_days, consignment.retain_days or 0)
-        until = (self._clock.now() + timedelta(days=days)).replace(microsecond=0)
+        until = (self._clock.now() + timedelta(days=self._days(consignment))).replace(microsecond=0)
         locked: dict[str, object] = {"ObjectLockMode": self._settings.lock.value, "ObjectLockRetainUntilDate": until}
         if consignment.held:
             locked["ObjectLockLegalHoldStatus"] = "ON"
         return locked
+
+    def _days(self, consignment: Consignment) -> int:
+        return max(self._settings.retain_days, consignment.retain_days or 0)
 
     async def _find_again(self, consignment: Consignment) -> Place | None:
         """An unfinished upload of these bytes: this recording's own, or one in which nothing has moved for long."""
@@ -246,8 +253,8 @@ class S3Archive:
                 return Place(each.key, each.upload_id, self._settings.part_bytes_for(measured.size_bytes), nonce)
         return None
 
-    async def _version(self, key: str, consignment: Consignment) -> str:
-        """Which version the store made of what was sent."""
+    async def _completed(self, key: str, consignment: Consignment) -> Answer:
+        """What the store says of the version that it made of what was sent."""
         head = await self._head(key, None)
         if head is None:
             msg = f"the archive does not have {key}, which it completed"
@@ -255,7 +262,7 @@ class S3Archive:
         if head.get("ContentLength") != consignment.verified.measured.size_bytes:
             msg = f"the archive says that {key} has {head.get('ContentLength')} bytes; another was sent"
             raise ArchiveRefusedError(msg)
-        return str(head.get("VersionId", ""))
+        return head
 
     async def _head(self, key: str, version: str | None) -> Answer | None:
         """What the store says about an object; None if it has none there."""

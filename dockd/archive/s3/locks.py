@@ -5,6 +5,9 @@ from datetime import timedelta
 from dockd.archive.s3.settings import Lock
 from dockd.archive.s3.wire import Answer, S3Wire
 
+_SLACK = timedelta(days=1)
+"""Uploads take a while, and each renewal is a request."""
+
 
 async def strengthen(wire: S3Wire, lock: Lock, key: str, head: Answer, *, held: bool, retain_days: int) -> None:
     """Put a legal hold on one version, and move its retention, where it has not as much already.
@@ -24,7 +27,7 @@ async def strengthen(wire: S3Wire, lock: Lock, key: str, head: Answer, *, held: 
     if held and head.get("ObjectLockLegalHoldStatus") != "ON":
         await wire.ask("put_object_legal_hold", f"holding {key}", {**version, "LegalHold": {"Status": "ON"}})
     until, now = head["LastModified"] + timedelta(days=retain_days), head.get("ObjectLockRetainUntilDate")
-    if retain_days and (now is None or now < until):
+    if retain_days and (now is None or now < until - _SLACK):
         mode = str(head.get("ObjectLockMode", lock.value))  # what is kept under compliance stays so
         retention = {"Mode": mode, "RetainUntilDate": until}
         await wire.ask("put_object_retention", f"keeping {key} until {until:%Y-%m-%d}", {**version, "Retention": retention})

@@ -15,6 +15,7 @@ import aiohttp
 import structlog
 
 from dockd.archive.s3.settings import Credentials, S3Settings
+from dockd.archive.sockets import attentive
 from dockd.archive.throttle import Throttle
 from dockd.archive.wire import SLOWEST_STORE_BYTES_S
 from dockd.errors import (
@@ -296,6 +297,7 @@ def _client_of(session: Any, settings: S3Settings, credentials: Credentials) -> 
             response_checksum_validation="when_required",
             ignore_configured_endpoint_urls=True,
             max_pool_connections=50,
+            connector_args={"socket_factory": attentive(settings.stall_s)},
         ),
     )
 
