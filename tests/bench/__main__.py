@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import bays, charging, custody, daemon, figures, kiosk, machine, offload, upload
+from tests.bench import bays, charging, custody, daemon, figures, kiosk, machine, offload, s3, upload
 from tests.bench.occasion import Occasion
 from tests.scale import measure as scale
 from tests.sim.camera_fs import fuse_missing
@@ -26,7 +26,7 @@ _ROOT = Path(__file__).parents[2]
 _PRIORITY = -15
 
 
-PARTS = ("offload", "small-files", "upload", "bays", "daemon", "custody", "kiosk", "charging", "fleet")
+PARTS = ("offload", "small-files", "upload", "s3", "bays", "daemon", "custody", "kiosk", "charging", "fleet")
 
 
 def _measured(part: str, occasion: Occasion, out: Path) -> figures.Part:
@@ -39,6 +39,8 @@ def _measured(part: str, occasion: Occasion, out: Path) -> figures.Part:
             return offload.measure(part, occasion, files=300 if quick else 10_000, size_bytes=4096)
         case "upload":
             return upload.measure(occasion, size_bytes=(32 if quick else 1024) * _MIB)
+        case "s3":
+            return s3.measure(occasion, size_bytes=(32 if quick else 512) * _MIB, breaks=3 if quick else 50)
         case "bays":
             return bays.measure(
                 occasion, bays=2 if quick else 8, clips=2 if quick else 8, clip_bytes=(16 if quick else 64) * _MIB

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.client
+import json
 import os
 import shutil
 import subprocess
@@ -19,20 +20,23 @@ from tests.bench.figures import Figure, Part, at_least, at_most, told
 from tests.bench.measuring import Runs, Took, command, cool_down, running_s, stopwatch
 from tests.bench.occasion import Occasion
 from tests.bench.uploaders import Order, metadata
+from tests.sim.foreign_server import PEERS
 from tests.sim.vault_process import VaultProcess
 
 STORE, PROVE = "dockd: store", "dockd: store, then prove"
 CURL, CURL_PROVE = "curl -T", "curl -T, then the receipt"
-TUSPY, AIOTUS = "tuspy", "aiotus"
+TUSPY, AIOTUS, TUSJS = "tuspy", "aiotus", "tus-js-client"
 BARE, BARE_HASHED = "a bare loop of read and send", "a bare loop of read, BLAKE3 and send"
 
 _DOCK = "bench"
+_TUS_JS = Path(__file__).parents[2] / "packaging" / "peers" / "tus-js-client.mjs"
 _PIECE_BYTES = 4 << 20
 _DEADLINE_S = 120.0
 _QUIET_S = 0.3
 
 
-def _order(path: Path, size_bytes: int, vault: VaultProcess) -> Order:
+def order_for(path: Path, size_bytes: int, url: str, *, key: str = "", token: str = "") -> Order:
+    """A file of noise that is to be sent to `url`."""
     fast, standard = blake3(), hashlib.sha256()
     with path.open("wb") as file:
         for start in range(0, size_bytes, _PIECE_BYTES):
@@ -45,9 +49,9 @@ def _order(path: Path, size_bytes: int, vault: VaultProcess) -> Order:
         size_bytes=size_bytes,
         blake3=fast.hexdigest(),
         sha256=standard.hexdigest(),
-        files_url=vault.files_url,
-        key=vault.public_key,
-        token=vault.token(_DOCK),
+        files_url=url,
+        key=key,
+        token=token,
         dock=_DOCK,
     )
 
@@ -89,14 +93,24 @@ def _curl(vault: VaultProcess, order: Order, *, prove: bool) -> Took:
     return sent + Took(waited.seconds, 0.0) if prove else sent
 
 
-def _client(name: str, order: Order) -> Took:
+def client(name: str, order: Order) -> Took:
+    """One run of a client of `uploaders`, in a process of its own."""
     answer = subprocess.run(
         [sys.executable, "-m", "tests.bench.uploaders", name],
         input=msgspec.json.encode(order),
         stdout=subprocess.PIPE,
         check=True,
     )
-    return msgspec.json.decode(answer.stdout, type=Took)
+    return msgspec.json.decode(answer.stdout.splitlines()[-1], type=Took)  # what it logs comes before
+
+
+def _tus_js(order: Order) -> Took:
+    """All in one body, begun with the creation, as its documentation has it."""
+    memory = Path(order.path).with_suffix(".tus-js")
+    memory.unlink(missing_ok=True)
+    words = (order.files_url, order.token, order.path, str(memory), "0", "Infinity", json.dumps(metadata(order)))
+    answer = subprocess.run(["node", _TUS_JS, PEERS, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
+    return msgspec.json.decode(answer.stderr.splitlines()[-1], type=Took)
 
 
 def _settle(vault: VaultProcess) -> None:
@@ -113,16 +127,17 @@ def measure(occasion: Occasion, *, size_bytes: int) -> Part:
     work, rounds = occasion.work, occasion.rounds
     took: dict[str, list[Took]] = {}
     with VaultProcess(work / "vault") as vault:
-        order = _order(work / "file", size_bytes, vault)
+        order = order_for(work / "file", size_bytes, vault.files_url, key=vault.public_key, token=vault.token(_DOCK))
         contenders: dict[str, Callable[[], Took]] = {
-            STORE: lambda: _client("dockd", order),
+            STORE: lambda: client("dockd", order),
             CURL: lambda: _curl(vault, order, prove=False),
-            PROVE: lambda: _client("dockd-prove", order),
+            PROVE: lambda: client("dockd-prove", order),
             CURL_PROVE: lambda: _curl(vault, order, prove=True),
-            TUSPY: lambda: _client("tuspy", order),
-            AIOTUS: lambda: _client("aiotus", order),
-            BARE: lambda: _client("bare", order),
-            BARE_HASHED: lambda: _client("bare-hashed", order),
+            TUSPY: lambda: client("tuspy", order),
+            AIOTUS: lambda: client("aiotus", order),
+            TUSJS: lambda: _tus_js(order),
+            BARE: lambda: client("bare", order),
+            BARE_HASHED: lambda: client("bare-hashed", order),
         }
         _curl(vault, order, prove=True)
         for number in range(rounds):
@@ -140,15 +155,21 @@ def measure(occasion: Occasion, *, size_bytes: int) -> Part:
     return Part("upload", what, _figures(runs, size_bytes), occasion.quick, runs)
 
 
+def _best_s(runs: dict[str, Runs]) -> float:
+    return min(runs[name].median_s for name in (TUSPY, AIOTUS, TUSJS))
+
+
 def _figures(runs: dict[str, Runs], size_bytes: int) -> list[Figure]:
     gib = size_bytes / 2**30
-    others = (CURL, BARE, BARE_HASHED, TUSPY, AIOTUS)
+    others = (CURL, BARE, BARE_HASHED, TUSPY, AIOTUS, TUSJS)
     cpu = [told(f"processor time of {name}", runs[name].median_cpu_s / gib, "CPU-s/GiB") for name in others]
     return [
         at_least("rate, as share of curl -T", runs[CURL].median_s / runs[STORE].median_s, 0.8, "x"),
         told("rate with proof, as share of curl -T and its receipt", runs[CURL_PROVE].median_s / runs[PROVE].median_s, "x"),
         told("rate, as share of tuspy", runs[TUSPY].median_s / runs[STORE].median_s, "x"),
         told("rate, as share of aiotus", runs[AIOTUS].median_s / runs[STORE].median_s, "x"),
+        told("rate, as share of tus-js-client", runs[TUSJS].median_s / runs[STORE].median_s, "x"),
+        at_least("rate, as share of the best of the three", _best_s(runs) / runs[STORE].median_s, 0.9, "x"),
         at_most("processor time of dockd's client", runs[STORE].median_cpu_s / gib, 0.6, "CPU-s/GiB", below="under"),
         *cpu,
         told("rate of dockd's client", size_bytes / 2**20 / runs[STORE].median_s, "MiB/s"),

@@ -22,13 +22,16 @@ import msgspec
 import tusclient.client
 from blake3 import blake3
 
-from dockd.archive.protocol import Consignment
+from dockd.archive.protocol import Archive, Consignment
+from dockd.archive.s3.archive import S3Archive
+from dockd.archive.s3.settings import MIB
 from dockd.archive.settings import TusSettings
 from dockd.archive.tus import TusArchive
 from dockd.clock import SystemClock
 from dockd.core.recording import Digests, Measured, MediumReading, ResumePoint, VerifiedRecording, verify_copy
 from dockd.medium import open_direct
 from tests.bench.measuring import Took, memory_bytes
+from tests.contract.stands.s3 import settings
 
 _WARM_UP_BYTES = 16 << 20
 _BARE_BYTES = 1 << 20
@@ -102,7 +105,24 @@ async def _dockd(order: Order, *, prove: bool) -> Took:
         await archive.close()
 
 
-async def _warm_up(archive: TusArchive, order: Order) -> None:
+async def _s3(order: Order, *, prove: bool) -> Took:
+    archive = S3Archive(settings(order.files_url, dock=order.dock, part_bytes=8 * MIB), SystemClock())
+    try:
+        await _warm_up(archive, order)
+        verified = _verified(order.size_bytes, Digests.from_hex(order.blake3, order.sha256))
+        consignment = _consignment(order, Path(order.path), verified)
+
+        async def send() -> None:
+            stored = await archive.store(consignment, None, _Silent())
+            if prove:
+                await archive.prove(stored, camera="BENCH-1")
+
+        return await _timed(send)
+    finally:
+        await archive.close()
+
+
+async def _warm_up(archive: Archive, order: Order) -> None:
     """The recording before this one, so that the archive is known."""
     content = os.urandom(_WARM_UP_BYTES)
     path = Path(order.path).with_suffix(".warm-up")
@@ -177,6 +197,8 @@ async def _timed(send: Callable[[], Awaitable[None]]) -> Took:
 CLIENTS: dict[str, Callable[[Order], Awaitable[Took]]] = {
     "dockd": lambda order: _dockd(order, prove=False),
     "dockd-prove": lambda order: _dockd(order, prove=True),
+    "dockd-s3": lambda order: _s3(order, prove=False),
+    "dockd-s3-prove": lambda order: _s3(order, prove=True),
     "aiotus": _aiotus,
     "tuspy": _tuspy,
     "bare": lambda order: _timed(_bare(order, hashed=False)),
