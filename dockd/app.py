@@ -5,7 +5,6 @@ Nothing imports this module but `dockd run` and `dockd demo`.
 
 import asyncio
 import signal
-import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,11 +20,10 @@ from dockd.archive.probe import Findings, probe
 from dockd.archive.protocol import Archive, Witness
 from dockd.archive.retrying import Retrying, RetryingWitness
 from dockd.archive.s3.archive import S3Archive, probe_s3
-from dockd.archive.s3.settings import Credentials, Lock, S3Settings
-from dockd.archive.settings import TusSettings
+from dockd.archive.s3.keeper import S3Keeper
 from dockd.archive.throttle import Throttle
 from dockd.archive.tus import TusArchive
-from dockd.archive.witness import NoWitnessThere, TusWitness
+from dockd.archive.witness import TusWitness
 from dockd.attendant import Attendant
 from dockd.badges import BadgeReader
 from dockd.bays import directory, usb
@@ -39,7 +37,7 @@ from dockd.checkout import Desk
 from dockd.clock import Clock
 from dockd.config import model
 from dockd.config.acceptance import Running
-from dockd.config.model import ArchiveSettings, Site
+from dockd.config.model import Site
 from dockd.config.spool_disk import check_spool_disk
 from dockd.core.concurrency import Concurrency
 from dockd.core.profile import Profile
@@ -47,7 +45,7 @@ from dockd.core.readiness import Needs
 from dockd.delivery import Delivery
 from dockd.display import Display
 from dockd.dock import Dock
-from dockd.errors import ArchiveError, ConfigError
+from dockd.errors import ArchiveError
 from dockd.fitness import Fitness
 from dockd.helper import client
 from dockd.helper.wire import SOCKET
@@ -61,6 +59,7 @@ from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox
 from dockd.outlets import charger_of, least_of
 from dockd.overview import Overview
+from dockd.reaching import s3_settings, tus_settings
 from dockd.ready import heartbeat, notify
 from dockd.reconciling import Reconciler
 from dockd.recovery import open_journal, recover
@@ -71,9 +70,6 @@ from dockd.web.assets import load_assets
 from dockd.web.control import control_api
 from dockd.web.kiosk import serve_kiosk
 from dockd.web.peers import Groups
-
-_RETAIN_DAYS = 365
-"""For which objects are locked in S3 where the site file says nothing."""
 
 _log = structlog.get_logger(__name__)
 
@@ -277,10 +273,11 @@ async def witnessing(site: Site, dock: Dock) -> AsyncIterator[Notary]:
         ConfigError: a file that the site file names cannot be used.
     """
     key = await asyncio.to_thread(dock_key, site.spool.directory)
-    inner: Witness = NoWitnessThere()
-    if site.archive.s3 is None and site.archive.proof == "receipt":
+    if site.archive.s3 is None:
         bound = await dock.journal.archive_of_last_proof()
-        inner = TusWitness(await asyncio.to_thread(tus_settings, site, bound), dock.clock)
+        inner: Witness = TusWitness(await asyncio.to_thread(tus_settings, site, bound), dock.clock)
+    else:
+        inner = S3Keeper(await asyncio.to_thread(s3_settings, site), dock.clock)
     witness = RetryingWitness(inner, _patient(dock.archive, dock.clock, dock.board, "checkpoint"))
     try:
         yield Notary(dock, key, witness)
@@ -302,89 +299,3 @@ async def ask_archive(site: Site, clock: Clock) -> Findings:
     if site.archive.s3 is not None:
         return await probe_s3(await asyncio.to_thread(s3_settings, site), clock)
     return await probe(await asyncio.to_thread(tus_settings, site), clock)
-
-
-def tus_settings(site: Site, bound: str | None = None) -> TusSettings:
-    """How the site's archive is spoken to. Reads files: call it in a thread.
-
-    Args:
-        site: that says so.
-        bound: the archive that this dock's recordings are in already.
-
-    Raises:
-        ConfigError: a file that the site file names cannot be used.
-    """
-    settings = site.archive
-    try:
-        return TusSettings(
-            url=settings.url,
-            dock=site.dock,
-            pinned_keys=(settings.key,) if settings.key else (),
-            token=_token(settings.token_file),
-            archive_id=settings.id,
-            bound_id=bound,
-            renew=lambda: (_token(settings.token_file), _tls(settings)),
-            read_back=settings.proof == "read-back",
-            tls=_tls(settings),
-        )
-    except ValueError as exc:
-        raise ConfigError(str(exc), file=str(settings.token_file or settings.url)) from exc
-
-
-def s3_settings(site: Site) -> S3Settings:
-    """How the site's bucket is spoken to. Reads files: call it in a thread.
-
-    Raises:
-        ConfigError: a file that the site file names cannot be used.
-        JournalError: the dock's key cannot be used.
-    """
-    settings, s3 = site.archive, site.archive.s3
-    if s3 is None:
-        msg = "this site's archive is not S3"
-        raise RuntimeError(msg)
-    try:
-        return S3Settings(
-            url=settings.url,
-            bucket=s3.bucket,
-            dock=site.dock,
-            credentials=Credentials.read(s3.credentials_file),
-            renew=partial(Credentials.read, s3.credentials_file),
-            signing=dock_key(site.spool.directory),
-            prefix=s3.prefix,
-            region=s3.region,
-            archive_id=settings.id or "",
-            path_style=s3.addressing == "path",
-            lock=Lock(s3.lock.upper()),
-            retain_days=site.uploads.retain_days or _RETAIN_DAYS,
-            encryption="" if s3.encryption == "bucket" else s3.encryption,
-            kms_key=s3.kms_key or "",
-            ca_file=settings.ca_file,
-            client_cert=settings.client_cert,
-            client_key=settings.client_key,
-        )
-    except (OSError, ValueError) as exc:
-        msg = f"archive.s3 cannot be used: {exc}"
-        raise ConfigError(msg, file=str(s3.credentials_file)) from exc
-
-
-def _token(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text("ascii").strip()
-    except (OSError, UnicodeError) as exc:
-        msg = f"archive.token_file cannot be read: {exc}"
-        raise ConfigError(msg, file=str(path)) from exc
-
-
-def _tls(settings: ArchiveSettings) -> ssl.SSLContext | None:
-    if settings.ca_file is None and settings.client_cert is None:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.client_cert is not None:
-            context.load_cert_chain(settings.client_cert, settings.client_key)
-    except (OSError, ssl.SSLError) as exc:
-        msg = f"the archive's certificates cannot be used: {exc}"
-        raise ConfigError(msg, file=str(settings.ca_file or settings.client_cert)) from exc
-    return context

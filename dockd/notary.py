@@ -1,7 +1,8 @@
 """The dock's own hand: signs the custody log as it is, and has the archive witness it after every docking and every hour.
 
-What the archive cosigned is kept in the journal. If it refuses, because the log is not the one that it knows, that is recorded,
-and shown until it cosigns again; copying and archiving go on, for they lose nothing by it.
+What the archive cosigned is kept in the journal. One that witnesses nothing is given the checkpoint to keep. If it refuses,
+because the log is not the one that it knows, that is recorded, and shown until it takes it again; copying and archiving go on, for
+they lose nothing by it.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from dockd.archive.protocol import Cosigned, Elsewhere, NoWitness, Witness
+from dockd.archive.protocol import Cosigned, Deposited, Elsewhere, NoWitness, Witness
 from dockd.board import LogLink
 from dockd.clock import rfc3339
 from dockd.core import custody
@@ -21,6 +22,7 @@ from dockd.errors import ArchiveError, LogRefusedError
 _log = structlog.get_logger(__name__)
 
 EVERY_S = 3600.0
+DEPOSITED = "log.deposited"
 _ATTEMPTS = 3
 
 
@@ -61,8 +63,9 @@ class Notary:
         """
         journal = self._dock.journal
         head = await journal.tree_head()
-        if head is None:
-            return
+        last = await journal.last_note(DEPOSITED)
+        if head is None or (last is not None and last["seq"] == head.size):
+            return  # nothing happened since but that the archive was given the log as it was
         note = self._key.checkpoint(Checkpoint(origin_of(self._dock.name, head.first_leaf), head.size, head.root))
         kept = await journal.checkpoint()
         old_size = kept[0] if kept else 0
@@ -77,6 +80,9 @@ class Notary:
                         msg = f"this log has {head.size} entries, but the archive has cosigned {size}: it was rolled back"
                         raise LogRefusedError(msg)
                     old_size = size
+                case Deposited(archive, object_id):
+                    await self._deposited(head.size, archive, object_id)
+                    return
                 case NoWitness():
                     return
 
@@ -88,6 +94,15 @@ class Notary:
         self._dock.board.log = LogLink(size, rfc3339(datetime.fromtimestamp(cosigned.time_s, UTC)))
         self._dock.board.tell()
         _log.info("checkpoint cosigned", size=size)
+
+    async def _deposited(self, size: int, archive: str, object_id: str) -> None:
+        """Nobody has witnessed anything; what is shown as witnessed stays as it was."""
+        await self._dock.journal.record(custody.Noted(DEPOSITED, {"size": size, "archive": archive, "object": object_id}))
+        if self._alarm:
+            link = self._dock.board.log
+            self._dock.board.log, self._alarm = LogLink(link.size, link.time), ""
+            self._dock.board.tell()
+        _log.info("checkpoint deposited", size=size)
 
     async def _refused(self, error: LogRefusedError) -> None:
         """Record and show the alarm; the same refusal of a log that only grew is told once."""

@@ -140,16 +140,30 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class Deposited:
+    """The archive keeps the checkpoint, as it would keep anything: nobody compared it with the one before.
+
+    Attributes:
+        archive: its id.
+        object_id: where it lies there.
+    """
+
+    archive: str
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoWitness:
-    """This archive witnesses no logs."""
+    """This archive witnesses no logs, and keeps no checkpoints."""
+
+
+Answered = Cosigned | Elsewhere | Deposited | NoWitness
 
 
 class Witness(Protocol):
     """An archive that watches the custody log grow."""
 
-    async def add_checkpoint(
-        self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str
-    ) -> Cosigned | Elsewhere | NoWitness:
+    async def add_checkpoint(self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str) -> Answered:
         """Show a signed checkpoint, with the proof that it continues the one of `old_size`; `key` is the one that signed it.
 
         Raises:

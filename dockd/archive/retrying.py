@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_never
 
 from dockd.archive.breaker import Breaker
-from dockd.archive.protocol import Archive, Consignment, Cosigned, Elsewhere, NoWitness, Progress, Witness
+from dockd.archive.protocol import Answered, Archive, Consignment, Progress, Witness
 from dockd.clock import Clock
 from dockd.core.note import Note
 from dockd.core.proof import ArchiveProof
@@ -120,12 +120,10 @@ class RetryingWitness:
     def __init__(self, inner: Witness, patience: Retrying) -> None:
         self._inner, self._patience = inner, patience
 
-    async def add_checkpoint(
-        self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str
-    ) -> Cosigned | Elsewhere | NoWitness:
+    async def add_checkpoint(self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str) -> Answered:
         """As the protocol says."""
 
-        async def once() -> Cosigned | Elsewhere | NoWitness:
+        async def once() -> Answered:
             return await self._inner.add_checkpoint(note, old_size=old_size, proof=proof, key=key)
 
         return await self._patience.persist(once, _may_pass)

@@ -1,42 +1,29 @@
-"""The archive as witness of the custody log: asks the vault's `add-checkpoint` (C2SP tlog-witness) for one cosignature."""
+"""The archive as witness of the custody log: asks the vault's `add-checkpoint` (C2SP tlog-witness) for one cosignature.
+
+A plain tus server witnesses nothing. It is sent each checkpoint as an upload, so that it lies beside the recordings, elsewhere
+than on the dock: whoever doubts the log later compares it with what lies there.
+"""
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import Sequence
 from http import HTTPStatus
 
 from yarl import URL
 
 from dockd.archive.answers import error_for
-from dockd.archive.introduction import Identity, identify
-from dockd.archive.protocol import Cosigned, Elsewhere, NoWitness
+from dockd.archive.introduction import BODY_TYPE, Identity, created_at, identify, metadata_header
+from dockd.archive.protocol import Answered, Cosigned, Deposited, Elsewhere, NoWitness
 from dockd.archive.settings import TusSettings
 from dockd.archive.wire import Wire
 from dockd.clock import Clock
-from dockd.core.note import Note, NoteError, key_name, parse_signatures
+from dockd.core.note import Note, NoteError, key_name, parse_checkpoint, parse_signatures
 from dockd.dsse import PinnedKeys
 from dockd.errors import ArchiveUnreachableError, LogRefusedError
 
 _SIZE_TYPE = "text/x.tlog.size"
 _REFUSALS = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
-
-
-class NoWitnessThere:
-    """Implements `dockd.archive.protocol.Witness` for an archive that cannot be one."""
-
-    async def add_checkpoint(
-        self,
-        note: Note,  # noqa: ARG002 - as the protocol says, and so are the others
-        *,
-        old_size: int,  # noqa: ARG002
-        proof: Sequence[bytes],  # noqa: ARG002
-        key: str,  # noqa: ARG002
-    ) -> Cosigned | Elsewhere | NoWitness:
-        """It witnesses nothing."""
-        return NoWitness()
-
-    async def close(self) -> None:
-        """Nothing to give back."""
 
 
 class TusWitness:
@@ -49,13 +36,13 @@ class TusWitness:
         self._meeting = asyncio.Lock()
         self._identity: Identity | None = None
 
-    async def add_checkpoint(
-        self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str
-    ) -> Cosigned | Elsewhere | NoWitness:
+    async def add_checkpoint(self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str) -> Answered:
         """As the protocol says."""
         async with self._meeting:
             if self._identity is None:
                 self._identity = await identify(self._wire, self._settings, self._clock)
+        if not self._identity.signs:
+            return Deposited(self._identity.archive_id, await self._deposit(note))
         if not self._identity.witnesses:
             return NoWitness()
         lines = [f"old {old_size}", *(base64.b64encode(each).decode() for each in proof)]
@@ -73,6 +60,29 @@ class TusWitness:
     async def close(self) -> None:
         """As the protocol says."""
         await self._wire.close()
+
+    async def _deposit(self, note: Note) -> str:
+        """The checkpoint as an upload of its own, of a few hundred bytes; what breaks is begun anew."""
+        checkpoint, content, endpoint = parse_checkpoint(note.text), note.encode(), URL(self._settings.url)
+        name = f"checkpoint-{key_name(checkpoint.origin).replace('/', '-')}-{checkpoint.size:016d}.txt"
+        values = {
+            "filename": name,
+            "filetype": "text/plain",
+            "dock": self._settings.dock,
+            "log": checkpoint.origin,
+            "size": str(checkpoint.size),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        headers = {"Upload-Length": str(len(content)), "Upload-Metadata": metadata_header(values)}
+        created = await self._wire.ask("POST", endpoint, headers=headers)
+        if created.status != HTTPStatus.CREATED or not created.is_tus:
+            raise error_for(created, f"announcing {name}", now=self._clock.now())
+        upload = created_at(created, endpoint)
+        headers = {"Upload-Offset": "0", "Content-Type": BODY_TYPE}
+        patched = await self._wire.ask("PATCH", upload, headers=headers, body=content)
+        if not patched.is_tus or patched.number("Upload-Offset") != len(content):
+            raise error_for(patched, f"sending {name}", now=self._clock.now())
+        return upload.name
 
     def _checked(self, note: Note, body: bytes, archive: str) -> Cosigned:
         """The cosignature in an answer, if it is one under the pinned key; what else came with it is left out."""

@@ -40,13 +40,13 @@ def gaps(sample: int, config: Path) -> None:
 
 
 async def _look(site: "Site", sample: int) -> "tuple[int, list[Alert]]":
-    from dockd.app import tus_settings  # noqa: PLC0415 - as above
     from dockd.archive.tus import TusArchive  # noqa: PLC0415
     from dockd.clock import SystemClock  # noqa: PLC0415
     from dockd.core import gaps as findings  # noqa: PLC0415
     from dockd.journal import file, holds  # noqa: PLC0415
     from dockd.journal import gaps as kept  # noqa: PLC0415
     from dockd.offload.spool import Spool  # noqa: PLC0415
+    from dockd.reaching import tus_settings  # noqa: PLC0415 - as above
     from dockd.reconciling import ask_again, due  # noqa: PLC0415
 
     journal, clock = Spool(site.spool.directory).journal, SystemClock()

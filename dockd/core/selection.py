@@ -41,6 +41,7 @@ def select(entries: Iterable[tuple[int, Mapping[str, Json]]], subject: Subject) 
     of_dock: list[int] = []
     started = 1
     since = 0
+    deposited: int | None = None
     for number, entry in entries:
         event = str(entry["event"])
         if event == "daemon.started" and not told:
@@ -48,11 +49,15 @@ def select(entries: Iterable[tuple[int, Mapping[str, Json]]], subject: Subject) 
         if _tells_of(event, entry, subject):
             since = since or started
             told.append(number)
+            deposited = None
+        elif event == "log.deposited" and told and deposited is None:
+            deposited = number  # of all that is told, and later than all of it
         elif event.startswith(_OF_THE_DOCK):
             of_dock.append(number)
     if not told:
         return []
-    return sorted({1, *told, *(each for each in of_dock if since <= each <= told[-1])})
+    of_dock = [each for each in of_dock if since <= each <= told[-1]]
+    return sorted({1, *told, *of_dock, *([] if deposited is None else [deposited])})
 
 
 def _tells_of(event: str, entry: Mapping[str, Json], subject: Subject) -> bool:

@@ -72,6 +72,7 @@ def verify(files: Files, archive_key: str | None = None, dock_key: str | None = 
         tree = parsed(files[TREE], TREE)
         yield from _log(checkpoint, entries, leaves, tree, manifest)
         yield from _witness(files, checkpoint, tree, manifest)
+        yield from _deposits(entries)
         yield from _statements(files, entries, manifest)
         stories: dict[str, list[Json]] = {}
         for entry in entries.values():
@@ -180,6 +181,13 @@ def _witness(files: Files, checkpoint: Checkpoint, tree: Json, manifest: Json) -
     yield PROVED, f"Archive {archive['id']} saw the log grow to {witnessed.size} entries, nothing else, and said so at {time}."
     if witnessed is not checkpoint:
         yield NOT_PROVED, f"that entries {witnessed.size + 1} to {checkpoint.size} are the only ones: they are younger than that."
+
+
+def _deposits(entries: dict[int, Json]) -> Iterator[Line]:
+    given = [entry for entry in entries.values() if entry["event"] == "log.deposited"]
+    if given:
+        last, how = given[-1], "It compared that with nothing: ask its keeper for the object, and check it with --against."
+        yield NOTE, f"Archive {last['archive']} was given the checkpoint of {last['size']} entries as {last['object']}. {how}"
 
 
 def _statements(files: Files, entries: dict[int, Json], manifest: Json) -> Iterator[Line]:

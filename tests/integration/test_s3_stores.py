@@ -13,26 +13,34 @@ from typing import Any
 
 import pytest
 
-from dockd.app import build_archive, s3_settings
+from dockd.app import build_archive
 from dockd.archive.introduction import Identity
 from dockd.archive.probe import Findings
-from dockd.archive.protocol import NoWitness
+from dockd.archive.protocol import Deposited
 from dockd.archive.s3.archive import S3Archive, probe_s3
+from dockd.archive.s3.keeper import S3Keeper
 from dockd.archive.s3.manifest import Found, prefix_of
 from dockd.archive.s3.settings import MIB, Credentials, Lock
 from dockd.archive.s3.wire import S3Wire
 from dockd.archive.throttle import Throttle
-from dockd.archive.witness import NoWitnessThere
 from dockd.board import Board
 from dockd.clock import SystemClock
 from dockd.config import load_site
 from dockd.core.concurrency import Concurrency
 from dockd.core.fitness import Grade
-from dockd.core.note import Note
+from dockd.core.note import Checkpoint, Note
 from dockd.core.proof import Basis
 from dockd.dsse import SigningKey
-from dockd.errors import ArchiveDeniedError, ArchiveUnreachableError, ConfigError, ProofRefusedError, UploadLostError
+from dockd.errors import (
+    ArchiveDeniedError,
+    ArchiveUnreachableError,
+    ConfigError,
+    LogRefusedError,
+    ProofRefusedError,
+    UploadLostError,
+)
 from dockd.fitness import archive_checks
+from dockd.reaching import s3_settings
 from tests.contract.stands.s3 import PART_BYTES, client, make_bucket, settings
 from tests.sim.certificates import Authority
 from tests.sim.consignments import HurriedClock, Watched, consign, noise
@@ -307,12 +315,39 @@ async def test_a_clock_that_is_behind_shortens_no_retention(store: Seaweed, s3: 
     await archive.close()
 
 
-async def test_a_bucket_is_no_witness() -> None:
-    """The custody log is not cosigned by who cannot sign."""
-    witness = NoWitnessThere()
-    note = Note("text\n", ())
-    assert isinstance(await witness.add_checkpoint(note, old_size=0, proof=(), key=""), NoWitness)
-    await witness.close()
+def checkpoint(key: SigningKey, size: int, root: bytes = bytes(32)) -> Note:
+    """A dock's, of a log of its own for each key."""
+    return key.checkpoint(Checkpoint(f"dockd/dock 1/{key.key_id}", size, root))
+
+
+async def test_checkpoints_lie_in_the_bucket_and_no_other_takes_their_place(store: Seaweed, s3: Any) -> None:  # noqa: ANN401 - botocore's
+    """Locked, byte for byte, one for each length; sent again it is the same one, and nobody is said to have witnessed it."""
+    keeper, key = S3Keeper(settings(store.url), SystemClock()), SigningKey.generate()
+    note = checkpoint(key, 7)
+    for _ in range(2):
+        kept = await keeper.add_checkpoint(note, old_size=0, proof=(), key="")
+        assert isinstance(kept, Deposited)
+    found = await s3.get_object(Bucket=BUCKET, Key=kept.object_id)
+    assert await found["Body"].read() == note.encode()
+    assert found["ObjectLockMode"] == "GOVERNANCE"
+    listed = await s3.list_object_versions(Bucket=BUCKET, Prefix=kept.object_id)
+    assert len(listed["Versions"]) == 1
+    with pytest.raises(LogRefusedError, match="rolled back, or forked"):
+        await keeper.add_checkpoint(checkpoint(key, 7, b"x" * 32), old_size=0, proof=(), key="")
+    assert isinstance(await keeper.add_checkpoint(checkpoint(key, 12), old_size=0, proof=(), key=""), Deposited)
+    with pytest.raises(LogRefusedError, match="this log has 9 entries, but .*0000012 lies in the bucket: it was rolled back"):
+        await keeper.add_checkpoint(checkpoint(key, 9), old_size=0, proof=(), key="")
+    await keeper.close()
+
+
+async def test_of_two_checkpoints_at_once_one_stays(store: Seaweed) -> None:
+    """The store itself refuses the second, whoever sends it: nothing there is replaced."""
+    keeper, key = S3Keeper(settings(store.url), SystemClock()), SigningKey.generate()
+    kept = await keeper.add_checkpoint(checkpoint(key, 7), old_size=0, proof=(), key="")
+    assert isinstance(kept, Deposited)
+    with pytest.raises(ArchiveDeniedError, match="412"):
+        await keeper._put(kept.object_id, b"another")
+    await keeper.close()
 
 
 def test_credentials_that_are_none_are_named_with_their_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dockd.archive.protocol import Cosigned, Elsewhere, NoWitness
+from dockd.archive.protocol import Answered, Cosigned, Deposited, Elsewhere, NoWitness
 from dockd.archive.retrying import Retrying, RetryingWitness
 from dockd.archive.settings import TusSettings
 from dockd.archive.witness import TusWitness
@@ -30,14 +30,12 @@ from tests.sim.vault_here import Served, vault_here
 class ScriptedWitness:
     """Implements `archive.protocol.Witness`: answers in the order that the test wants, the last one for ever."""
 
-    def __init__(self, *answers: Cosigned | Elsewhere | NoWitness | Exception) -> None:
+    def __init__(self, *answers: Answered | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[int] = []
         self.again = asyncio.Event()
 
-    async def add_checkpoint(
-        self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str
-    ) -> Cosigned | Elsewhere | NoWitness:
+    async def add_checkpoint(self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str) -> Answered:
         """As the protocol says."""
         self.asked.append(old_size)
         self.again.set()
@@ -198,6 +196,37 @@ async def test_a_docking_makes_a_checkpoint_due(dock: Dock) -> None:
     await asyncio.wait([task])
     assert len(scripted.asked) == 2
     assert dock.board.log.size == 0
+
+
+async def test_an_archive_that_witnesses_nothing_is_given_the_checkpoint_to_keep(dock: Dock) -> None:
+    """Where it lies is an entry; nobody is said to have witnessed it, and a log in which nothing happened since is not sent again."""
+    scripted = ScriptedWitness(Deposited("bucket", "checkpoints/7"))
+    notary = Notary(dock, SigningKey.generate(), scripted)
+    await notary.checkpoint()
+    await notary.checkpoint()
+    assert len(scripted.asked) == 1
+    told = await dock.journal.last_note("log.deposited")
+    assert told is not None
+    assert (told["size"], told["archive"], told["object"], told["seq"]) == (3, "bucket", "checkpoints/7", 4)
+    assert await dock.journal.checkpoint() is None
+    assert dock.board.log.size == 0
+    await dock.journal.record(Noted("test", {}))
+    await notary.checkpoint()
+    assert len(scripted.asked) == 2
+
+
+async def test_what_a_bucket_refused_is_no_alarm_once_it_takes_it(dock: Dock) -> None:
+    """The alarm of a log that does not fit what lies there stands until one fits."""
+    scripted = ScriptedWitness(LogRefusedError("it was rolled back"), Deposited("bucket", "k"))
+    notary = Notary(dock, SigningKey.generate(), scripted)
+    running = asyncio.create_task(notary.run())
+    while not dock.board.log.alarm:
+        await dock.board.news()
+    dock.checkpoint_due.set()
+    while dock.board.log.alarm:
+        await dock.board.news()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_an_empty_log_is_not_signed(tmp_path: Path) -> None:
