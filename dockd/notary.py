@@ -1,8 +1,8 @@
 """The dock's own hand: signs the custody log as it is, and has the archive witness it after every docking and every hour.
 
-What the archive cosigned is kept in the journal. One that witnesses nothing is given the checkpoint to keep. If it refuses,
-because the log is not the one that it knows, that is recorded, and shown until it takes it again; copying and archiving go on, for
-they lose nothing by it.
+What the archive cosigned is kept in the journal. One that witnesses nothing is given the checkpoint to keep. If it refuses, for
+the log is not the one that it knows, that is recorded, and shown until it takes it again; copying and archiving go on, for they
+lose nothing by it.
 """
 
 import asyncio

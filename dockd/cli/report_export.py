@@ -33,6 +33,12 @@ dockd verify."""
     help="An RFC 3161 authority that is asked to timestamp the checkpoint, such as http://tsa.example.org.",
 )
 @click.option(
+    "--archive-key",
+    metavar="KEY",
+    multiple=True,
+    help="A public key that the archive had earlier, where recordings were archived under it; that of the site file is known.",
+)
+@click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("evidence.zip"),
@@ -49,6 +55,7 @@ def export(
     whole_log: bool,
     media: Path | None,
     tsa: str | None,
+    archive_key: tuple[str, ...],
     output: Path,
     config: Path,
 ) -> None:
@@ -69,11 +76,13 @@ def export(
     key = dock_key(site.spool.directory, new=False)
     begin, end = (None if each is None else rfc3339(each) for each in (since, until))
     wish = Wish(recordings, camera, begin, end, whole_log)
-    maker = Maker(site.dock, key, site.archive.key, site.archive.id, SystemClock().now(), tsa)
+    archive_keys = tuple(dict.fromkeys([*([site.archive.key] if site.archive.key else []), *archive_key]))
+    maker = Maker(site.dock, key, archive_keys, site.archive.id, SystemClock().now(), tsa)
     files = exported(Spool(site.spool.directory).journal, wish, maker, media)
     write(files, output)
     click.echo(f"{output}: {len(files)} files")
-    click.echo(f"  dockd verify {output} --archive-key {site.archive.key} --dock-key {key.public_text}")
+    theirs = "".join(f" --archive-key {each}" for each in archive_keys)
+    click.echo(f"  dockd verify {output}{theirs} --dock-key {key.public_text}")
 
 
 @click.command(

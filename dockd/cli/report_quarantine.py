@@ -41,7 +41,8 @@ def quarantine(output: Path | None, config: Path) -> None:
     if output is None or not found:
         return
     signing = dock_key(site.spool.directory, new=False)
-    maker = Maker(site.dock, signing, site.archive.key, site.archive.id, SystemClock().now())
+    keys = (site.archive.key,) if site.archive.key else ()
+    maker = Maker(site.dock, signing, keys, site.archive.id, SystemClock().now())
     ids = tuple(each.recording.recording_id for each in found)
     files = take_out(found, output)
     write(export(spool.journal, Wish(ids), maker, None), output / "evidence.zip")

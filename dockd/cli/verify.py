@@ -16,7 +16,12 @@ Examples:
 )
 @click.argument("bundle", type=click.Path(path_type=Path), required=False)
 @click.option("--media", type=click.Path(path_type=Path), multiple=True, help="A file that should be one of the recordings.")
-@click.option("--archive-key", metavar="KEY", help="The archive's public key: dockd vault key.")
+@click.option(
+    "--archive-key",
+    metavar="KEY",
+    multiple=True,
+    help="A public key of the archive's: dockd vault key. Once for each that it had.",
+)
 @click.option("--dock-key", metavar="KEY", help="The dock's public key: dockd report key.")
 @click.option(
     "--against",
@@ -32,7 +37,7 @@ def command(
     *,
     bundle: Path | None,
     media: tuple[Path, ...],
-    archive_key: str | None,
+    archive_key: tuple[str, ...],
     dock_key: str | None,
     against: tuple[Path, ...],
     as_json: bool,
@@ -52,6 +57,6 @@ def command(
         msg = "BUNDLE is needed: the .zip, or the folder that it was unpacked to"
         raise click.UsageError(msg)
     arguments = [str(bundle), *(f"--media={each}" for each in media), *(f"--against={each}" for each in against)]
-    arguments += [f"--archive-key={archive_key}"] if archive_key else []
+    arguments += [f"--archive-key={each}" for each in archive_key]
     arguments += [f"--dock-key={dock_key}"] if dock_key else []
     ctx.exit(verifier.main([*arguments, *(["--json"] if as_json else [])]))

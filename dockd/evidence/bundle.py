@@ -6,7 +6,7 @@ docs/custody-format.md is the form. A bundle is checked by the verifier before a
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from dockd.core.canonical import Json, canonical
 from dockd.core.names import shown
 from dockd.core.note import Checkpoint, key_name, origin_of, parse_note
 from dockd.core.recording import Recording
-from dockd.dsse import SigningKey
+from dockd.dsse import PinnedKeys, SigningKey, key_id, parse_public
 from dockd.errors import EvidenceError
 from dockd.evidence import verifier
 from dockd.evidence.gathering import Gathered
@@ -35,7 +35,8 @@ class Maker:
     Attributes:
         dock: id.
         key: the dock's.
-        archive_key: the archive's public key, as the site file pins it.
+        archive_keys: public keys of the archive, now and earlier, under which something in the bundle may be signed; the one that
+            the site file pins is first. None where the archive signs nothing.
         archive: its id, if the site file names it.
         made: when.
         tsa: address of an RFC 3161 authority that is asked for a timestamp, if any.
@@ -43,7 +44,7 @@ class Maker:
 
     dock: str
     key: SigningKey
-    archive_key: str
+    archive_keys: tuple[str, ...]
     archive: str | None
     made: datetime
     tsa: str | None = None
@@ -65,13 +66,12 @@ def make(gathered: Gathered, maker: Maker, extra: Mapping[str, bytes]) -> Files:
     }
     if maker.tsa is not None:
         files[verifier.TIMESTAMP] = stamp(files[verifier.CHECKPOINT], maker.tsa)
-    archive = _archive_of(gathered, maker)
     members: dict[str, Json] = {
         "type": _TYPE,
         "dock": maker.dock,
         "key": maker.key.public_text,
         "origin": origin,
-        "archive": {"id": archive, "key": maker.archive_key, "witness": key_name(archive)},
+        "archives": _archives(gathered, maker),
         "made": rfc3339(maker.made),
         "version": __version__,
         "recordings": [_recording(each) for each in gathered.recordings],
@@ -87,7 +87,7 @@ def make(gathered: Gathered, maker: Maker, extra: Mapping[str, bytes]) -> Files:
     }
     files[MANIFEST] = maker.key.sealed(canonical(members), verifier.BUNDLE_TYPE)
     try:
-        for _ in verifier.verify(files, maker.archive_key, maker.key.public_text):
+        for _ in verifier.verify(files, maker.archive_keys, maker.key.public_text):
             pass
     except WrongError as exc:
         msg = f"what the journal holds does not make a bundle that proves anything: {exc}"
@@ -109,13 +109,39 @@ def _statements(gathered: Gathered) -> Files:
     return {f"statements/{digest}.json": data for digest, data in gathered.statements.items() if digest in named}
 
 
-def _archive_of(gathered: Gathered, maker: Maker) -> str:
-    """The archive's id: as its statements name it, else as it cosigned, else as the site file has it."""
-    for envelope in gathered.statements.values():
-        return str(json.loads(base64.b64decode(json.loads(envelope)["payload"]))["archive"])
-    if maker.archive is None and gathered.cosigned is not None:
-        return parse_note(gathered.cosigned[1]).signatures[-1].name
-    return maker.archive or ""
+def _archives(gathered: Gathered, maker: Maker) -> list[Json]:
+    """Every archive that signed something, each with its keys among those that are known.
+
+    Raises:
+        EvidenceError: a statement is signed with a key that nobody gave.
+    """
+    keys: dict[str, dict[str, None]] = {}
+    known = {key_id(parse_public(each)): each for each in maker.archive_keys}
+    for archive, signer in _signers(gathered):
+        if signer not in known:
+            msg = f"archive {archive} signed with key {signer}, which is not the one that the site file pins"
+            raise EvidenceError(msg, hint="Give the key that it had then: --archive-key KEY.")
+        keys.setdefault(archive, {})[known[signer]] = None
+    if gathered.cosigned is not None:
+        note = parse_note(gathered.cosigned[1])
+        name = note.signatures[-1].name
+        witness = next((each for each in keys if key_name(each) == name), name)
+        for each in maker.archive_keys:
+            if PinnedKeys(each).cosigned_at(note, name) is not None:
+                keys.setdefault(witness, {})[each] = None
+    if not keys:
+        keys[maker.archive or ""] = dict.fromkeys(maker.archive_keys[:1])
+    return [{"id": each, "keys": list(theirs), "witness": key_name(each)} for each, theirs in keys.items()]
+
+
+def _signers(gathered: Gathered) -> Iterator[tuple[str, str]]:
+    """Archive and id of the key of each statement in the bundle that an archive signed."""
+    for entry in gathered.parsed():
+        if "statement" in entry and "basis" not in entry:
+            envelope = gathered.statements.get(str(entry["statement"]))
+            if envelope is not None:
+                said = json.loads(base64.b64decode(json.loads(envelope)["payload"]))
+                yield str(said["archive"]), str(said["key"])
 
 
 def _recording(recording: Recording) -> dict[str, Json]:

@@ -30,6 +30,7 @@ from dockd.evidence.reading import (
     consistent_roots,
     decoded,
     disclosed_root,
+    key_of,
     opened,
     parsed,
     read_bundle,
@@ -57,15 +58,15 @@ STATES = {"recognised": "archived", "proof-lost": "seen", "found-gone": "erased"
 Line = tuple[str, str]
 
 
-def verify(files: Files, archive_key: str | None = None, dock_key: str | None = None) -> Iterator[Line]:
-    """What the bundle proves, line by line.
+def verify(files: Files, archive_keys: Sequence[str] = (), dock_key: str | None = None) -> Iterator[Line]:
+    """What the bundle proves, line by line, under the keys that were given.
 
     Raises:
         WrongError: something in it is not as it was made.
     """
     manifest = opened(files[MANIFEST], BUNDLE_TYPE, None, MANIFEST)
     try:
-        yield from _keys(manifest, archive_key, dock_key)
+        yield from _keys(manifest, archive_keys, dock_key)
         yield from _files(files, manifest)
         checkpoint = Checkpoint(files[CHECKPOINT], CHECKPOINT)
         entries, leaves = _entries(files[ENTRIES])
@@ -86,18 +87,22 @@ def verify(files: Files, archive_key: str | None = None, dock_key: str | None = 
         raise WrongError(MANIFEST, f"it does not have the form of a bundle: {exc!r}") from exc
 
 
-def _keys(manifest: Json, archive_key: str | None, dock_key: str | None) -> Iterator[Line]:
-    pairs = (
-        ("dock", manifest["dock"], manifest["key"], dock_key),
-        ("archive", manifest["archive"]["id"], manifest["archive"]["key"], archive_key),
-    )
-    for who, name, said, given in pairs:
-        if given is None:
-            yield NOT_PROVED, f"that {said} is the key of {who} {name}: compare it with what the {who}'s owner published."
-        elif given != said:
-            raise WrongError(MANIFEST, f"it is of {who} {name} with key {said}, not with the key that you gave")
+def _keys(manifest: Json, archive_keys: Sequence[str], dock_key: str | None) -> Iterator[Line]:
+    trusted = {"dock": [dock_key] if dock_key else [], "archive": list(archive_keys)}
+    named = [("dock", manifest["dock"], manifest["key"])]
+    named += [("archive", each["id"], key) for each in manifest["archives"] for key in each["keys"]]
+    for who, name, said in named:
+        if said in trusted[who]:
+            yield (
+                PROVED,
+                f"The key of {who} {name} is one that you gave."
+                if who == "archive"
+                else f"The key of {who} {name} is the one that you gave.",
+            )
+        elif trusted[who]:
+            raise WrongError(MANIFEST, f"it is of {who} {name} with key {said}, which is not one that you gave")
         else:
-            yield PROVED, f"The key of {who} {name} is the one that you gave."
+            yield NOT_PROVED, f"that {said} is the key of {who} {name}: compare it with what the {who}'s owner published."
 
 
 def _files(files: Files, manifest: Json) -> Iterator[Line]:
@@ -154,11 +159,15 @@ def _log(
 
 
 def _witness(files: Files, checkpoint: Checkpoint, tree: Json, manifest: Json) -> Iterator[Line]:
-    archive, proof = manifest["archive"], iter([decoded(each, TREE) for each in tree["consistency"]])
+    proof = iter([decoded(each, TREE) for each in tree["consistency"]])
     witnessed = Checkpoint(files[WITNESSED], WITNESSED) if WITNESSED in files else checkpoint
     if witnessed is not checkpoint and witnessed.take(checkpoint.origin, SIGNED, manifest["key"]) is None:
         raise WrongError(WITNESSED, "the dock did not sign it")
-    cosignature = witnessed.take(archive["witness"], COSIGNED, archive["key"])
+    cosignature, by = None, ""
+    for archive in manifest["archives"]:
+        for key in archive["keys"]:
+            if (taken := witnessed.take(archive["witness"], COSIGNED, key)) is not None:
+                cosignature, by = taken, archive["id"]
     if witnessed.signatures or checkpoint.signatures:
         raise WrongError(witnessed.what, "it carries a signature of somebody who has no place there")
     if witnessed is not checkpoint:
@@ -178,7 +187,7 @@ def _witness(files: Files, checkpoint: Checkpoint, tree: Json, manifest: Json) -
         yield NOT_PROVED, "that this is the only log of the dock: no archive witnessed it, the dock alone signed it."
         return
     time = datetime.fromtimestamp(int.from_bytes(cosignature[:8], "big"), UTC).isoformat()
-    yield PROVED, f"Archive {archive['id']} saw the log grow to {witnessed.size} entries, nothing else, and said so at {time}."
+    yield PROVED, f"Archive {by} saw the log grow to {witnessed.size} entries, nothing else, and said so at {time}."
     if witnessed is not checkpoint:
         yield NOT_PROVED, f"that entries {witnessed.size + 1} to {checkpoint.size} are the only ones: they are younger than that."
 
@@ -191,7 +200,10 @@ def _deposits(entries: dict[int, Json]) -> Iterator[Line]:
 
 
 def _statements(files: Files, entries: dict[int, Json], manifest: Json) -> Iterator[Line]:
-    used, signed, archive = set[str](), 0, manifest["archive"]
+    used, signed = set[str](), dict.fromkeys([each["id"] for each in manifest["archives"]], 0)
+    owner = {
+        hashlib.sha256(key_of(key)).hexdigest()[:16]: (key, each["id"]) for each in manifest["archives"] for key in each["keys"]
+    }
     for seq, entry in entries.items():
         if (kind := STATEMENTS.get(entry["event"])) is None:
             continue
@@ -202,18 +214,25 @@ def _statements(files: Files, entries: dict[int, Json], manifest: Json) -> Itera
         if "basis" in entry:
             yield NOT_PROVED, f"entry {seq} by the archive's signature: it signs nothing, the dock found it by {entry['basis']}."
             continue
-        said = opened(files[name], STATEMENT_TYPE, archive["key"], name)
+        key, archive = owner.get(parsed(files[name], name)["signatures"][0]["keyid"], (None, None))
+        if key is None:
+            raise WrongError(name, "it is not signed by an archive of this bundle")
+        said = opened(files[name], STATEMENT_TYPE, key, name)
         same: Json = {each: entry[each] for each in ("object", "size", "blake3", "sha256", "camera", "nonce") if each in entry}
         if entry["event"] != "recording.recognised":
             same["recording"] = entry["recording"]
-        wanted = same | {"type": kind, "archive": archive["id"], "dock": manifest["dock"]}
+        same |= {"archive": entry["archive"]} if "archive" in entry else {}
+        wanted = {"archive": archive} | same | {"type": kind, "dock": manifest["dock"]}
         if differing := [member for member in wanted if said[member] != wanted[member]]:
             raise WrongError(name, f"its {differing[0]} is not that of entry {seq}")
-        signed += 1
+        if archive != said["archive"]:
+            raise WrongError(name, f"it speaks for archive {said['archive']} with a key of {archive}")
+        signed[archive] += 1
     if others := [name for name in sorted(files) if name.startswith("statements/") and name not in used]:
         raise WrongError(others[0], "no entry speaks of this statement")
-    if signed:
-        yield PROVED, f"Archive {archive['id']} signed {signed} statements about what it read back from its own store."
+    for archive, count in signed.items():
+        if count:
+            yield PROVED, f"Archive {archive} signed {count} statements about what it read back from its own store."
 
 
 def _recording(wanted: Json, steps: list[Json]) -> Iterator[Line]:
@@ -316,7 +335,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = argparse.ArgumentParser(description="Check a dockd evidence bundle. " + __doc__.rpartition("\n\n")[2])
     words.add_argument("bundle", type=Path, help="the .zip, or the folder that it was unpacked to")
     words.add_argument("--media", type=Path, action="append", default=[], help="a file that should be one of the recordings")
-    words.add_argument("--archive-key", help="the archive's public key, as its owner published it")
+    words.add_argument("--archive-key", action="append", default=[], help="the archive's public key, as its owner published it")
     words.add_argument("--dock-key", help="the dock's public key, as its owner published it")
     words.add_argument("--against", type=Path, action="append", default=[], help="a checkpoint that another archive has of it")
     words.add_argument("--json", action="store_true", help="print one JSON object")

@@ -1,12 +1,16 @@
 """A dock whose archive is a tus server that somebody else wrote: from the camera to a proof, and what that empties."""
 
 import asyncio
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from dockd.app import ask_archive
+from dockd.cli.report import command as report
+from dockd.cli.verify import command as verify
 from dockd.clock import SystemClock
 from dockd.config import load_site
 from dockd.core.fitness import Grade
@@ -33,6 +37,26 @@ def test_a_dock_delivers_to_a_tus_server_of_others(make: Callable[[Path], Foreig
             archived = [each for each in dock.custody() if each["event"] == "recording.archived"]
             assert [each["basis"] for each in archived] == ["read-back", "read-back"]
             assert files_below(dock.bay(1)) == before
+            dock.wait_for("checkpoint deposited", count=2)
+            _shown_to_a_stranger(dock, server, tmp_path)
+
+
+def _shown_to_a_stranger(dock: DockProcess, server: ForeignTus, folder: Path) -> None:
+    """The bundle proves what it can without an archive's key; the checkpoint that lies at the archive is of the same log."""
+    bundle = ["export", "--whole-log", "--output", str(folder / "case.zip"), "--config", str(dock.write_site())]
+    exported = CliRunner().invoke(report, bundle)
+    assert exported.exit_code == 0, exported.output
+    last = [each for each in dock.custody() if each["event"] == "log.deposited"][-1]
+    with urllib.request.urlopen(server.url + last["object"], timeout=30) as answer:
+        (folder / "checkpoint").write_bytes(answer.read())
+    key = CliRunner().invoke(report, ["key", "--config", str(dock.write_site())]).output.strip()
+    checked = CliRunner().invoke(verify, [str(folder / "case.zip"), "--dock-key", key, "--against", str(folder / "checkpoint")])
+    assert checked.exit_code == 3, checked.output
+    assert "no archive witnessed it, the dock alone signed it" in checked.output
+    assert f"was given the checkpoint of {last['size']} entries as {last['object']}" in checked.output
+    assert (
+        f"PROVED     The {last['size']} entries of {folder / 'checkpoint'} are those with which this log begins" in checked.output
+    )
 
 
 def test_a_camera_is_emptied_where_the_docks_word_is_enough(tmp_path: Path) -> None:

@@ -29,18 +29,22 @@ from dockd.journal import Journal
 from tests.sim.consignments import HurriedClock
 from tests.sim.evidence import DOCK, NOW, Notary, archived, seen, stored, verified
 
-ERASED, KEPT, OTHER = "1" * 32, "2" * 32, "3" * 32
-CONTENT = {ERASED: b"first recording", KEPT: b"second recording, \xff", OTHER: b"of another camera"}
+ERASED, KEPT, OTHER, LATER = "1" * 32, "2" * 32, "3" * 32, "5" * 32
+CONTENT = {ERASED: b"first recording", KEPT: b"second recording, \xff", OTHER: b"of another camera", LATER: b"under a new key"}
 _TIME_S = 1_790_000_000
 
 
 @dataclass(slots=True)
 class Story:
-    """A journal in a folder of its own, with an erased and an archived recording of camera C1 and one of camera C2."""
+    """A journal in a folder of its own, with an erased and an archived recording of camera C1 and one of camera C2.
+
+    `archive` signs as it does now, `formerly` as it did before.
+    """
 
     folder: Path
     key: SigningKey = field(default_factory=SigningKey.generate)
     archive: Notary = field(default_factory=Notary)
+    formerly: tuple[Notary, ...] = ()
 
     @property
     def journal(self) -> Path:
@@ -49,7 +53,7 @@ class Story:
 
     def maker(self, made: datetime = NOW) -> Maker:
         """In whose name bundles are made of it."""
-        return Maker(DOCK, self.key, self.archive.key.public_text, None, made)
+        return Maker(DOCK, self.key, tuple(each.key.public_text for each in (self.archive, *self.formerly)), None, made)
 
     def bundle(self, wish: Wish | None = None, media: Path | None = None) -> Files:
         """The bundle about what `wish` names, else about both recordings of C1."""
@@ -62,6 +66,13 @@ class Story:
             await journal.record(*changes)
         finally:
             await journal.close()
+
+    async def rotate(self) -> None:
+        """The archive gets another key, archives one more recording of C1 with it, and witnesses that."""
+        self.formerly, self.archive = (self.archive, *self.formerly), Notary()
+        for change in _archiving(self, LATER, "C1", "d1"):
+            await self.record(change)
+        await self.witness()
 
     async def grow(self) -> None:
         """Something happens that the archive has not witnessed."""

@@ -142,7 +142,9 @@ def verify(bundle: bytes, archive_key: bytes, dock_key: bytes) -> str:
     tree = canonical(files["tree.json"])
     hidden = [b64(each) for each in tree["hidden"]]
     must(root(leaves, 0, int(size), hidden) == b64(encoded) and not hidden, "root")
-    witness = manifest["archive"]["witness"]
+    (archive,) = manifest["archives"]
+    must([raw(each) for each in archive["keys"]] == [archive_key], "the archive's keys")
+    witness = archive["witness"]
     if "witnessed" in files:
         older, (_, old_size, old_root), signatures = note(files["witnessed"])
         signed(dock_key, signatures.pop(key_id(origin, 1, dock_key)), older.encode())
@@ -169,7 +171,7 @@ def _statements(files: dict[str, bytes], entries: dict[int, Json], manifest: Jso
         named.add(name)
         said = dsse(files[name], "application/vnd.dockd.statement+json", archive_key)
         must(said["type"] == ("dockd/receipt/v1" if entry["event"] == "recording.archived" else "dockd/holding/v1"), "type")
-        must((said["dock"], said["archive"]) == (manifest["dock"], manifest["archive"]["id"]), "whose")
+        must((said["dock"], said["archive"]) == (manifest["dock"], manifest["archives"][0]["id"]), "whose")
         for member in ("object", "size", "blake3", "sha256", "camera", "nonce", "recording"):
             must(member not in entry or entry[member] == said[member], member)
     must(named == {name for name in files if name.startswith("statements/")}, "left over")

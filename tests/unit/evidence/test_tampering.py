@@ -22,7 +22,7 @@ from tests.sim.evidence import DOCK
 
 def check(story: Story, files: Files) -> list[verifier.Line]:
     """Verify under the keys that were published."""
-    return list(verifier.verify(files, story.archive.key.public_text, story.key.public_text))
+    return list(verifier.verify(files, story.maker().archive_keys, story.key.public_text))
 
 
 def signed_anew(files: Files, key: SigningKey, change: Callable[[dict[str, object]], object] = lambda _: None) -> Files:
@@ -216,7 +216,7 @@ def test_a_log_that_was_signed_with_another_key_is_named(story: Story) -> None:
     with pytest.raises(WrongError, match="of dock dock-1 with key"):
         check(story, forged)
     with pytest.raises(WrongError, match="of archive archive with key"):
-        list(verifier.verify(story.bundle(), other.public_text, story.key.public_text))
+        list(verifier.verify(story.bundle(), [other.public_text], story.key.public_text))
     lines = list(verifier.verify(forged))
     assert sum(mark == verifier.NOT_PROVED for mark, _ in lines) == 3, "two keys that nobody gave, and no witness"
     with pytest.raises(WrongError, match="the dock did not sign it"):
@@ -263,7 +263,7 @@ async def test_a_bundle_of_another_log_of_the_dock_is_named(story: Story, tmp_pa
         check(story, signed_anew(story.bundle(), story.key, lambda m: m.update(dock="dock-2")))
 
 
-@pytest.mark.parametrize("member", ["dock", "key", "origin", "archive", "recordings", "files"])
+@pytest.mark.parametrize("member", ["dock", "key", "origin", "archives", "recordings", "files"])
 def test_a_manifest_that_lacks_something_is_no_manifest(story: Story, member: str) -> None:
     """Wrong in form is wrong, and no crash."""
     with pytest.raises(WrongError):

@@ -18,6 +18,7 @@ from dockd.core.custody import Noted
 from dockd.core.merkle import tree_hash
 from dockd.core.note import Checkpoint, Note
 from dockd.dsse import SigningKey
+from dockd.errors import EvidenceError
 from dockd.evidence import reading, verifier
 from dockd.evidence.exporting import write
 from dockd.evidence.gathering import Wish, gather
@@ -35,8 +36,9 @@ def bundle(story: Story, tmp_path: Path) -> Path:
 
 
 def keys(story: Story) -> list[str]:
-    """The options that name both keys."""
-    return ["--archive-key", story.archive.key.public_text, "--dock-key", story.key.public_text]
+    """The options that name all keys."""
+    theirs = [f"--archive-key={each}" for each in story.maker().archive_keys]
+    return [*theirs, "--dock-key", story.key.public_text]
 
 
 def verify(*arguments: object) -> tuple[int, str]:
@@ -95,6 +97,37 @@ def test_media_are_recognised_byte_for_byte(story: Story, bundle: Path, tmp_path
     assert verify(bundle, *keys(story), "--media", tmp_path / "none")[0] == 2
 
 
+async def test_an_archive_may_have_had_another_key_before(tmp_path: Path) -> None:
+    """Each statement counts under the key that it was signed with; each of the keys has to be known to whoever checks."""
+    story = await tell(tmp_path)
+    await story.rotate()
+    write(story.bundle(), tmp_path / "both.zip")
+    code, words = verify(tmp_path / "both.zip", *keys(story))
+    assert code == 0, words
+    assert words.count("The key of archive archive is one that you gave.") == 2
+    assert "Archive archive signed 4 statements" in words
+    code, words = verify(
+        tmp_path / "both.zip", "--archive-key", story.archive.key.public_text, "--dock-key", story.key.public_text
+    )
+    assert (code, "which is not one that you gave" in words) == (1, True)
+    assert verify(tmp_path / "both.zip", "--dock-key", story.key.public_text)[1].count("NOT PROVED that ed25519:") == 2
+    story.formerly = ()
+    with pytest.raises(EvidenceError, match=r"signed with key .*, which is not the one that the site file pins"):
+        story.bundle()
+
+
+async def test_a_statement_under_a_key_of_nobody_is_refused(tmp_path: Path) -> None:
+    """A key that the manifest does not name vouches for nothing."""
+    story = await tell(tmp_path)
+    await story.rotate()
+    files = story.bundle()
+    manifest = reading.opened(files[reading.MANIFEST], verifier.BUNDLE_TYPE, None, reading.MANIFEST)
+    manifest["archives"][0]["keys"] = manifest["archives"][0]["keys"][1:]
+    files[reading.MANIFEST] = story.key.sealed(canonical(manifest), verifier.BUNDLE_TYPE)
+    with pytest.raises(reading.WrongError, match=r"not signed by an archive of this|somebody who has no place"):
+        list(verifier.verify(files))
+
+
 async def test_what_is_open_is_said(tmp_path: Path) -> None:
     """A log that no archive witnessed, entries that are younger, a recording that no archive holds."""
     story = await tell(tmp_path, witnessed=False)
@@ -120,7 +153,9 @@ async def test_a_proof_that_rests_on_the_docks_word_is_said(tmp_path: Path) -> N
             entry["basis"] = "read-back"
     lines = dict(enumerate(entries, 1))
     found = list(
-        verifier._statements(files, lines, {"archive": {"id": "archive", "key": story.archive.key.public_text}, "dock": "dock-1"})
+        verifier._statements(
+            files, lines, {"archives": [{"id": "archive", "keys": [story.archive.key.public_text]}], "dock": "dock-1"}
+        )
     )
     assert [words for mark, words in found if mark == verifier.NOT_PROVED] == [
         f"entry {number} by the archive's signature: it signs nothing, the dock found it by read-back." for number in (9, 15, 21)
