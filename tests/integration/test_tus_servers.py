@@ -1,8 +1,9 @@
 """A dock whose archive is a tus server that somebody else wrote: from the camera to a proof, and what that empties."""
 
 import asyncio
-import urllib.request
 from collections.abc import Callable
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,9 @@ def _shown_to_a_stranger(dock: DockProcess, server: ForeignTus, folder: Path) ->
     exported = CliRunner().invoke(report, bundle)
     assert exported.exit_code == 0, exported.output
     last = [each for each in dock.custody() if each["event"] == "log.deposited"][-1]
-    with urllib.request.urlopen(server.url + last["object"], timeout=30) as answer:
-        (folder / "checkpoint").write_bytes(answer.read())
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as archive:
+        archive.request("GET", f"/files/{last['object']}")
+        (folder / "checkpoint").write_bytes(archive.getresponse().read())
     key = CliRunner().invoke(report, ["key", "--config", str(dock.write_site())]).output.strip()
     checked = CliRunner().invoke(verify, [str(folder / "case.zip"), "--dock-key", key, "--against", str(folder / "checkpoint")])
     assert checked.exit_code == 3, checked.output

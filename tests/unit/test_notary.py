@@ -199,7 +199,7 @@ async def test_a_docking_makes_a_checkpoint_due(dock: Dock) -> None:
 
 
 async def test_an_archive_that_witnesses_nothing_is_given_the_checkpoint_to_keep(dock: Dock) -> None:
-    """Where it lies is an entry; nobody is said to have witnessed it, and a log in which nothing happened since is not sent again."""
+    """Where it lies is an entry; nobody is said to have witnessed it, and a log without news is not sent again."""
     scripted = ScriptedWitness(Deposited("bucket", "checkpoints/7"))
     notary = Notary(dock, SigningKey.generate(), scripted)
     await notary.checkpoint()

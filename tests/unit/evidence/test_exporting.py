@@ -22,7 +22,7 @@ from dockd.evidence.page import html
 from dockd.evidence.paper import pdf
 from dockd.evidence.reading import Files
 from tests.sim.bundle_of import CONTENT, ERASED, KEPT, OTHER, Story
-from tests.sim.evidence import seen
+from tests.sim.evidence import Notary, seen
 
 _DONE: dict[str, Json] = {
     "disk_bytes": "1000",
@@ -88,6 +88,16 @@ def test_what_would_not_verify_is_not_handed_out(story: Story) -> None:
     wrong = type(maker)(maker.dock, maker.key, (maker.key.public_text,), None, maker.made)
     with pytest.raises(EvidenceError, match=r"archive archive signed with key .*, which is not the one that the site file pins"):
         exporting.export(story.journal, Wish(), wrong, None)
+
+
+async def test_a_cosignature_of_nobody_is_not_handed_out(own: Story) -> None:
+    """What the journal keeps as cosigned, but no key of the archive's made, is found before a court finds it."""
+    archive, own.archive = own.archive, Notary()
+    await own.grow()
+    await own.witness()
+    own.archive = archive
+    with pytest.raises(EvidenceError, match=r"does not make a bundle that proves anything: .* who has no place there"):
+        own.bundle()
 
 
 async def test_names_that_cameras_and_people_chose_are_text(own: Story) -> None:
