@@ -21,7 +21,7 @@ from dockd import errors
 from dockd.bays import outpost
 from dockd.camera.identify import identify
 from dockd.camera.marking import Marker
-from dockd.camera.tree import open_root, opened_file, unreadable, walk, walk_volumes
+from dockd.camera.tree import open_root, opened_file, room_bytes, unreadable, walk, walk_volumes
 from dockd.clearance import eraser
 from dockd.clock import SystemClock
 from dockd.core.clearance import CameraScan, Identity
@@ -180,14 +180,15 @@ class Worker:
         self._emit(messages.Resumed(done.erasure, done.repartitioned))
 
     def _free_bytes(self) -> int | None:
-        """Room on the camera; of one with several volumes nobody knows which it fills."""
-        if self._profile is None or self._profile.volumes:
+        """Room on the camera; of one with several volumes on those that it fills, if anybody has said which."""
+        volumes = () if self._profile is None else self._profile.volumes
+        filled = [each.name for each in volumes if each.fills]
+        if self._profile is None or (volumes and not filled):
             return None
         try:
-            volume = os.fstatvfs(self._rooted())
+            return room_bytes(self._rooted(), filled if volumes else None)
         except OSError:
             return None  # the next read of it says what is wrong
-        return volume.f_bavail * volume.f_frsize
 
     def _scan(self) -> CameraScan:
         """A walk made now, with the serial that the camera shows now."""

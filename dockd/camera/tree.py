@@ -127,6 +127,27 @@ def walk_volumes(
                     yield dataclasses.replace(found, path=name + b"/" + found.path if found.path else name)
 
 
+def room_bytes(root: int, volumes: Sequence[str] | None = None) -> int:
+    """Room for new files on a camera.
+
+    Args:
+        root: of the camera.
+        volumes: those that new files go onto, of a camera that has a folder for each; those that it has not have no room.
+
+    Raises:
+        OSError: the camera left, or gives an error.
+    """
+    total = 0
+    for name in [b""] if volumes is None else [each.encode() for each in volumes]:
+        try:
+            with opened_folder(root, name) as folder:
+                status = os.fstatvfs(folder)
+        except FileNotFoundError:
+            continue
+        total += status.f_bavail * status.f_frsize
+    return total
+
+
 def _capacity_bytes(root: int) -> int:
     """Of the whole camera; endless where the file system does not say."""
     status = os.fstatvfs(root)

@@ -79,6 +79,7 @@ class VolumeFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     filesystem: (
         Annotated[Literal["vfat", "exfat", "ext4"], Meta(description="If it is another one than that of the profile.")] | None
     ) = None
+    fills: Annotated[bool, Meta(description="New recordings go onto it, so its room counts for `ready.min_free`.")] = False
 
 
 class MarksInSidecars(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -285,9 +286,8 @@ def _profile(content: ProfileFile) -> Profile:
 
 
 def _volume(content: VolumeFile, filesystem: str) -> NamedVolume:
-    return NamedVolume(
-        content.name, content.lun, content.partition, optional=content.optional, filesystem=content.filesystem or filesystem
-    )
+    mounted_as = content.filesystem or filesystem
+    return NamedVolume(content.name, content.lun, content.partition, content.optional, mounted_as, content.fills)
 
 
 def _check_volumes(content: ProfileFile, node: Node, problems: Problems) -> None:

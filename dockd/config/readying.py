@@ -35,7 +35,11 @@ class Ready(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_free_bytes: (
         Annotated[
             int,
-            Meta(description="Room that a camera must have for its next recordings.", examples=["16 GB"]),
+            Meta(
+                description="Room that a camera must have for its next recordings; one of several volumes, where its "
+                "profile says onto which it records (`volumes[].fills`).",
+                examples=["16 GB"],
+            ),
             rules.SIZE,
         ]
         | None

@@ -26,6 +26,7 @@ class NamedVolume:
         partition: of that disk; None for its only one, or the disk itself.
         optional: a slot that may be empty.
         filesystem: what it is mounted as.
+        fills: new recordings go onto it, so that its room is the camera's.
     """
 
     name: str
@@ -33,6 +34,7 @@ class NamedVolume:
     partition: int | None
     optional: bool
     filesystem: str
+    fills: bool = False
 
 
 def named(volumes: Sequence[Volume], names: Sequence[NamedVolume]) -> dict[str, Volume]:

@@ -72,7 +72,7 @@ def test_the_document_is_complete() -> None:
 
 
 def test_the_document_ships() -> None:
-    """dockd/web/openapi.json is what the daemon serves; print it anew after a change: python -m dockd.web.openapi."""
+    """dockd/web/openapi.json is what the daemon serves; print it anew after a change: its `printed()`."""
     shipped = Path(openapi.__file__).with_name("openapi.json").read_text(encoding="utf-8")
     assert shipped == openapi.printed()
 

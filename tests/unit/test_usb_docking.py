@@ -13,9 +13,10 @@ import pytest
 from dockd.core import custody
 from dockd.core.erasure import Erasing, Method
 from dockd.core.profile import Profile, UsbId
-from dockd.core.readiness import Lamp, Needs
+from dockd.core.readiness import Lamp, Least, Needs
 from dockd.core.recording import State
 from dockd.core.usb import UsbSource, Volume
+from dockd.core.volumes import NamedVolume
 from dockd.helper import client
 from dockd.helper.permitted import Permitted
 from tests.sim.archive import SimArchive
@@ -98,6 +99,51 @@ async def test_a_usb_camera_is_archived_and_left_as_it_is(helper: HelperHere, ar
             dock.remove()
             await dock.until(lambda: dock.bay().camera is None)
     assert image.read_bytes() == before
+
+
+def larger(image: Path) -> Path:
+    """The same camera on a disk of 64 MiB."""
+    os.truncate(image, 64 << 20)
+    subprocess.run(["resize2fs", "-f", image], check=True, capture_output=True)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("filled", "lamp"), [((), Lamp.TAKE), (("small",), Lamp.HELP), (("large",), Lamp.TAKE), (("small", "large"), Lamp.TAKE)]
+)
+async def test_a_camera_of_several_volumes_has_the_room_of_those_that_it_fills(
+    archive: SimArchive, tmp_path: Path, filled: tuple[str, ...], lamp: Lamp
+) -> None:
+    """Nobody asks for room where nobody knows which it fills, and a volume that it does not fill is of no use to it."""
+    volumes = tuple(
+        NamedVolume(name, lun, None, optional=False, filesystem="ext4", fills=name in filled)
+        for lun, name in enumerate(("small", "large"))
+    )
+    paths = ("small/lost+found*", "large/lost+found*")
+    profile = replace(PROFILE, present="small", folders=("small/DCIM", "large/DCIM"), ignore=paths, volumes=volumes)
+    images = {"small": camera_image(tmp_path / "small"), "large": larger(camera_image(tmp_path / "large"))}
+    helper = HelperHere(tmp_path)
+    helper.start(permitted=lambda: Permitted({BAY: PORT}, (profile,), "dock-1", (archive.pinned_key,), Method.NEVER))
+    try:
+        with loop_device(images["small"]) as small, loop_device(images["large"]) as large:
+            device = helper.port.plug(BULK)
+            for node in (small, large):
+                helper.port.disk(device, node)
+            async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+                dock.bay().least = Least(free_bytes=30 << 20)
+                shown_as = (Volume(diskseq(small), 0, lun=0), Volume(diskseq(large), 0, lun=1))
+                dock.insert(UsbSource(BAY, "SER-1", shown_as, helper.path), profile=profile)
+                await dock.until(
+                    lambda: (
+                        dock.bay().phase == "resting"
+                        and {each.recording.state for each in dock.bay().present.values()} == {State.ARCHIVED}
+                    )
+                )
+                shown = dock.bay().lamp(Needs.ARCHIVED)
+                assert shown is not None
+                assert (shown.lamp, shown.code == "no-room") == (lamp, lamp is Lamp.HELP)
+    finally:
+        helper.stop()
 
 
 def image_with_a_nameless_file(folder: Path) -> Path:

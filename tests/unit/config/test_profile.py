@@ -142,7 +142,7 @@ def test_the_documentations_camera_of_several_volumes_is_one(tmp_path: Path) -> 
     profile = load_profile(write(tmp_path, "acme-mk3.yaml", example))
     assert profile.volumes == (
         NamedVolume("internal", 0, None, optional=False, filesystem="ext4"),
-        NamedVolume("card", 1, None, optional=True, filesystem="exfat"),
+        NamedVolume("card", 1, None, optional=True, filesystem="exfat", fills=True),
     )
     assert kinds(profile, "card/VIDEO/0001.MP4", "VIDEO/0001.MP4") == {
         "card/VIDEO/0001.MP4": FileKind.RECORDING,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dockd.camera.tree import walk_volumes
+from dockd.camera.tree import room_bytes, walk_volumes
 from dockd.core.usb import Volume
 from dockd.core.volumes import NamedVolume
 from dockd.errors import CameraUnknownError, ClearanceRefusedError
@@ -84,6 +84,17 @@ def test_all_volumes_are_one_root_and_not_a_bit_changes(helper: HelperHere) -> N
             session.release()
             os.close(session.open_several(BAY, {"card": volumes["card"]}))
         assert [(helper.folder / name).read_bytes() for name in ("memory", "card")] == before
+
+
+def test_the_room_is_that_of_the_volumes_that_are_filled(helper: HelperHere) -> None:
+    """Together; one that is not in the camera has none, and the camera's root is none of them."""
+    with camera(helper) as volumes, helper.session() as session:
+        root = session.open_several(BAY, volumes)
+        rooms = {name: room_bytes(root, [name]) for name in volumes}
+        assert all(0 < each < 16 << 20 for each in rooms.values())
+        assert room_bytes(root, ["video", "card", "second-card"]) == rooms["video"] + rooms["card"]
+        assert room_bytes(root, []) == 0
+        os.close(root)
 
 
 def test_a_camera_of_several_volumes_has_no_eraser(helper: HelperHere) -> None:
