@@ -24,6 +24,7 @@ from dockd.archive.s3.keeper import S3Keeper
 from dockd.archive.throttle import Throttle
 from dockd.archive.tus import TusArchive
 from dockd.archive.witness import TusWitness
+from dockd.archived_holds import ArchivedHolds
 from dockd.attendant import Attendant
 from dockd.badges import BadgeReader
 from dockd.bays import directory, usb
@@ -157,7 +158,7 @@ async def _serve(
             tasks.append(group.create_task(reloader.run(), name="watch of the site file"))
             alerting = Alerting(dock, lambda: dock.live.now.channels, f"{site.agency} {site.division}, {site.site}")
             tasks.append(group.create_task(alerting.run(), name="alerts"))
-            tasks.append(group.create_task(Reconciler(dock).run(), name="reconciliation"))
+            tasks += [group.create_task(each.run(), name="promises") for each in (Reconciler(dock), ArchivedHolds(dock))]
             tasks.append(group.create_task(SpoolWatch(dock).run(), name="watch of the spool"))
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
             tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))

@@ -14,6 +14,7 @@ _SENTENCES = {
     "software.running": "The dock runs dockd {version}, whose files have the SHA-256 {digest}.",
     "configuration.accepted": "{by} accepted the dock's configuration.",
     "journal.rebuilt": "The dock's record was made anew from its store: {recordings} recordings, none counted as archived.",
+    "hold.told": "The archive was told to keep {recordings} recordings that are on hold",
     "log.deposited": "The archive was given the log's checkpoint of {size} entries to keep; nobody witnessed it",
     "log.refused": "The archive refused this log: {message}",
     "clock.checked": "The dock's clock was kept by {source}; the kernel's bound of its error: {error_us} microseconds.",
