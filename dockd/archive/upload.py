@@ -145,7 +145,7 @@ class Upload:
         try:
             answer = await self._wire.ask("PATCH", self._url, headers=headers, body=body, work_bytes=count_bytes)
         except ArchiveUnreachableError:
-            self._pace.learn(body.handed_bytes, self._clock.monotonic() - began_s)
+            self._pace.broke(count_bytes, body.handed_bytes, self._clock.monotonic() - began_s)
             raise
         if answer.status == HTTPStatus.NO_CONTENT:
             self._pace.learn(count_bytes, self._clock.monotonic() - began_s)

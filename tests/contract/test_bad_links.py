@@ -20,6 +20,7 @@ from dockd.errors import ArchiveUnreachableError
 from tests.sim.bad_link import BadLink, Way
 from tests.sim.certificates import Authority
 from tests.sim.consignments import HurriedClock, Watched, consign, noise
+from tests.sim.cut_link import CutLink
 from tests.sim.evidence import DOCK
 from tests.sim.tus_server import TusServer
 from tests.sim.vault_process import VaultProcess
@@ -87,6 +88,28 @@ async def test_a_way_that_breaks_is_found_out_in_time_and_gone_on_from(
     stored = await clients.patient.store(consignment, watched.point, watched)
     assert (await clients.patient.prove(stored, camera="C1")).statement.measured == stored.measured
     assert link.passed_bytes - before < SIZE + 10_000
+
+
+async def test_a_way_that_never_holds_as_long_as_a_body_takes_brings_it_all(vault: VaultProcess, tmp_path: Path) -> None:
+    """A checked body is kept whole or not at all, and all of it would go in one: after each break less is risked."""
+    settings = TusSettings("http://127.0.0.1:1/files/", DOCK, (vault.public_key,), vault.token(DOCK))
+    size, breaks, watched, stored = 6_000_001, 0, Watched(), None
+    consignment = consign(tmp_path, noise(size))
+    async with CutLink(vault.port) as way:
+        archive = TusArchive(replace(settings, url=f"http://127.0.0.1:{way.port}/files/"), HurriedClock())
+        await archive.store(consign(tmp_path, b"acquaintance"), None, Watched())
+        while stored is None:
+            way.cut_after_bytes = 500_000
+            try:
+                stored = await archive.store(consignment, watched.point, watched)
+            except ArchiveUnreachableError:
+                breaks += 1
+                assert breaks < 100
+        assert size // 500_000 <= breaks
+        assert "dropped" not in watched.story
+        way.cut_after_bytes = None
+        assert (await archive.prove(stored, camera="C1")).statement.measured == stored.measured
+        await archive.close()
 
 
 @pytest.mark.parametrize("way", [Way.SWALLOWED, Way.PORTAL, Way.RESET])

@@ -41,3 +41,18 @@ def test_a_clock_that_stood_still_breaks_nothing() -> None:
     pace = Pace("blake3", 0, MIB, 0)
     pace.learn(MIB, 0)
     assert pace.bytes_s > MIB
+
+
+def test_a_way_that_breaks_gets_smaller_bodies_and_regains_them() -> None:
+    """Half of what was under way when it broke, down to a floor; more again after bodies that arrived."""
+    pace, size = Pace("blake3", 1e6, 64 * MIB, 1024 * MIB), 1024 * MIB
+    assert pace.next_patch_bytes(1, size) == int(1e6 * AT_RISK_S)
+    pace.broke(10 * MIB, 1_000_000, 1.0)
+    assert pace.next_patch_bytes(1, size) == 1_000_000
+    pace.broke(1_000_000, 1_000_000, 1.0)
+    assert pace.next_patch_bytes(1, size) == 500_000
+    pace.broke(LEAST_BYTES, 0, 0.0)
+    assert (pace.next_patch_bytes(1, size), pace.most_bytes) == (LEAST_BYTES, 500_000)
+    for _ in range(20):
+        pace.learn(1_000_000, 1.0)
+    assert pace.next_patch_bytes(1, size) == int(1e6 * AT_RISK_S)
