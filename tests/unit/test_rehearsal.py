@@ -5,14 +5,15 @@ import asyncio
 from dockd.board import Phase
 from dockd.core.readiness import Lamp
 from dockd.rehearsal import Rehearsal
+from tests.sim.standing_clock import StandingClock
 from tests.unit.test_lighting import Row, kept, two_bays
 
 
 async def test_lamps_over_empty_bays_show_all_they_can() -> None:
     """In turn, and dark again afterwards; a second order while one is under way is the same test."""
-    board, row = two_bays(), Row()
+    board, row, clock = two_bays(), Row(), StandingClock()
     board.bays["2"].phase = Phase.SCANNING
-    rehearsal = Rehearsal(board, board.bays["1"].meter._clock)
+    rehearsal = Rehearsal(board, clock)
     running = asyncio.create_task(rehearsal.run())
     async with kept(row, board):
         assert await row.next() == {"1": None, "2": Lamp.LEAVE}
@@ -20,6 +21,7 @@ async def test_lamps_over_empty_bays_show_all_they_can() -> None:
         seen = []
         for _ in range(4):
             seen.append((await row.next())["1"])
+            clock.skip()  # each state stays until it was seen
             assert row.lamps["2"] is Lamp.LEAVE
         assert seen == [Lamp.TAKE, Lamp.LEAVE, Lamp.HELP, None]
     running.cancel()
