@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +16,7 @@ class CutLink:
         holding: set when that is so.
         port: where to connect.
         passed_bytes: sent by clients and forwarded so far.
+        on_passed: told that after each piece.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -23,6 +25,7 @@ class CutLink:
         self.holding = asyncio.Event()
         self.port = 0
         self.passed_bytes = 0
+        self.on_passed: Callable[[int], object] = lambda _passed_bytes: None
         self._target_port = target_port
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
@@ -80,6 +83,7 @@ class CutLink:
     async def _passed(self, data: bytes) -> tuple[bytes, bool]:
         """What of `data` still goes through, and whether the connection breaks after it."""
         self.passed_bytes += len(data)
+        self.on_passed(self.passed_bytes)
         if self.hold_after_bytes is not None:
             self.hold_after_bytes -= len(data)
             if self.hold_after_bytes <= 0:

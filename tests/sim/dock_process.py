@@ -62,6 +62,7 @@ class Site:
     kiosk: dict[str, object] = field(default_factory=dict)
     metrics: dict[str, int] = field(default_factory=dict)
     uploads: dict[str, int] = field(default_factory=dict)
+    bandwidth: tuple[dict[str, object], ...] = ()
     categories: tuple[dict[str, object], ...] = ()
     unknown_cameras: str = "take"
     cameras: tuple[str, ...] = ()
@@ -143,6 +144,7 @@ class DockProcess:
             | ({"kiosk": site.kiosk} if site.kiosk else {})
             | ({"cameras": [{"serial": each} for each in site.cameras]} if site.cameras else {})
             | ({"unknown_cameras": site.unknown_cameras} if site.unknown_cameras != "take" else {})
+            | ({"bandwidth": list(site.bandwidth)} if site.bandwidth else {})
             | ({"categories": list(site.categories)} if site.categories else {})
             | ({"metrics": site.metrics} if site.metrics else {})
         )
