@@ -66,6 +66,7 @@ from dockd.reconciling import Reconciler
 from dockd.recovery import open_journal, recover
 from dockd.rehearsal import Rehearsal
 from dockd.reloading import Reloader, accepted, orders_of, shown, warn
+from dockd.retaining import Retention
 from dockd.spool_watch import SpoolWatch
 from dockd.web.assets import load_assets
 from dockd.web.control import control_api
@@ -158,7 +159,8 @@ async def _serve(
             tasks.append(group.create_task(reloader.run(), name="watch of the site file"))
             alerting = Alerting(dock, lambda: dock.live.now.channels, f"{site.agency} {site.division}, {site.site}")
             tasks.append(group.create_task(alerting.run(), name="alerts"))
-            tasks += [group.create_task(each.run(), name="promises") for each in (Reconciler(dock), ArchivedHolds(dock))]
+            promises = (Reconciler(dock), ArchivedHolds(dock), Retention(dock))
+            tasks += [group.create_task(each.run(), name="promises") for each in promises]
             tasks.append(group.create_task(SpoolWatch(dock).run(), name="watch of the spool"))
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
             tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))

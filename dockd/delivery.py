@@ -130,6 +130,9 @@ class Delivery:
         else:
             await self._step(sending.recording, life.UploadProved(proof, stored))
             passing("delivery.archived")
+            said = await self._dock.journal.recording(recording.recording_id)
+            if (said.category, said.first_amendment) != (recording.category, recording.first_amendment):
+                self._dock.retention_due.set()  # said while it was on its way
             self._concurrency.went_well()
             self._dock.outbox.done(recording.recording_id)
             self._keeper.proved(recording.recording_id)

@@ -27,6 +27,7 @@ class Dock:
         pinned_keys: the archive's, as texts, for the eraser's own check.
         uploads: how many recordings may be on their way at once, now.
         checkpoint_due: set when the custody log has something that the archive should witness soon.
+        retention_due: set when somebody said of a recording what may have the archive keep it longer.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Dock:
     pinned_keys: tuple[str, ...]
     uploads: Concurrency = field(default_factory=lambda: Concurrency(2))
     checkpoint_due: asyncio.Event = field(default_factory=asyncio.Event)
+    retention_due: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def may_erase(self) -> bool:

@@ -49,6 +49,7 @@ class Marking:
             for each in after:
                 self._dock.outbox.hurry(each)
         self._look_again()
+        self._dock.retention_due.set()
         if mark.first_amendment and self._helper is not None:
             for each in after:
                 await self._helper.place(HoldPlaced("recording", each.recording_id, by, FIRST_AMENDMENT))

@@ -79,11 +79,10 @@ class Offloader:
         """Copy what is not copied yet, as the spool has room; whether something must be tried again soon."""
         files = {file.path: file for file in scan.files}
         uncopied = {path: each for path, each in bound.items() if each.state in {State.SEEN, State.COPYING}}
-        # The camera says how urgent a file is, and so may a person have done.
-        waiting = [replace(files[path], priority=min(files[path].priority, each.priority)) for path, each in uncopied.items()]
-        todo = [(file, bound[file.path]) for file in copy_order(waiting)]
+        todo = [(files[path], each) for path, each in uncopied.items()]
         unsettled = False
         while todo:
+            todo = self._by_urgency(todo)
             batch = self._fitting(todo)
             if not batch:
                 await self._wait_for_room(todo[0][1])
@@ -99,6 +98,16 @@ class Offloader:
                 return True
             todo = todo[len(batch) :]
         return unsettled
+
+    def _by_urgency(self, todo: Sequence[tuple[ScannedFile, Recording]]) -> list[tuple[ScannedFile, Recording]]:
+        """Most urgent first: the camera says how urgent a file is, and so may a person have done, by now."""
+        now = {file.path: self._present(recording) for file, recording in todo}
+        said = [replace(file, priority=min(file.priority, now[file.path].priority)) for file, _ in todo]
+        return [(file, now[file.path]) for file in copy_order(said)]
+
+    def _present(self, recording: Recording) -> Recording:
+        presence = self._bay.present.get(recording.recording_id)
+        return recording if presence is None else presence.recording
 
     def _fitting(self, todo: Sequence[tuple[ScannedFile, Recording]]) -> list[tuple[ScannedFile, Recording]]:
         """As many from the front as the spool has room for."""

@@ -1,6 +1,7 @@
 """Lets only so many recordings be on their way at once: a narrow link is better used one recording after the other."""
 
 import asyncio
+from datetime import datetime
 
 from dockd.archive.protocol import Archive, Consignment, Progress
 from dockd.core.proof import ArchiveProof
@@ -32,10 +33,12 @@ class Limited:
         async with self._proofs:
             return await self._inner.prove(stored, camera=camera)
 
-    async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
+    async def prove_again(
+        self, stored: StoredObject, nonce: str, *, camera: str, retain_until: datetime | None = None
+    ) -> ArchiveProof:
         """As the protocol says."""
         async with self._proofs:
-            return await self._inner.prove_again(stored, nonce, camera=camera)
+            return await self._inner.prove_again(stored, nonce, camera=camera, retain_until=retain_until)
 
     async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
         """As the protocol says."""

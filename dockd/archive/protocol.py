@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -89,8 +90,13 @@ class Archive(Protocol):
         """
         ...
 
-    async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
+    async def prove_again(
+        self, stored: StoredObject, nonce: str, *, camera: str, retain_until: datetime | None = None
+    ) -> ArchiveProof:
         """Obtain a fresh holding statement over `nonce`: the archive reads the object again, now.
+
+        With `retain_until` it is asked to keep the object at least until then, and never shortens what it promised before. The
+        statement says until when it does; an archive that promises nothing does not promise that either.
 
         Raises:
             as `prove`.

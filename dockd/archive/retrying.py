@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Self, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_never
@@ -61,11 +62,13 @@ class Retrying:
 
         return await self.persist(once, _proof_may_pass)
 
-    async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
+    async def prove_again(
+        self, stored: StoredObject, nonce: str, *, camera: str, retain_until: datetime | None = None
+    ) -> ArchiveProof:
         """As the protocol says."""
 
         async def once() -> ArchiveProof:
-            return await self._inner.prove_again(stored, nonce, camera=camera)
+            return await self._inner.prove_again(stored, nonce, camera=camera, retain_until=retain_until)
 
         return await self.persist(once, _proof_may_pass)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from dockd.archive.settings import TusSettings
 from dockd.archive.throttle import Throttle
 from dockd.archive.upload import OtherUploadError, Upload
 from dockd.archive.wire import Wire
-from dockd.clock import Clock
+from dockd.clock import Clock, rfc3339
 from dockd.core.proof import ArchiveProof, StatementError, StatementKind, accept_statement
 from dockd.core.recording import ResumePoint, StoredObject
 from dockd.dsse import PinnedKeys
@@ -86,16 +87,19 @@ class TusArchive:
             raise UploadLostError(msg)
         return self._accept(answer, StatementKind.RECEIPT, stored, stored.nonce, camera)
 
-    async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
+    async def prove_again(
+        self, stored: StoredObject, nonce: str, *, camera: str, retain_until: datetime | None = None
+    ) -> ArchiveProof:
         """As the protocol says."""
         if not await self._signs():
             return await self._look(stored, StatementKind.HOLDING, nonce, camera)
         url = self._object(stored) / "holding"
+        question = {"nonce": nonce} | ({} if retain_until is None else {"retain_until": rfc3339(retain_until)})
         answer = await self._wire.ask(
             "POST",
             url,
             headers={"Content-Type": "application/json"},
-            body=json.dumps({"nonce": nonce}).encode(),
+            body=json.dumps(question).encode(),
             work_bytes=stored.measured.size_bytes,
         )
         if answer.status == HTTPStatus.CONFLICT and answer.is_tus:

@@ -7,6 +7,7 @@ import click
 from dockd.cli.acts import recording_id
 from dockd.cli.asking import AS_JSON, REASON, ask, print_json, reaching, read
 from dockd.cli.words import plain
+from dockd.core.recording import State
 from dockd.web.view import RecordingView
 
 
@@ -55,5 +56,7 @@ def words(marked: RecordingView) -> str:
         said.append("of a critical incident, first in every queue")
     if marked.first_amendment:
         said.append("held for a supervisor as First Amendment activity")
+    if marked.state in {State.ARCHIVED, State.ERASED}:
+        said.append("in the archive already, which is asked to keep it as long as that wants")
     due = f"; the archive should have it by {marked.deadline}" if marked.deadline else ""
     return f"{marked.recording} {marked.path}: {', '.join(said)}{due}"

@@ -6,6 +6,7 @@
     uncopied        a camera left with recordings that the dock listed and did not copy
     set-aside       recordings were refused for good and wait for a person
     unproved        the archive does not prove any more that it holds a recording
+    kept-short      the archive keeps a recording shorter than its category asks for since somebody named it
     spool           somebody else than the dock touched a verified recording in the spool
 
 An alert begins once and ends once, whoever asks how often.
@@ -36,6 +37,7 @@ class Kind(StrEnum):
     UNCOPIED = "uncopied"
     SET_ASIDE = "set-aside"
     UNPROVED = "unproved"
+    KEPT_SHORT = "kept-short"
     SPOOL = "spool"
 
 

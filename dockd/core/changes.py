@@ -7,6 +7,7 @@ from dockd.core import life
 from dockd.core.canonical import Json
 from dockd.core.clearance import ClearancePermit
 from dockd.core.erasure import Erasure, Method
+from dockd.core.proof import ArchiveProof
 from dockd.core.recording import Measured, Recording, ResumePoint
 
 
@@ -190,6 +191,14 @@ class RecordingMarked:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingKeptLonger:
+    """The archive promised to keep a recording longer than before, because its category asks for that now."""
+
+    recording_id: str
+    proof: ArchiveProof
+
+
+@dataclass(frozen=True, slots=True)
 class AlertBegun:
     """Something needs a person, who is told once."""
 
@@ -234,6 +243,7 @@ Change = (
     | CameraEnrolled
     | CameraBarred
     | RecordingMarked
+    | RecordingKeptLonger
     | AlertBegun
     | AlertEnded
     | AlertTold

@@ -27,6 +27,7 @@ from dockd.core.changes import (
     HoldLifted,
     HoldPlaced,
     Noted,
+    RecordingKeptLonger,
     RecordingMarked,
     RecordingMet,
     RecordingSeen,
@@ -58,6 +59,7 @@ __all__ = [
     "HoldLifted",
     "HoldPlaced",
     "Noted",
+    "RecordingKeptLonger",
     "RecordingMarked",
     "RecordingMet",
     "RecordingSeen",
@@ -139,6 +141,15 @@ def entry(change: Change) -> tuple[str, dict[str, Json]]:  # noqa: C901 - one li
                 "first_amendment": first_amendment,
                 "by": by,
                 "reason": reason,
+            }
+        case RecordingKeptLonger(recording_id, proof):
+            return "recording.kept-longer", {
+                "recording": recording_id,
+                "archive": proof.statement.archive,
+                "object": proof.statement.object_id,
+                "nonce": proof.statement.nonce,
+                "retain_until": proof.statement.retain_until.isoformat(),
+                **_word_members(proof),
             }
         case AlertBegun(kind, subject, message):
             return "alert.begun", {"kind": kind, "subject": subject, "message": message}

@@ -63,6 +63,10 @@ class Policy:
         days = [each.retain_days for each in self.categories] if category is None else [category.retain_days]
         return max([self.retain_days, *days])
 
+    def retained_until(self, archived: datetime, word: str | None, *, first_amendment: bool = False) -> datetime:
+        """Until when the archive is asked to keep a recording that it proved at `archived`."""
+        return archived + timedelta(days=self.retained_days(word, first_amendment=first_amendment))
+
     def priority(self, word: str | None, otherwise: int = ROUTINE) -> int:
         """How urgent it is; `otherwise` is what the profile says, and the more urgent of both counts."""
         category = self.known(word)

@@ -49,6 +49,7 @@ STATEMENTS = {
     "recording.archived": "dockd/receipt/v1",
     "recording.recognised": "dockd/holding/v1",
     "recording.erased": "dockd/holding/v1",
+    "recording.kept-longer": "dockd/holding/v1",
 }
 STEPS = frozenset(
     "seen copying verified recognised uploading archived proof-lost erased found-gone refused retried".split()  # noqa: SIM905 - a sentence

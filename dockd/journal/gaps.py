@@ -4,6 +4,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from dockd.core.recording import Recording
@@ -23,8 +24,20 @@ _OTHERS = """
 SELECT * FROM recording
 WHERE state IN ('archived', 'erased') AND recording NOT IN (SELECT value FROM json_each(?)) ORDER BY random() LIMIT ?
 """
+_MARKED = """
+SELECT * FROM recording WHERE state IN ('archived', 'erased') AND recording IN (SELECT recording FROM marked) ORDER BY sequence
+"""
 _MOST_AT_ONCE = 5000
 """A dock that reconciles for the first time in years does not ask for all of them in one night."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An archived recording, when the archive first proved it, and until when it promised last to keep it; RFC 3339."""
+
+    recording: Recording
+    archived: str
+    until: str
 
 
 def stuck(connection: sqlite3.Connection, path: Path) -> list[Recording]:
@@ -48,8 +61,20 @@ def kept_until(connection: sqlite3.Connection, recordings: Sequence[Recording]) 
     for each in recordings:
         row = connection.execute(query, (each.sequence,)).fetchone()
         if row is not None:
-            found[each.recording_id] = _retention(row[0])
+            found[each.recording_id] = _statement(row[0])["retain_until"]
     return found
+
+
+def marked(connection: sqlite3.Connection, path: Path) -> list[Kept]:
+    """Every archived recording of which somebody said what it is, in order of discovery."""
+    found = [to_recording(row, path) for row in connection.execute(_MARKED).fetchall()]
+    query = "SELECT envelope FROM proof WHERE sequence = ? ORDER BY number"
+    kept = []
+    for each in found:
+        statements = [_statement(row[0]) for row in connection.execute(query, (each.sequence,))]
+        if statements:
+            kept.append(Kept(each, str(statements[0]["time"]), str(statements[-1]["retain_until"])))
+    return kept
 
 
 def reconciled_to(connection: sqlite3.Connection) -> int:
@@ -61,8 +86,9 @@ def reconciled_to(connection: sqlite3.Connection) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _retention(envelope: bytes) -> str:
-    """`retain_until` of a statement, or of the dock's own record of what it found."""
+def _statement(envelope: bytes) -> dict[str, str]:
+    """The members of a statement, or of the one in the dock's own record of what it found."""
     members = json.loads(envelope)
-    payload = json.loads(base64.b64decode(members["payload"])) if "payload" in members else members
-    return str(payload.get("retain_until", ""))
+    text = base64.b64decode(members["payload"]) if "payload" in members else members["statement"]
+    statement: dict[str, str] = json.loads(text)
+    return statement

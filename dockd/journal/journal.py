@@ -20,6 +20,7 @@ from dockd.core.recording import Measured, Recording, State
 from dockd.journal import alerts, gaps, holds, log, orders
 from dockd.journal.alerts import AlertKept
 from dockd.journal.examine import Examination
+from dockd.journal.gaps import Kept
 from dockd.journal.ledger import Ledger
 from dockd.journal.log import CustodyTree, Head
 from dockd.journal.orders import Admission, CameraKnown, HoldOrdered
@@ -182,6 +183,10 @@ class Journal:
             return found, gaps.kept_until(connection, found)
 
         return await self._read(question)
+
+    async def marked_and_archived(self) -> list[Kept]:
+        """Every archived recording of which somebody said what it is, with what the archive promised."""
+        return await self._read(lambda connection: gaps.marked(connection, self._path))
 
     async def last_docked(self) -> dict[str, tuple[str, str | None]]:
         """When each camera's last docking began, and ended unless it stands in a bay; RFC 3339, by serial."""

@@ -225,6 +225,9 @@ class Ledger:
                     recording_id,
                     lambda known: replace(known, category=category, priority=priority, first_amendment=first_amendment),
                 )
+                execute("INSERT OR IGNORE INTO marked VALUES (?)", (recording_id,))
+            case custody.RecordingKeptLonger(recording_id, proof):
+                _one(execute(_PROVE, (proof.envelope, recording_id)), f"there is no recording {recording_id}")
             case custody.AlertBegun(kind, subject, message):
                 alerts.begin(self._connection, kind, subject, message, now)
             case custody.AlertEnded(kind, subject):

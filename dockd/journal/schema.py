@@ -213,6 +213,15 @@ MIGRATIONS: Migrations = (
         "INSERT INTO hold SELECT scope, subject, '', placed_by, reason, placed FROM hold_before",
         "DROP TABLE hold_before",
     ),
+    # Whoever was marked after it was archived may have to be kept longer there: found without reading the whole log.
+    (
+        "CREATE TABLE marked (recording TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID",
+        """
+        INSERT INTO marked
+        SELECT DISTINCT json_extract(CAST(entry AS TEXT), '$.recording') FROM custody
+        WHERE json_extract(CAST(entry AS TEXT), '$.event') = 'recording.marked'
+        """,
+    ),
 )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from dockd import crashpoint
-from dockd.clock import Clock
+from dockd.clock import Clock, rfc3339
 from dockd.core.proof import Statement, StatementKind
 from dockd.core.recording import Measured
 from dockd.dsse import SigningKey
@@ -103,8 +103,13 @@ class Examiner:
             for _ in range(_WORKERS):
                 workers.create_task(self._work(workers))
 
-    async def hold(self, held: HeldObject, nonce: str) -> bytes:
+    async def hold(self, held: HeldObject, nonce: str, asked: datetime | None = None) -> bytes:
         """A fresh holding statement over `nonce`, after reading the object again, now.
+
+        Args:
+            held: the object.
+            nonce: the dock's.
+            asked: it is kept at least until then from now on; it is never kept shorter than was promised before.
 
         Raises:
             RefusedError: 422, the bytes are no longer there; the object is marked damaged.
@@ -120,13 +125,19 @@ class Examiner:
             msg = f"This object is damaged: {damage}."
             raise RefusedError(422, msg)
         _log.info("object read again", object=held.upload.upload_id, dock=held.upload.dock, bytes=held.measured.size_bytes)
+        retain_until = held.retain_until
+        if asked is not None and asked > retain_until:
+            crashpoint.passing("vault.retention-extending")
+            retain_until = await self._desk.ask(self._desk.ledger.keep_until, held.upload.upload_id, asked)
+            crashpoint.passing("vault.retention-extended")
+            _log.info("object kept longer", object=held.upload.upload_id, dock=held.upload.dock, until=rfc3339(retain_until))
         return self._signer.sign(
             StatementKind.HOLDING,
             held.upload,
             held.measured,
             nonce=nonce,
             time=self._clock.now(),
-            retain_until=held.retain_until,
+            retain_until=retain_until,
         )
 
     async def _work(self, tasks: asyncio.TaskGroup) -> None:

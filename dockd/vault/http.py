@@ -176,7 +176,9 @@ class Door:
         except (ValueError, TypeError, KeyError, RecursionError) as exc:
             msg = 'The body is not {"nonce": "<hexadecimal>"}.'
             raise RefusedError(400, msg) from exc
-        return web.Response(body=await self._vault.hold(upload, tus.nonce(asked)), content_type="application/json")
+        until = question.get("retain_until")
+        statement = await self._vault.hold(upload, tus.nonce(asked), until)
+        return web.Response(body=statement, content_type="application/json")
 
     async def _add_checkpoint(self, request: web.Request) -> web.StreamResponse:
         dock = await self._dock(request)

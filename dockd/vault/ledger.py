@@ -268,6 +268,15 @@ class Ledger:
         measured = Measured(size_bytes, Digests(blake3, sha256))
         return HeldObject(_upload(tuple(upload)), measured, parse_rfc3339(retain_until), receipt, damage)
 
+    def keep_until(self, object_id: str, asked: datetime) -> datetime:
+        """Keep the object at least until `asked`; until when it is kept then, which is never sooner than before."""
+        with self._transaction() as cursor:
+            row = cursor.execute("SELECT retain_until FROM objects WHERE id = ?", (object_id,)).fetchone()
+            until = max(parse_rfc3339(row[0]), asked)
+            cursor.execute("UPDATE objects SET retain_until = ? WHERE id = ?", (rfc3339(until), object_id))
+            _one(cursor)
+        return until
+
     def mark_damaged(self, blake3: bytes, damage: str) -> None:
         """Every object with this blob is no longer what was received; kept until good bytes replace it."""
         with self._transaction() as cursor:

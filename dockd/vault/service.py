@@ -245,15 +245,16 @@ class Vault:
             return None
         return (await self._object(upload)).receipt
 
-    async def hold(self, upload: Upload, nonce: str) -> bytes:
-        """A fresh holding statement.
+    async def hold(self, upload: Upload, nonce: str, retain_until: object = None) -> bytes:
+        """A fresh holding statement, and from now on the object is kept at least until `retain_until`, if that is later.
 
         Raises:
-            RefusedError: 409 not an object (yet); 422 rejected or damaged; 503 the medium does not answer.
+            RefusedError: 400 no such time; 409 not an object (yet); 422 rejected or damaged; 503 the medium does not answer.
         """
+        asked = None if retain_until is None else tus.retain_until(retain_until, self._clock.now())
         held = await self._object(upload)
         try:
-            return await self._examiner.hold(held, nonce)
+            return await self._examiner.hold(held, nonce, asked)
         except reread.InterruptedReadingError as exc:
             msg = "The vault is stopping; come back later."
             raise RefusedError(503, msg, {"Retry-After": "5"}) from exc

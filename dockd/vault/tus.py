@@ -5,7 +5,9 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from dockd.clock import parse_rfc3339
 from dockd.core.recording import Digests
 from dockd.vault.refusal import RefusedError
 
@@ -142,6 +144,23 @@ def nonce(text: object) -> str:
         raise RefusedError(400, msg)
     _match("nonce", text, _NONCE, "16 to 64 hexadecimal digits")
     return text
+
+
+def retain_until(text: object, now: datetime) -> datetime:
+    """Until when a dock asks to keep what it sent.
+
+    Raises:
+        RefusedError: 400, it is no RFC 3339 time with a zone, or too far away.
+    """
+    try:
+        asked = parse_rfc3339(text if isinstance(text, str) else "")
+    except ValueError as exc:
+        msg = "retain_until is not an RFC 3339 time with a zone."
+        raise RefusedError(400, msg) from exc
+    if asked > now + timedelta(days=_RETAIN_LIMIT_DAYS):
+        msg = f"retain_until is more than {_RETAIN_LIMIT_DAYS} days away."
+        raise RefusedError(400, msg)
+    return asked
 
 
 def body_checksum(header: str | None) -> BodyChecksum | None:

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,20 @@ async def test_what_is_stored_is_held_and_proved(stand: Stand, tmp_path: Path, w
     assert watched.story[0] == "placed"
     assert watched.point is not None
     assert watched.point.nonce == stored.nonce
+
+
+async def test_what_is_promised_is_kept_longer_when_asked_and_never_shorter(stand: Stand, tmp_path: Path) -> None:
+    """An archive that promises nothing does not promise that either, and proves what it holds all the same."""
+    stored = await bring(stand, consign(tmp_path, noise(1000)), Watched())
+    first = (await stand.archive.prove(stored, camera=CAMERA)).statement
+    asked = first.time + timedelta(days=4000)
+    longer = (await stand.archive.prove_again(stored, "ab" * 16, camera=CAMERA, retain_until=asked)).statement
+    again = (await stand.archive.prove_again(stored, "cd" * 16, camera=CAMERA, retain_until=first.time)).statement
+    if first.retain_until == first.time:
+        assert longer.retain_until == longer.time
+    else:
+        assert abs(longer.retain_until - asked) < timedelta(seconds=1)
+        assert again.retain_until == longer.retain_until
 
 
 @pytest.mark.parametrize("where", ["nothing", "a byte", "half", "all but one", "all"])

@@ -332,6 +332,35 @@ async def test_a_question_without_a_nonce_is_refused(served: Served, body: bytes
     assert (await served.ask("POST", f"{path}/holding", body=body)).status == 400
 
 
+async def test_an_object_is_kept_longer_when_its_dock_asks_and_never_shorter(served: Served) -> None:
+    """The statement says until when; the receipt stays what it was."""
+    path = await served.store(DATA)
+
+    async def kept(until: str | None) -> str:
+        question = {"nonce": "feedfacefeedface"} | ({} if until is None else {"retain_until": until})
+        answer = await served.ask("POST", f"{path}/holding", body=json.dumps(question).encode())
+        assert answer.status == 200, answer.text
+        payload = json.loads(base64.b64decode(json.loads(answer.body)["payload"]))
+        return str(payload["retain_until"])
+
+    receipt = (await served.ask("GET", f"{path}/receipt")).body
+    before = await kept(None)
+    assert await kept("2026-11-25T00:00:00Z") == before, "sooner than was promised"
+    assert await kept("2050-01-01T00:00:00Z") == "2050-01-01T00:00:00+00:00"
+    assert await kept(None) == "2050-01-01T00:00:00+00:00"
+    assert await kept("2049-01-01T00:00:00+02:00") == "2050-01-01T00:00:00+00:00"
+    assert (await served.ask("GET", f"{path}/receipt")).body == receipt
+
+
+@pytest.mark.parametrize("until", ["tomorrow", 7, "", [], "2050-01-01T00:00:00", "2999-01-01T00:00:00Z", "9999-99-01T00:00:00Z"])
+async def test_a_time_that_is_none_or_too_far_is_refused(served: Served, until: object) -> None:
+    """Nobody fills the archive for ever by one question."""
+    path = await served.store(DATA)
+    body = json.dumps({"nonce": "feedfacefeedface", "retain_until": until}).encode()
+    answer = await served.ask("POST", f"{path}/holding", body=body)
+    assert (answer.status, "retain_until" in answer.text) == (400, True)
+
+
 async def test_a_question_may_not_be_long(served: Served) -> None:
     """A body of more than 4 KiB is no question."""
     path = await served.store(DATA)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -40,6 +41,8 @@ POINTS = (
     "vault.duplicate-reread",
     "vault.damage-marking",
     "vault.damage-marked",
+    "vault.retention-extending",
+    "vault.retention-extended",
     "vault.damaged-linked",
     "vault.damaged-set-aside",
     "vault.receipt-committing",
@@ -154,6 +157,9 @@ def _everything_that_a_vault_does(dock: SimpleDock) -> None:
     dock.deliver(dock.new(first.data), checksum=True)
     dock.deliver(dock.new(b""))
 
+    kept_longer = dock.proof_again(first, retain_until="2050-01-01T00:00:00Z")
+    assert kept_longer.statement.retain_until == datetime(2050, 1, 1, tzinfo=UTC)
+
     blob = Store(dock.vault.root).blob_path(blake3(first.data).digest())
     blob.chmod(0o600)
     with blob.open("r+b") as file:
@@ -161,6 +167,7 @@ def _everything_that_a_vault_does(dock: SimpleDock) -> None:
     assert dock.insist("POST", f"{first.upload_path}/holding", body=b'{"nonce": "0011223344556677"}').status == 422
     assert dock.insist("GET", first.upload_path).status == 422
     dock.deliver(dock.new(first.data))
+    assert dock.proof_again(first).statement.retain_until == datetime(2050, 1, 1, tzinfo=UTC)
 
 
 def _send_a_body_with_a_wrong_checksum(dock: SimpleDock, recording: Sent) -> None:

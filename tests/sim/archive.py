@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
@@ -58,6 +58,7 @@ class Faults:
         lie: what statements are wrong about.
         refuse: words with which every new recording is refused.
         reject: words with which every finished upload is found wrong by the archive itself.
+        keeps_no_longer: it does not hear that it is asked to keep an object longer, as one that does not know of that.
     """
 
     fail_after_bytes: int | None = None
@@ -70,6 +71,7 @@ class Faults:
     lie: Lie = Lie.NONE
     refuse: str | None = None
     reject: str | None = None
+    keeps_no_longer: bool = False
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class SimObject:
     consignment: Consignment
     nonce: str
     body: bytearray = field(default_factory=bytearray)
+    retain_until: datetime | None = None
 
     @property
     def whole(self) -> bool:
@@ -183,9 +186,14 @@ class SimArchive:
         self._answer("prove")
         return self._statement(StatementKind.RECEIPT, stored, stored.nonce, camera)
 
-    async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
+    async def prove_again(
+        self, stored: StoredObject, nonce: str, *, camera: str, retain_until: datetime | None = None
+    ) -> ArchiveProof:
         """As the protocol says."""
         self._answer("prove_again")
+        if retain_until is not None and stored.object_id in self.uploads and not self.faults.keeps_no_longer:
+            upload = self.uploads[stored.object_id]
+            upload.retain_until = max(retain_until, upload.retain_until or retain_until)
         return self._statement(StatementKind.HOLDING, stored, nonce, camera)
 
     async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
@@ -270,7 +278,7 @@ class SimArchive:
             camera=upload.consignment.camera,
             recording_id=upload.consignment.verified.recording_id,
             time=now,
-            retain_until=now + self._retain,
+            retain_until=max(now + self._retain, upload.retain_until or now),
             nonce=nonce if kind is StatementKind.HOLDING else upload.nonce,
             key_id=self.key.key_id,
         )

@@ -146,10 +146,11 @@ class SimpleDock:
         """The receipt, accepted as the dock accepts it."""
         return self._accept(recording, recording.receipt, StatementKind.RECEIPT, recording.nonce)
 
-    def proof_again(self, recording: Sent) -> ArchiveProof:
-        """A fresh holding statement, asked for and accepted."""
+    def proof_again(self, recording: Sent, retain_until: str | None = None) -> ArchiveProof:
+        """A fresh holding statement, asked for and accepted; the object is to be kept at least until then."""
         nonce = self.random.randbytes(16).hex()
-        reply = self.insist("POST", f"{recording.upload_path}/holding", body=json.dumps({"nonce": nonce}).encode())
+        question = {"nonce": nonce} | ({} if retain_until is None else {"retain_until": retain_until})
+        reply = self.insist("POST", f"{recording.upload_path}/holding", body=json.dumps(question).encode())
         assert reply.status == 200, reply
         return self._accept(recording, reply.body, StatementKind.HOLDING, nonce)
 

@@ -1,6 +1,7 @@
 """Clearing a camera: what is erased, what stays and why, with the real eraser behind it and an archive that can be bent."""
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,12 @@ class LiesLater(SimArchive):
         super().__init__()
         self._lie = lie
 
-    async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
+    async def prove_again(
+        self, stored: StoredObject, nonce: str, *, camera: str, retain_until: datetime | None = None
+    ) -> ArchiveProof:
         """As the protocol says, but for the lie."""
         self.faults.lie = self._lie
-        return await super().prove_again(stored, nonce, camera=camera)
+        return await super().prove_again(stored, nonce, camera=camera, retain_until=retain_until)
 
 
 def on_camera(root: Path) -> set[bytes]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dockd import offloading
 from dockd.board import Phase, Presence
 from dockd.checkout import Desk
 from dockd.core import custody
@@ -147,6 +148,25 @@ async def test_what_is_still_on_a_camera_counts_as_critical_at_once(dock: Dock) 
     queue = (await overview.status()).queue
     assert queue.critical == 1
     assert queue.critical_by is not None
+
+
+async def test_a_mark_counts_in_the_queue_of_a_camera_that_is_being_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not begun when it was marked is copied next, before what was waiting in front of it."""
+    monkeypatch.setattr(offloading, "_BATCH_FILES", 1)
+    monkeypatch.setattr(offloading, "_ROOM_S", 0.02)
+    make_camera(tmp_path / "camera", "CAM-1", recordings=3, size_bytes=10_000, sidecars=False)
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False, keep_free_bytes=1 << 60) as here:
+        here.insert(tmp_path / "camera", profile=replace(dcf(), critical=()))
+        await here.until(lambda: here.bay().phase is Phase.WAITING)
+        last = max(await here.recordings(), key=lambda each: each.path)
+        overview, _ = _overview(here.dock)
+        await overview.mark(MarkOrder(last.recording_id, "shots fired", critical=True), "ann")
+        here.dock.ledger.keep_free_bytes = 0
+        await here.until(lambda: here.bay().phase is Phase.RESTING and not here.dock.outbox.files)
+        copied = [each["recording"] for each in await here.entries("recording.verified")]
+        assert (copied[0], len(copied)) == (last.recording_id, 3)
 
 
 async def test_a_mark_has_an_upload_give_way(tmp_path: Path) -> None:

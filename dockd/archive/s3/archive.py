@@ -80,9 +80,8 @@ class S3Archive:
         head = await self._completed(place.key, consignment)
         found = Found(place.key, str(head.get("VersionId", "")), sent.checksum)
         if self._settings.lock is not Lock.NONE:  # the upload took long, or this dock's clock is wrong
-            await strengthen(
-                self._wire, self._settings.lock, place.key, head, held=consignment.held, retain_days=self._days(consignment)
-            )
+            until = head["LastModified"] + timedelta(days=self._days(consignment))
+            await strengthen(self._wire, self._settings.lock, place.key, head, held=consignment.held, until=until)
         await self._put_manifest(consignment, found, place.nonce)
         return StoredObject(
             archive=self._settings.name,
@@ -97,26 +96,21 @@ class S3Archive:
         """As the protocol says; the nonce is the one in the object's key and manifest."""
         return await self._look(stored, StatementKind.RECEIPT, stored.nonce, camera)
 
-    async def prove_again(self, stored: StoredObject, nonce: str, *, camera: str) -> ArchiveProof:
+    async def prove_again(
+        self, stored: StoredObject, nonce: str, *, camera: str, retain_until: datetime | None = None
+    ) -> ArchiveProof:
         """As the protocol says; what the dock sees now is seen for `nonce`."""
+        for key, head in [] if retain_until is None else await self._both(stored):
+            await strengthen(self._wire, self._settings.lock, key, head, held=False, until=retain_until)
         return await self._look(stored, StatementKind.HOLDING, nonce, camera)
 
     async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
         """As the protocol says: legal hold and retention of the object and of its manifest, where the site locks at all."""
-        if self._settings.lock is Lock.NONE:
-            return False
-        found = Found.of(stored)
-        manifest = found.manifest_key(self._settings, stored.recording_id)
-        if manifest is None:
-            msg = f"{stored.object_id} is no object of this archive's"
-            raise UploadLostError(msg)
-        for key, version in ((found.key, found.version), (manifest, None)):
-            head = await self._head(key, version)
-            if head is None:
-                msg = f"the archive does not have {key}"
-                raise UploadLostError(msg)
-            await strengthen(self._wire, self._settings.lock, key, head, held=held, retain_days=retain_days)
-        return True
+        both = await self._both(stored)
+        for key, head in both:
+            until = head["LastModified"] + timedelta(days=retain_days) if retain_days else None
+            await strengthen(self._wire, self._settings.lock, key, head, held=held, until=until)
+        return bool(both)
 
     async def close(self) -> None:
         """As the protocol says."""
@@ -238,6 +232,19 @@ class S3Archive:
 
     def _days(self, consignment: Consignment) -> int:
         return max(self._settings.retain_days, consignment.retain_days or 0)
+
+    async def _both(self, stored: StoredObject) -> list[tuple[str, Answer]]:
+        """The keys of an object and of its manifest, each with what the store says about it; nothing where nothing is locked."""
+        if self._settings.lock is Lock.NONE:
+            return []
+        found, heads = Found.of(stored), list[tuple[str, Answer]]()
+        manifest = found.manifest_key(self._settings, stored.recording_id)
+        for key, version in ((found.key, found.version), (manifest, None)):
+            if key is None or (head := await self._head(key, version)) is None:
+                msg = f"the archive does not have {key or stored.object_id}"
+                raise UploadLostError(msg)
+            heads.append((key, head))
+        return heads
 
     async def _find_again(self, consignment: Consignment) -> Place | None:
         """An unfinished upload of these bytes: this recording's own, or one in which nothing has moved for long."""

@@ -172,6 +172,18 @@ TABLE: list[tuple[custody.Change, str, dict[str, object]]] = [
         },
     ),
     (
+        custody.RecordingKeptLonger("r1", HOLDING),
+        "recording.kept-longer",
+        {
+            "recording": "r1",
+            "archive": HOLDING.statement.archive,
+            "object": HOLDING.statement.object_id,
+            "nonce": HOLDING.statement.nonce,
+            "retain_until": HOLDING.statement.retain_until.isoformat(),
+            "statement": digest(HOLDING.envelope),
+        },
+    ),
+    (
         custody.AlertBegun("undocked", "C1", "not docked"),
         "alert.begun",
         {"kind": "undocked", "subject": "C1", "message": "not docked"},

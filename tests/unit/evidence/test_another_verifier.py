@@ -1,4 +1,4 @@
-"""Another verifier, written from docs/custody-format.md with other libraries (PyNaCl, zipfile): it imports nothing of dockd.
+"""Another verifier, written from docs/custody-format.md with other libraries (PyNaCl, zipfile): it uses nothing of dockd.
 
 It shows that the format is published well enough, and that the two agree on what is good and what is not.
 """
@@ -14,7 +14,11 @@ import pytest
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from tests.sim.bundle_of import Story, container
+from dockd.core.custody import RecordingKeptLonger
+from dockd.evidence import verifier
+from dockd.evidence.reading import WrongError
+from tests.sim.bundle_of import CONTENT, KEPT, Story, container
+from tests.sim.evidence import seen, stored
 
 Json = dict[str, Any]
 
@@ -184,7 +188,8 @@ def _recording(said: Json, story: list[Json]) -> None:
     for entry in story:
         if entry["event"] in {"recording.verified", "recording.archived"}:
             must(all(entry[member] == said[member] for member in ("size", "blake3", "sha256")), "digests")
-    steps = [entry["event"] for entry in story if entry["event"].startswith("recording.") and entry["event"] != "recording.met"]
+    apart = {"recording.met", "recording.marked", "recording.kept-longer"}
+    steps = [entry["event"] for entry in story if entry["event"].startswith("recording.") and entry["event"] not in apart]
     must(steps[-1] == f"recording.{said['state']}", "state")
 
 
@@ -214,6 +219,21 @@ async def test_another_verifier_finds_good_what_is_good(own: Story) -> None:
     files = own.bundle()
     assert "witnessed" in files
     assert judge(own, container(files)) == "27"
+
+
+async def test_both_verifiers_know_that_an_archive_keeps_something_longer(own: Story) -> None:
+    """The statement is shown with its entry, and both find one that is missing."""
+    holding = own.archive.holding(stored(seen(KEPT), CONTENT[KEPT]), "bb" * 16)
+    await own.record(RecordingKeptLonger(KEPT, holding))
+    await own.witness()
+    files = own.bundle()
+    assert judge(own, container(files)) == "28"
+    keys = own.archive.key.public_text, own.key.public_text
+    assert [words for verdict, words in verifier.verify(files, *keys) if verdict == "PROVED" and "signed 4 statements" in words]
+    name = f"statements/{hashlib.sha256(holding.envelope).hexdigest()}.json"
+    del files[name]
+    with pytest.raises(WrongError):
+        list(verifier.verify(files, *keys))
 
 
 def test_another_verifier_finds_bad_what_is_bad(story: Story) -> None:
