@@ -14,7 +14,7 @@ from blake3 import blake3
 from dockd.archive.introduction import Identity
 from dockd.archive.probe import Findings
 from dockd.archive.protocol import Consignment, Progress
-from dockd.archive.s3.locks import strengthen
+from dockd.archive.s3.locks import locked_until, strengthen
 from dockd.archive.s3.manifest import LIMIT_BYTES, Found, Place, check_manifest, prefix_of, sign_manifest
 from dockd.archive.s3.parts import Parts, Sent
 from dockd.archive.s3.settings import Lock, S3Settings
@@ -321,7 +321,7 @@ class S3Archive:
         except UploadLostError as exc:
             _refuse(stored, "no manifest says that it is this recording's", exc)
         check_manifest(self._settings.signing, envelope, stored, found, dock=self._settings.dock, camera=camera)
-        retain_until = self._retention(head, stored)
+        retain_until = locked_until(self._settings.lock, head, stored, self._clock.now())
         if checks and head.get("ChecksumSHA256") and self._settings.lock is not Lock.NONE:
             seen: ReadBack | StoreChecksum = StoreChecksum(
                 refuses_wrong=checks,
@@ -341,19 +341,6 @@ class S3Archive:
             )
         except StatementError as exc:
             _refuse(stored, str(exc), exc)
-
-    def _retention(self, head: Answer, stored: StoredObject) -> datetime | None:
-        """Until when the object is locked; the lock that the settings want is wanted of every proof, on whatever it rests."""
-        until = head.get("ObjectLockRetainUntilDate")
-        retain_until = until if isinstance(until, datetime) else None
-        if self._settings.lock is Lock.NONE:
-            return retain_until
-        mode = head.get("ObjectLockMode")
-        if mode not in {self._settings.lock.value, Lock.COMPLIANCE.value}:
-            _refuse(stored, f"its lock is {mode!r}, and the site file wants {self._settings.lock.value}")
-        if retain_until is None or retain_until <= self._clock.now():
-            _refuse(stored, f"its lock has ended: {retain_until}")
-        return retain_until
 
     async def _manifest(self, key: str) -> bytes:
         envelope = b""
