@@ -159,8 +159,7 @@ async def _serve(
             tasks.append(group.create_task(reloader.run(), name="watch of the site file"))
             alerting = Alerting(dock, lambda: dock.live.now.channels, f"{site.agency} {site.division}, {site.site}")
             tasks.append(group.create_task(alerting.run(), name="alerts"))
-            promises = (Reconciler(dock), ArchivedHolds(dock), Retention(dock))
-            tasks += [group.create_task(each.run(), name="promises") for each in promises]
+            tasks += [group.create_task(each.run(), name="promises") for each in _promises(dock)]
             tasks.append(group.create_task(SpoolWatch(dock).run(), name="watch of the spool"))
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
             tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))
@@ -193,6 +192,11 @@ def _bay(bay: model.Bay, profiles: Sequence[Profile], outpost: Outpost, udev: Ud
         raise RuntimeError(msg)
     patience_there = directory.Patience(stalled_s=stall_after_s)
     return DirectoryBay(bay.id, bay.directory, profiles, patience=patience_there, watch=outpost.watch)
+
+
+def _promises(dock: Dock) -> tuple[Reconciler, ArchivedHolds, Retention]:
+    """Whoever sees to it that the archive keeps what it has, and as long as it should."""
+    return Reconciler(dock), ArchivedHolds(dock), Retention(dock)
 
 
 def _at_bays(site: Site, dock: Dock, desk: Desk, stopping: Callable[[], bool]) -> list[Keeper | Desk | BadgeReader]:
