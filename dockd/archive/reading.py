@@ -10,6 +10,7 @@ processor time than hashing does. That proves nothing here, so a file system tha
 import asyncio
 import mmap
 import os
+import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha1, sha256
@@ -31,6 +32,9 @@ _STRIDE_BYTES = 1024 * 1024
 
 _PRIMING_BYTES = 64 * 1024 * 1024
 """Of a prefix, hashed in one go: a stop never waits for much more than this."""
+
+_BEHIND = 10
+"""How much nicer reading for an upload is than the daemon, and so than the bays' workers (`offload.workers`)."""
 
 _T = TypeVar("_T")
 
@@ -56,6 +60,16 @@ HASHERS: dict[str, Callable[[], Hasher]] = {"blake3": blake3, "sha256": sha256, 
 """By their names in tus, best first."""
 
 
+def _stand_back() -> None:
+    """Let copies from cameras go first.
+
+    At the disk, whose priorities follow niceness (ioprio_set(2)), and at the processor where the kernel shares that out within
+    one control group, as under systemd.
+    """
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _BEHIND)
+
+
 def buffer_for(count_bytes: int) -> memoryview:
     """Room for so many bytes from any offset, on the alignment that direct reading wants: whole pages, and one for the skew."""
     pages = -(-count_bytes // ALIGNMENT_BYTES) + 1
@@ -74,7 +88,7 @@ class SpoolFile:
         self.verified = verified
         self._path = path
         self._descriptor = -1
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool-file")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool-file", initializer=_stand_back)
 
     async def __aenter__(self) -> Self:
         try:

@@ -22,7 +22,7 @@ def always(limit: str) -> tuple[dict[str, object], ...]:
 
 
 async def test_a_dock_sends_as_fast_as_its_window_allows_and_no_faster(tmp_path: Path) -> None:
-    """Ten seconds of a real upload, counted where they arrive: three per cent above the limit at most; and then the limit goes."""
+    """Ten seconds of a real upload, counted where they arrive: three per cent above the limit at most. Then the limit goes."""
     clock = SystemClock()
     with VaultProcess(tmp_path / "vault") as vault:
         async with CutLink(vault.port) as link:
