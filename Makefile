@@ -28,6 +28,8 @@ PROCESSES ?= 2
 # Machines that run at a time. A part of the rig, for example: make rig RIG="-k 'debian13 and keyboard'"
 MACHINES ?= 2
 RIG ?=
+# What of the rig's is prepared that most scenarios need not: a Debian with a browser.
+SCREEN ?= screen
 
 # The Debian releases that `make deb`, `make deb-check` and `make rig` are for.
 SUITES ?= 12 13
@@ -46,7 +48,7 @@ demo: setup-run ## docks cameras with real video and brings every recording into
 	@$(BIN)/dockd demo
 
 .PHONY: test
-test: check ## every gate and every test that needs no machines
+test: root check deb deb-check rig-always ## all that CI runs: packages and machines too (as root on Debian; 40 minutes on 2 cores)
 
 .PHONY: check
 check: lint pytest coverage ## every gate, and every test that needs neither root nor machines (a quarter of an hour)
@@ -129,11 +131,16 @@ deb-check: setup-deb ## installs, uses, upgrades, removes and purges them in cle
 	$(call announce,packages)
 	@for suite in $(SUITES); do tests/package/check.sh $$suite; done
 
-.PHONY: rig
+.PHONY: rig rig-always
+# Those scenarios that fit into every run.
+rig-always: RIG = -m always
+rig-always: SCREEN =
+rig-always: rig
+
 rig: setup-test deb ## boots whole machines, installs the package there and docks cameras (as root; RIG="-k debian13" for a part)
 	$(call announce,machines)
 	@tests/rig/setup.sh
-	@$(PYTHON) -m tests.rig $(SUITES)
+	@$(PYTHON) -m tests.rig $(SUITES) $(SCREEN)
 	@SUITES='$(SUITES)' $(PYTHON) -m pytest -p no:randomly -n $(MACHINES) --dist worksteal --timeout 1800 --durations 0 --durations-min 20 \
 	    -o faulthandler_timeout=1800 -o tmp_path_retention_policy=failed -o python_files='scenario_*.py' tests/rig $(RIG)
 

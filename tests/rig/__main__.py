@@ -1,4 +1,4 @@
-"""`python -m tests.rig [SUITE...]`: builds what the scenarios start from, the releases beside each other."""
+"""`python -m tests.rig [SUITE...] [screen]`: builds what the scenarios start from, the releases beside each other."""
 
 import asyncio
 import subprocess
@@ -9,18 +9,21 @@ from tests.rig.image import SCREEN, SUITES, RigError, image
 from tests.rig.outside import own_network
 from tests.rig.prepared import prepared
 
+_SCREEN = "screen"
 
-def main(suites: list[str]) -> int:
-    """Prepare these releases, all without any named."""
+
+def main(words: list[str]) -> int:
+    """Prepare these releases, all without any named; the newest of all also with a screen if that is said."""
+    suites, more = [each for each in words if each != _SCREEN], [each for each in words if each == _SCREEN]
     if len(suites) != 1:
-        each_one = [subprocess.Popen([sys.executable, "-m", "tests.rig", suite]) for suite in suites or sorted(SUITES)]
+        each_one = [subprocess.Popen([sys.executable, "-m", "tests.rig", suite, *more]) for suite in suites or sorted(SUITES)]
         return max(process.wait() for process in each_one)
     (suite,) = suites
     began_s = time.monotonic()
     try:
         # Images are the only part that takes the network. Only the newest release gets a screen (tests/rig/scenario_kiosk.py).
         image(suite)
-        if suite == max(SUITES):
+        if more and suite == max(SUITES):
             image(suite, SCREEN)
         own_network()
         made = asyncio.run(prepared(suite))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.rig.cameras import MIB, Camera, build
 from tests.rig.docks import ALL_BAYS, BEHIND_HUB, HUB_PORT, Dock, objects_count
 from tests.rig.machine import KIOSK, Faults, Machine
@@ -32,6 +34,7 @@ async def dock_camera(
     await machine.plug(camera.disk, name=camera.serial, port=bay, serial=camera.serial, faults=faults, log=log)
 
 
+@pytest.mark.always
 async def test_eight_cameras_at_once(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """Eight cameras that are docked together all reach the archive whole; none is written to, clean or dirty, or read by udev."""
     # Mounted for writing, a clean vfat would be marked as in use.
@@ -56,6 +59,7 @@ async def test_eight_cameras_at_once(prepared_machine: Prepared, place: Path, ou
         assert all(camera.as_it_was() for camera in cameras)
 
 
+@pytest.mark.always
 async def test_pull_in_the_middle_of_a_copy_and_another_bay(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """A camera pulled while it is copied and docked in another bay is archived whole, each recording once."""
     camera = build(place, "CAM-1", recordings=3, recording_bytes=4 * MIB)
@@ -70,6 +74,7 @@ async def test_pull_in_the_middle_of_a_copy_and_another_bay(prepared_machine: Pr
         await dock.lamp_until("5", lamp="take it")
 
 
+@pytest.mark.always
 async def test_keyboard_in_a_bay_is_never_let_in(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """A keyboard in a bay has no driver and no input device; the kiosk's own keyboard works."""
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
@@ -84,6 +89,7 @@ async def test_keyboard_in_a_bay_is_never_let_in(prepared_machine: Prepared, pla
         assert authorised.split() == ["0"]
 
 
+@pytest.mark.always
 async def test_hub_that_drops_all_bays_at_once(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """When a hub goes, all its bays are empty; when it comes back, both cameras are archived whole."""
     cameras = [build(place, f"CAM-{number}", recordings=3, recording_bytes=3 * MIB) for number in (1, 2)]
@@ -137,6 +143,7 @@ async def test_camera_that_stalls_without_an_error_holds_up_nobody(
         assert "process abandoned" in await dock.log()
 
 
+@pytest.mark.always
 async def test_bad_sectors_hold_up_their_recordings_alone(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """The recordings without bad sectors are archived, each bad one is named, and is tried again when a person says so."""
     camera = build(place, "CAM-1", recordings=4)
