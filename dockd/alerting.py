@@ -7,13 +7,15 @@ news that was taken in the very instant of a power cut.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import structlog
 
 from dockd.alerts.channel import Channel, News
-from dockd.clock import parse_rfc3339
+from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core import alerts, custody
 from dockd.core.alerts import Alert, Kind, Presence, Waiting
+from dockd.core.filling import BEHIND, WEEK, Inflow, filling
 from dockd.dock import Dock
 from dockd.errors import AlertError
 from dockd.journal.alerts import AlertKept
@@ -27,7 +29,7 @@ _AT_MOST_S = 3600.0
 """A wall clock that was set is noticed after so long."""
 
 _LOG = "journal"
-_WATCHED = frozenset({Kind.UNDOCKED, Kind.PAST_DEADLINE})
+_WATCHED = frozenset({Kind.UNDOCKED, Kind.PAST_DEADLINE, Kind.FILLING})
 """Those that stand or fall with the clock; others begin and end where they are found."""
 
 
@@ -69,6 +71,7 @@ class Alerting:
         present = {camera: _presence(*times) for camera, times in (await dock.journal.last_docked()).items()}
         waiting = [Waiting(*row[:3], parse_rfc3339(row[3])) for row in await dock.journal.waiting()]
         found = alerts.undocked(orders.alerts, present, now) + alerts.past_deadline(orders.policy, waiting, now)
+        found += filling(await self._inflow(now), dock.ledger.free_bytes(), now, orders.alerts.zone)
         standing = [
             Alert(Kind(each.kind), each.subject, each.message)
             for each in await dock.journal.alerts()
@@ -80,6 +83,11 @@ class Alerting:
             *(custody.AlertEnded(each.kind, each.subject) for each in ended),
         )
         return waiting
+
+    async def _inflow(self, now: datetime) -> Inflow:
+        before, since = rfc3339(now - BEHIND), rfc3339(now - WEEK)
+        behind_bytes, came_bytes, first = await self._dock.journal.inflow(behind_since=before, came_since=since)
+        return Inflow(behind_bytes, came_bytes, None if first is None else parse_rfc3339(first))
 
     async def _tell(self) -> bool:
         """Tell every channel what it does not know; whether all of them do by now."""

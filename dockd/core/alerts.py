@@ -7,6 +7,7 @@
     set-aside       recordings were refused for good and wait for a person
     unproved        the archive does not prove any more that it holds a recording
     kept-short      the archive keeps a recording shorter than its category asks for since somebody named it
+    filling         the archive is so far behind that the spool will be full within three days
     spool           somebody else than the dock touched a verified recording in the spool
 
 An alert begins once and ends once, whoever asks how often.
@@ -38,6 +39,7 @@ class Kind(StrEnum):
     SET_ASIDE = "set-aside"
     UNPROVED = "unproved"
     KEPT_SHORT = "kept-short"
+    FILLING = "filling"
     SPOOL = "spool"
 
 

@@ -19,6 +19,8 @@ _DOCKED = "SELECT camera, started, ended FROM docking WHERE number IN (SELECT ma
 _WAITING = """
 SELECT camera, priority, count(*), min(seen) FROM recording
 WHERE state IN ('seen', 'copying', 'verified', 'uploading', 'refused') GROUP BY camera, priority"""
+_BEHIND = "SELECT coalesce(sum(size_bytes), 0) FROM recording WHERE state IN ('verified', 'uploading') AND seen < ?"
+_CAME = "SELECT coalesce(sum(size_bytes), 0), min(seen) FROM recording WHERE seen >= ?"
 _TOLD = "SELECT phase, channel FROM alert_told WHERE alert = ?"
 _BEGIN = "INSERT INTO alert (kind, subject, message, begun) VALUES (?, ?, ?, ?)"
 _END = "UPDATE alert SET ended = ? WHERE kind = ? AND subject = ? AND ended IS NULL"
@@ -66,6 +68,15 @@ def last_docked(connection: sqlite3.Connection) -> dict[str, tuple[str, str | No
 def waiting(connection: sqlite3.Connection) -> list[tuple[str, int, int, str]]:
     """Camera, priority, how many of its recordings the archive does not have, and when the oldest of them was seen first."""
     return connection.execute(_WAITING).fetchall()
+
+
+def inflow(connection: sqlite3.Connection, *, behind_since: str, came_since: str) -> tuple[int, int, str | None]:
+    """Bytes that wait here since before `behind_since`; if any do, bytes that came since `came_since`, and when the first did."""
+    behind_bytes: int = connection.execute(_BEHIND, (behind_since,)).fetchone()[0]
+    if not behind_bytes:
+        return 0, 0, None
+    came_bytes, first = connection.execute(_CAME, (came_since,)).fetchone()
+    return behind_bytes, came_bytes, first
 
 
 def begin(connection: sqlite3.Connection, kind: str, subject: str, message: str, now: str) -> None:

@@ -196,6 +196,10 @@ class Journal:
         """Camera, priority, how many recordings the archive does not have, and when the oldest of them was seen (RFC 3339)."""
         return await self._read(alerts.waiting)
 
+    async def inflow(self, *, behind_since: str, came_since: str) -> tuple[int, int, str | None]:
+        """As `journal.alerts.inflow`; times are RFC 3339."""
+        return await self._read(lambda connection: alerts.inflow(connection, behind_since=behind_since, came_since=came_since))
+
     async def head(self) -> int:
         """The number of the newest custody entry, 0 in an empty log."""
         return await self._read(orders.head)

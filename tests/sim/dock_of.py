@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from dockd.board import Board
@@ -49,9 +50,12 @@ async def docked(dock: Dock, camera: str = "C1", docking: str = "d1") -> None:
     await dock.journal.record(custody.CameraDocked(docking, camera, "dcf", "1", None))
 
 
-async def spooled(dock: Dock, recording_id: str, content: bytes, *, camera: str = "C1", docking: str = "d1") -> Recording:
-    """A recording that is verified: in the journal, and its bytes in the spool."""
+async def spooled(
+    dock: Dock, recording_id: str, content: bytes, *, camera: str = "C1", docking: str = "d1", at: str | None = None
+) -> Recording:
+    """A recording that is verified: in the journal, first seen `at` (RFC 3339), and its bytes in the spool."""
     recording = seen(recording_id, camera=camera, docking=docking, size_bytes=len(content), path=recording_id.encode())
+    recording = recording if at is None else replace(recording, seen=at)
     dock.spool.path_of(recording_id).write_bytes(content)
     await dock.journal.record(
         custody.RecordingSeen(recording),

@@ -4,26 +4,39 @@ import asyncio
 import json
 import re
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from dockd.alerting import Alerting
 from dockd.alerts.channel import Channel
-from dockd.clock import SystemClock, parse_rfc3339
-from dockd.core import custody
+from dockd.clock import SystemClock, parse_rfc3339, rfc3339
+from dockd.core import custody, life
 from dockd.core.alerts import Rules, Shift
 from dockd.core.policy import Policy
+from dockd.core.recording import Refusal
 from dockd.dock import Dock
 from dockd.live import Orders
+from dockd.offload.spool import Ledger
 from tests.sim.archive import SimArchive
 from tests.sim.cameras import make_camera
 from tests.sim.dock_here import DockHere, dcf, dock_here
-from tests.sim.dock_of import dock_in, docked
+from tests.sim.dock_of import dock_in, docked, spooled
 from tests.sim.evidence import seen
 from tests.sim.told import Listener
 
 RULES = Rules(4, UTC, {"C1": Shift(time(18))})
+
+
+@dataclass(slots=True)
+class Room(Ledger):
+    """A disk with so much room."""
+
+    free: int = 0
+
+    def free_bytes(self) -> int:
+        """As it was said."""
+        return self.free
 
 
 class Set(SystemClock):
@@ -153,3 +166,28 @@ async def test_a_gap_in_a_cameras_numbers_is_an_alert_until_it_is_docked_without
         (media / "CLIP0009.MP4").write_bytes(b"footage 9")
         await dock_once()
         assert (await told(dock))[2:] == [("alert.begun", "recordings are missing on camera CAM-1: by its own numbering, 6 to 8")]
+
+
+async def test_a_week_offline_says_when_the_disk_will_be_full_and_keeps_its_order(tmp_path: Path) -> None:
+    """The estimate is the week's own rate; what was seen first still goes first; and the alert ends by itself."""
+    clock, listener = Set("2026-11-20T12:00:00Z"), Listener()
+    async with dock_in(tmp_path) as made:
+        dock = replace(made, ledger=Room(tmp_path, 0, free=30))
+        await docked(dock)
+        put = []
+        for day in range(7):
+            recording = await spooled(dock, f"r{day}", b"0123456789", at=rfc3339(clock.now()))
+            dock.outbox.put(recording)
+            put.append(recording.recording_id)
+            clock.moment += timedelta(days=1)
+        await watching(dock, clock, listener).once()
+        (begun,) = [each for each in listener.heard if each.kind == "filling"]
+        # Ten bytes a day came, and there is room for thirty: three days from now, in the zone of the office's alerts.
+        assert (begun.kind, begun.message.rpartition("around ")[2]) == ("filling", "Monday 2026-11-30 12:00")
+        assert [await dock.outbox.take() for _ in put] == put
+        assert dock.outbox.left_bytes == 70
+        for recording_id in put:
+            refused = Refusal("archive-refused", "no", "")
+            await dock.journal.record(custody.Stepped(recording_id, life.Refused(refused)))
+        await watching(dock, clock, listener).once()
+        assert [each.phase for each in listener.heard if each.kind == "filling"] == ["begun", "ended"]
