@@ -13,7 +13,7 @@ from dockd.evidence.wording import Entry, sentence
 _EXPLAINED = """\
 A docking station copies what a body-worn camera recorded, sends it to an archive, and erases it from the camera only after the
 archive has proved that it holds the very same bytes. Each step is written into a log at once. The log is a hash tree: no line of
-it can be changed, taken out or put in later without changing its root, which the dock signs and the archive witnesses.
+it can be changed, taken out or put in later without changing its root, which the dock signs. {witnessed}
 
 The long numbers below are digests. A digest is the fingerprint of a file: whoever changes one bit of the file gets another. To
 check a recording, compute its SHA-256 and compare.
@@ -60,7 +60,8 @@ class Document:
 def report(gathered: Gathered, *, dock: str, made: str, entries: Sequence[Entry]) -> Document:
     """The page about all recordings of a bundle."""
     parts: list[Heading | Words | Table] = [Words(f"Dock {dock}. Made {made}.")]
-    parts += [Words(" ".join(each.split())) for each in _EXPLAINED.split("\n\n")]
+    explained = _EXPLAINED.format(witnessed=_witnessed(gathered))
+    parts += [Words(" ".join(each.split())) for each in explained.split("\n\n")]
     rows = tuple(_row(each) for each in gathered.recordings)
     parts += [Heading("Recordings"), Table(("File and recording", "Camera", "Bytes", "State"), rows, (55, 20, 13, 12))]
     stories: defaultdict[Json, list[Entry]] = defaultdict(list)
@@ -75,6 +76,12 @@ def report(gathered: Gathered, *, dock: str, made: str, entries: Sequence[Entry]
         Words(f"Root of the log: {gathered.root.hex()}"),
     ]
     return Document("Chain of custody", tuple(parts))
+
+
+def _witnessed(gathered: Gathered) -> str:
+    if gathered.cosigned is not None:
+        return f"The archive witnessed that the log only grew, up to entry {gathered.cosigned[0]}."
+    return "Nobody outside the dock witnessed that the log only grew; the dock's word stands alone for that."
 
 
 def sanitisation(record: Mapping[str, Json]) -> Document:

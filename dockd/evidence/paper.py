@@ -23,12 +23,13 @@ class _Line:
     text: str
     font: str = "F1"
     size_pt: int = _SIZE_PT
+    announces: bool = False  # what comes after it, so it is not the last of a page
 
 
 def pdf(document: Document) -> bytes:
     """The file."""
     lines = list(_lines(document))
-    pages = [lines[at : at + _LINES] for at in range(0, len(lines), _LINES)]
+    pages = list(_pages(lines))
     numbers = [6 + 2 * number for number in range(len(pages))]
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -48,28 +49,41 @@ def pdf(document: Document) -> bytes:
     return _file(objects)
 
 
+def _pages(lines: list[_Line]) -> Iterator[list[_Line]]:
+    """As many lines as fit on each, but for those at its end that announce what would be on the next."""
+    start = 0
+    while start < len(lines):
+        end = min(start + _LINES, len(lines))
+        last = end
+        while end < len(lines) and last > start + 1 and lines[last - 1].announces:
+            last -= 1
+        yield lines[start:last]
+        start = last
+
+
 def _lines(document: Document) -> Iterator[_Line]:
     yield _Line(document.title, "F2", _TITLE_PT)
     for part in document.parts:
-        yield _Line("")
+        yield _Line("", announces=True)
         match part:
             case Heading(text):
                 for line in textwrap.wrap(text, _COLUMNS * _SIZE_PT // _HEADING_PT) or [""]:
-                    yield _Line(line, "F2", _HEADING_PT)
+                    yield _Line(line, "F2", _HEADING_PT, announces=True)
             case Words(text):
                 yield from map(_Line, textwrap.wrap(text, _COLUMNS) or [""])
             case Table(head, rows, widths):
                 columns = [_COLUMNS * width // 100 for width in widths]
-                for row in (head, *rows):
+                yield from _cells(head, columns, announces=bool(rows))
+                for row in rows:
                     yield from _cells(row, columns)
 
 
-def _cells(row: Iterable[str], columns: list[int]) -> Iterator[_Line]:
+def _cells(row: Iterable[str], columns: list[int], *, announces: bool = False) -> Iterator[_Line]:
     """One row, as many lines as its longest cell needs."""
     wrapped = [textwrap.wrap(cell, width - 1) for cell, width in zip(row, columns, strict=True)]
     for at in range(max(map(len, wrapped))):
         texts = ((cell[at] if at < len(cell) else "").ljust(width) for cell, width in zip(wrapped, columns, strict=True))
-        yield _Line("".join(texts).rstrip())
+        yield _Line("".join(texts).rstrip(), announces=announces)
 
 
 def _drawn(line: _Line, at: int) -> bytes:

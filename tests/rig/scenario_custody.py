@@ -62,7 +62,10 @@ async def test_bundle_of_the_docks_is_verified_on_the_host(prepared_machine: Pre
 async def test_disk_image_that_is_put_back_is_named_by_the_vault(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
-    """The spool's disk of before the second camera comes back: vault and dock name the rollback, and nothing is cosigned."""
+    """The spool's disk of before the second camera comes back: vault and dock name the rollback, and nothing is cosigned.
+
+    On the way, each loss of power is an entry, told apart from the end of a program.
+    """
     first, second = build(place, "CAM-1"), build(place, "CAM-2")
     parts = prepared_machine.docking(place)
     async with Machine(parts, place / "console") as machine:
@@ -76,6 +79,12 @@ async def test_disk_image_that_is_put_back_is_named_by_the_vault(
     async with Machine(parts, place / "console") as machine:
         dock = usb_dock(machine, outside)
         await machine.guest.until("test -S /run/dockd/control.sock", deadline_s=_BOOTS_S)
+        (cut,) = await custody(machine.guest, "daemon.interrupted")
+        assert "lost its power" in cut["cause"]
+        await machine.guest.sh("systemctl kill --signal=KILL dockd.service")
+        await dock.heard('"event": "ready"', count=2)
+        (_, killed) = await custody(machine.guest, "daemon.interrupted")
+        assert "the program ended" in killed["cause"]
         await dock_camera(machine, second, "2")
         await dock.archived([first, second])
         await machine.pull(second.serial)

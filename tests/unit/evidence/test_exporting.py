@@ -21,7 +21,7 @@ from dockd.evidence.gathering import Wish, gather
 from dockd.evidence.page import html
 from dockd.evidence.paper import pdf
 from dockd.evidence.reading import Files
-from tests.sim.bundle_of import CONTENT, ERASED, KEPT, OTHER, Story
+from tests.sim.bundle_of import CONTENT, ERASED, KEPT, OTHER, Story, tell
 from tests.sim.evidence import Notary, seen
 
 _DONE: dict[str, Json] = {
@@ -146,6 +146,29 @@ def test_a_long_document_has_numbered_pages() -> None:
     assert reader.metadata is not None
     assert reader.metadata.title == "T"
     assert html(long).count(b"<tr>") == 81
+
+
+@pytest.mark.parametrize("before", range(60, 72))
+def test_no_title_is_the_last_line_of_a_page(before: int) -> None:
+    """Wherever it falls, a heading and the titles of columns stand over what they announce."""
+    rows = tuple((f"row {number}", "it happened") for number in range(9))
+    parts = (
+        *[document.Words("word")] * (before // 2),
+        document.Heading("Timeline"),
+        document.Table(("When", "What"), rows, (30, 70)),
+    )
+    reader = PdfReader(io.BytesIO(pdf(document.Document("T", parts))), strict=True)
+    texts = [each.extract_text() for each in reader.pages]
+    (there,) = [each for each in texts if "Timeline" in each]
+    assert "When" in there
+    assert "row 0" in there
+
+
+async def test_the_page_says_where_nobody_witnessed(tmp_path: Path) -> None:
+    """An archive that cosigns nothing is not said to have seen the log grow."""
+    untold = await tell(tmp_path, witnessed=False)
+    page = untold.bundle()["report.html"].decode()
+    assert "Nobody outside the dock witnessed that the log only grew" in page
 
 
 def test_a_delete_claims_no_more_than_it_did(story: Story) -> None:

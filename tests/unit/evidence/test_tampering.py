@@ -16,7 +16,7 @@ from dockd.evidence import verifier
 from dockd.evidence.exporting import write
 from dockd.evidence.gathering import Wish
 from dockd.evidence.reading import MANIFEST, Files, UnreadableError, WrongError, read_bundle, written_zip
-from tests.sim.bundle_of import Story, tell
+from tests.sim.bundle_of import CONTENT, ERASED, Story, tell
 from tests.sim.evidence import DOCK
 
 
@@ -56,6 +56,25 @@ def test_every_byte_of_every_file_counts(story: Story) -> None:
                 check(story, files | {name: bytes(changed)})
             flips += 1
     assert flips == sum(map(len, files.values())) > 20_000
+
+
+async def test_every_byte_counts_of_what_a_bundle_has_only_sometimes(own: Story, tmp_path: Path) -> None:
+    """The media hash list, an older checkpoint that was witnessed, and a timestamp."""
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "1.MP4").write_bytes(CONTENT[ERASED])
+    await own.grow()
+    files = own.bundle(media=tmp_path / "media")
+    stamp = b"stamp" + hashlib.sha256(files[verifier.CHECKPOINT]).digest()
+    files = signed_anew(files | {verifier.TIMESTAMP: stamp}, own.key)
+    check(own, files)
+    more = {name: data for name, data in files.items() if name.partition("/")[0] in {"ascmhl", "witnessed", "checkpoint.tsr"}}
+    assert len(more) > 3
+    for name, data in more.items():
+        for at in range(len(data)):
+            changed = bytearray(data)
+            changed[at] ^= 1 << (at % 8)
+            with pytest.raises(WrongError):
+                check(own, files | {name: bytes(changed)})
 
 
 def test_every_byte_of_the_container_counts(story: Story, tmp_path: Path) -> None:
