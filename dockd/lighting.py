@@ -104,6 +104,7 @@ class Keeper:
             if not changed:
                 await self._news(lights, seen)
                 continue
+            shown |= changed  # before they are: whoever ends this must know what may be lit
             try:
                 await lights.show(changed)
             except LampError as exc:
@@ -112,7 +113,6 @@ class Keeper:
                 if self._failing:
                     _log.info("lamps are shown again")
                     self._failing = ""
-            shown |= changed
 
     async def _news(self, lights: Lights, seen: int) -> None:
         """Wait for news of the board, or until the lamps show who knows what."""

@@ -108,8 +108,8 @@ async def test_planner_lets_a_port_rest_and_looks_at_its_camera_afresh(
             await dock.archived([first, second])
             await dock.lamp_until("h1", lamp="take it", files_archived=len(first.originals))
             await dock.lamp_until("h2", phase="unpowered")
+            await machine.pull(second.serial)  # at once: the other port is off for a minute, at least
             assert await hub_power(dock) == "Switch: bay h1, h2."
-            await machine.pull(second.serial)
             await dock.lamp_until("h2", phase="empty", lamp=None)
             await dock.lamp_until("h1", lamp="take it")
         assert seen

@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from dockd.board import Board, Phase
+from dockd.clock import SystemClock
+from dockd.config import load_site
 from dockd.core.readiness import Lamp, Needs
 from dockd.core.recording import Refusal
 from dockd.errors import DockError, LampError, WorkerError
-from dockd.lighting import Keeper
+from dockd.lighting import Keeper, keepers_of
 from tests.sim.consignments import HurriedClock
+from tests.sim.dock_of import dock_in
 
 
 class Row:
@@ -148,3 +152,38 @@ async def test_stop_does_not_hang_on_lamps_that_cannot_be_darkened() -> None:
     async with kept(row, board):
         await row.next()
         row.fails = LampError("broken")
+
+
+SITE = """\
+agency: ICE
+division: ERO
+site: Buffalo
+dock: buf-ero-02
+time_zone: America/New_York
+bays: [{id: "1", usb_port: "pci-0000:00:14.0-usb-0:3.1", lamp: {led: "dock:bay1"}}, {id: "2", directory: /srv/2}]
+spool: {directory: /var/lib/dockd/spool}
+archive: {kind: tus, url: "http://127.0.0.1:8080/files/", key: "ed25519:4ER87XYQ41M8xOKoyDKsL5ft3QDVdboZgquKMXe0ea8="}
+"""
+
+
+async def test_a_sites_lamps_have_their_keepers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's by the bays that have one; a program's for every bay, with notes for systemd where it looks into them."""
+    program = tmp_path / "lamp"
+    program.write_text('#!/bin/sh\necho "$*" >>"$0.log"\n')
+    program.chmod(0o755)
+    (tmp_path / "site.yaml").write_text(f"{SITE}lamps: {{command: [{program}]}}\n")
+    (tmp_path / "plain.yaml").write_text(SITE)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    async with dock_in(tmp_path / "spool", bays=("1", "2")) as dock:
+        assert len(keepers_of(load_site(tmp_path / "plain.yaml"), dock, lambda: False)) == 1
+        _, keeper = keepers_of(load_site(tmp_path / "site.yaml"), dock, lambda: False)
+        dock.board.bays["2"].phase = Phase.SCANNING
+        task = asyncio.create_task(keeper.run())
+        log = tmp_path / "lamp.log"
+        async with asyncio.timeout(30):
+            while not (log.exists() and "2 leave it" in log.read_text()):
+                await SystemClock().sleep(0.01)
+        assert sorted(each.name for each in (tmp_path / "lamps").iterdir()) == [".command", "2"]
+        task.cancel()
+        await asyncio.wait([task])
+        assert log.read_text().endswith("1 off\n2 leave it\n2 get help\n")
