@@ -135,6 +135,7 @@ async def _serve(
             guarded=partial(client.bays, SOCKET),
             archive=partial(ask_archive, site, dock.clock),
             power=charger.check,
+            key=notary.public_key,
         )
         has_usb = any(isinstance(each, UsbBay) for each in bays)
         holds = HelperHolds(SOCKET) if has_usb else None

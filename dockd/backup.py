@@ -11,10 +11,11 @@ from pathlib import Path
 from dockd.core import custody
 from dockd.dock import Dock
 from dockd.errors import ControlError
-from dockd.web.lists import BackupOrder
+from dockd.web.lists import BackupOrder, KeyBackupOrder
 from dockd.web.routes import JournalCopy
 
 BACKED_UP = "journal.backed-up"
+KEY_BACKED_UP = "key.backed-up"
 _PREFIX = ".journal-copy-"
 _REMEMBERED = 16
 
@@ -57,6 +58,11 @@ class Backups:
             raise ControlError(msg, hint="Take a new one: dockd journal backup FILE")
         details = {"by": by, "to": order.to, "bytes": str(found.size_bytes), "sha256": found.sha256}
         await self._dock.journal.record(custody.Noted(BACKED_UP, details))
+
+    async def key_taken(self, order: KeyBackupOrder, by: str) -> None:
+        """Record that a copy of the dock's signing key reached its place, where it was read again."""
+        details = {"by": by, "to": order.to, "key": order.key}
+        await self._dock.journal.record(custody.Noted(KEY_BACKED_UP, details))
 
 
 def _remove_left(folder: Path) -> None:

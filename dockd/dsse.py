@@ -80,6 +80,27 @@ class SigningKey:
         """A key that lives only in memory."""
         return cls(Ed25519PrivateKey.generate())
 
+    def save(self, path: Path) -> None:
+        """Copy the key into the new file `path`, mode 0600, and read it again from there; nothing is left of a copy that failed.
+
+        Raises:
+            OSError: there is a file already, or it cannot be written.
+            KeyFormatError: what was written does not read back as this key.
+        """
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_pem(self._private))
+                file.flush()
+                os.fsync(file.fileno())
+            _sync_folder(path.parent)
+            if SigningKey.load(path).public_text != self.public_text:
+                msg = f"{path}: another key reads back than was written"
+                raise KeyFormatError(msg)
+        except BaseException:
+            path.unlink()
+            raise
+
     def envelope(self, statement: Statement) -> bytes:
         """`statement`, which must name this key, signed.
 
@@ -193,17 +214,24 @@ def _raw(encoded: str) -> bytes:
 
 def _write_key(path: Path, private: Ed25519PrivateKey) -> None:
     """Write beside the final name, then link: a crash leaves a whole key or none, and no key is ever replaced."""
-    pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(descriptor, pem)
+        os.write(descriptor, _pem(private))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
     os.link(temporary, path)
     temporary.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync_folder(path.parent)
+
+
+def _pem(private: Ed25519PrivateKey) -> bytes:
+    return private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:

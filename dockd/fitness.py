@@ -2,11 +2,12 @@
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dockd.archive.probe import Findings
-from dockd.backup import BACKED_UP
+from dockd.backup import BACKED_UP, KEY_BACKED_UP
 from dockd.clock import parse_rfc3339, rfc3339
 from dockd.core import fitness
 from dockd.core.custody import Noted
@@ -30,6 +31,7 @@ class Fitness:
         guarded: asks the helper which it guards.
         archive: asks the archive.
         power: looks at the hubs.
+        key: the public half of the one with which the dock signs.
     """
 
     def __init__(
@@ -40,10 +42,11 @@ class Fitness:
         guarded: Callable[[], Awaitable[Sequence[str]]],
         archive: Callable[[], Awaitable[Findings]],
         power: Callable[[], Awaitable[Check]],
+        key: str,
     ) -> None:
         self._dock, self._usb_bays = dock, usb_bays
         self._guarded, self._archive, self._power = guarded, archive, power
-        self._turn = asyncio.Lock()
+        self._turn, self._key = asyncio.Lock(), key
 
     async def selftest(self) -> SelftestView:
         """Every part, in the order in which a camera meets them; what was found is a custody entry."""
@@ -59,6 +62,7 @@ class Fitness:
                 *archive_checks(await self._archive()),
                 fitness.refused(self._dock.journal.counts()[State.REFUSED]),
                 await self._backup(),
+                await self._key_backup(),
                 fitness.configuration(standing.pending, standing.error, standing.accept_with),
             ]
         bad, look = ([each.part for each in checks if each.grade is grade] for grade in (Grade.BAD, Grade.LOOK))
@@ -91,8 +95,14 @@ class Fitness:
 
     async def _backup(self) -> Check:
         last = await self._dock.journal.last_note(BACKED_UP)
-        age_s = None if last is None else (self._dock.clock.now() - parse_rfc3339(last["time"])).total_seconds()
-        return fitness.backup(age_s)
+        return fitness.backup(self._age_s(last))
+
+    async def _key_backup(self) -> Check:
+        last = await self._dock.journal.last_note(KEY_BACKED_UP) or {}
+        return fitness.key_backup(self._age_s(last), to=str(last.get("to")), same=last.get("key") == self._key)
+
+    def _age_s(self, note: Mapping[str, Any] | None) -> float | None:
+        return (self._dock.clock.now() - parse_rfc3339(note["time"])).total_seconds() if note else None
 
 
 def archive_checks(found: Findings) -> list[Check]:

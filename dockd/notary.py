@@ -38,6 +38,7 @@ class Notary:
 
     def __init__(self, dock: Dock, key: SigningKey, witness: Witness, *, every_s: float = EVERY_S) -> None:
         self._dock, self._key, self._witness, self._every_s = dock, key, witness, every_s
+        self.public_key = key.public_text
         self._alarm = ""
 
     async def run(self) -> None:

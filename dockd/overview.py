@@ -39,6 +39,7 @@ from dockd.web.lists import (
     EntryView,
     HoldsView,
     HoldView,
+    KeyBackupOrder,
     LampsView,
     MarkOrder,
     SelftestView,
@@ -200,6 +201,10 @@ class Overview:
     async def backed_up(self, order: BackupOrder, by: str) -> None:
         """A copy of the journal reached its place."""
         await self._backups.taken(order, by)
+
+    async def key_backed_up(self, order: KeyBackupOrder, by: str) -> None:
+        """A copy of the dock's signing key reached its place."""
+        await self._backups.key_taken(order, by)
 
     async def selftest(self) -> SelftestView:
         """Whether the dock is fit for tonight."""

@@ -1,11 +1,15 @@
 """`dockd report export` and `dockd report key`: what is handed to somebody who does not trust us."""
 
+import os
+import socket
 from datetime import datetime
 from pathlib import Path
 
 import click
 
+from dockd.cli.asking import ask
 from dockd.cli.options import CONFIG, moment
+from dockd.errors import DockError
 
 
 @click.command(
@@ -87,13 +91,34 @@ def export(
 
 @click.command(
     epilog="""\b
-Example:
-  sudo dockd report key"""
+Examples:
+  sudo dockd report key
+  sudo dockd report key --backup /media/stick/balt-ero-01-key.pem
+
+The copy is read again from where it lies before the custody log says so; dockd selftest asks for one. Whoever has it can sign
+as this dock: put it into a safe, and onto no other machine. docs/runbook.md says how a lost key is put back."""
+)
+@click.option(
+    "--backup", type=click.Path(path_type=Path, dir_okay=False), help="Copy the private key to this new file, for a safe."
 )
 @CONFIG
-def key(config: Path) -> None:
+def key(config: Path, backup: Path | None) -> None:
     """Print the dock's public key, which signs its custody log; publish it where others can find it."""
     from dockd.config.site import load_site  # noqa: PLC0415 - as above
     from dockd.keyring import dock_key  # noqa: PLC0415
 
-    click.echo(dock_key(load_site(config).spool.directory, new=False).public_text)
+    site = load_site(config)
+    ours = dock_key(site.spool.directory, new=False)
+    click.echo(ours.public_text)
+    if backup is not None:
+        place = backup.absolute()
+        if os.path.realpath(place).startswith(f"{os.path.realpath(site.spool.directory)}/"):
+            msg = f"{backup} lies on the spool, which the copy is to outlive"
+            raise DockError(msg, hint="Name a file on a stick, or on another machine's disk.")
+        try:
+            ours.save(place)
+        except OSError as exc:
+            msg = f"{backup}: {exc.strerror}"
+            raise DockError(msg, hint="Name a file that does not exist yet, in a folder that you may write to.") from exc
+        ask(site.control.socket, "/key-backed-up", body={"key": ours.public_text, "to": f"{socket.gethostname()}:{place}"})
+        click.echo(f"{backup}: the private key, mode 0600, read again; put it into a safe", err=True)

@@ -164,6 +164,22 @@ def backup(age_s: float | None) -> Check:
     return Check("backup", Grade.GOOD, words) if age_s <= BACKUP_EVERY_S else Check("backup", Grade.LOOK, words, cure)
 
 
+def key_backup(age_s: float | None, *, to: str = "", same: bool = True) -> Check:
+    """When the dock's signing key was last copied to somewhere else; it never changes by itself, so no copy grows old.
+
+    Args:
+        age_s: of the last copy, None if there never was one.
+        to: where it lies.
+        same: it is the key with which the dock signs now.
+    """
+    cure = "sudo dockd report key --backup FILE, with FILE on a stick that goes into a safe."
+    if age_s is None:
+        return Check("key backup", Grade.LOOK, "The dock's signing key was never backed up.", cure)
+    if not same:
+        return Check("key backup", Grade.LOOK, "The key that was backed up is not the one with which the dock signs now.", cure)
+    return Check("key backup", Grade.GOOD, f"The dock's signing key was last backed up {_ago(age_s)} ago, to {to}.")
+
+
 def clock(*, synchronised: bool | None, offset_s: float = 0.0) -> Check:
     """Whether the machine's clock is kept right; None where the kernel did not say."""
     cure = "timedatectl set-ntp true; then look at: timedatectl timesync-status"

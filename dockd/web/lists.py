@@ -151,6 +151,18 @@ class BackupOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
 
+class KeyBackupOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Say that a copy of the dock's signing key reached its place. The key itself never goes this way.
+
+    Attributes:
+        key: its public half.
+        to: where the copy lies now, for the custody log.
+    """
+
+    key: Annotated[str, msgspec.Meta(pattern="^ed25519:[A-Za-z0-9+/]{43}=$")]
+    to: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+
+
 class CameraView(msgspec.Struct, frozen=True):
     """One camera that was docked here, or of which an admin said something.
 

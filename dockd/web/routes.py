@@ -18,6 +18,7 @@ from dockd.web.lists import (
     CustodyPage,
     CustodyWanted,
     HoldsView,
+    KeyBackupOrder,
     LampsView,
     MarkOrder,
     Nothing,
@@ -121,6 +122,10 @@ class Backend(Protocol):
 
     async def backed_up(self, order: BackupOrder, by: str) -> None:
         """A copy of the journal reached its place."""
+        ...
+
+    async def key_backed_up(self, order: KeyBackupOrder, by: str) -> None:
+        """A copy of the dock's signing key reached its place."""
         ...
 
     async def selftest(self) -> SelftestView:
@@ -297,6 +302,13 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "Say that a copy of the journal reached its place.",
         BackupOrder,
         lambda backend, asked: backend.backed_up(asked.body, str(asked.who)),
+    ),
+    _act(
+        "/key-backed-up",
+        "keyBackedUp",
+        "Say that a copy of the dock's signing key reached its place.",
+        KeyBackupOrder,
+        lambda backend, asked: backend.key_backed_up(asked.body, str(asked.who)),
     ),
     _look(
         "/custody",

@@ -24,6 +24,7 @@ from jsonschema import Draft202012Validator
 from dockd.cli import schemas
 from dockd.cli.report import command as report
 from dockd.core.recording import State
+from dockd.dsse import SigningKey
 from dockd.evidence import verifier
 from tests.sim.cameras import make_camera
 from tests.sim.cli_documents import as_described, validator
@@ -390,6 +391,33 @@ def test_journal_backup(dock: DockProcess, tmp_path: Path) -> None:
     assert "File exists" in run(dock, "journal", "backup", str(file), code=5)
     assert "No such file" in run(dock, "journal", "backup", str(tmp_path / "nowhere" / "x"), code=5)
     assert [path.name for path in dock.spool.glob(".journal-copy-*")] == []
+
+
+def test_the_docks_key_is_backed_up(dock: DockProcess, tmp_path: Path) -> None:
+    """For a safe: the copy signs as the dock does; custody log and self-test know of it, and nothing is written over."""
+    config, file = str(dock.root / "site.yaml"), tmp_path / "key.pem"
+
+    def report_key(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(DOCKD), "report", "key", "--config", config, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+
+    public = report_key().stdout.strip()
+    done = report_key("--backup", str(file))
+    assert (done.returncode, done.stdout.strip()) == (0, public), done.stderr
+    assert SigningKey.load(file).public_text == public
+    assert file.stat().st_mode & 0o777 == 0o600
+    recorded = custody(dock, "key.backed-up")[-1]
+    assert (recorded["key"], recorded["to"].endswith(str(file))) == (public, True)
+    found = {each["part"]: each for each in document(dock, "selftest", code=None)["checks"]}["key backup"]
+    assert (found["grade"], str(file) in found["reason"]) == ("good", True)
+    for place, words in (
+        (file, "File exists"),
+        (tmp_path / "nowhere" / "x", "No such file"),
+        (dock.spool / "copy.pem", "which the copy is to outlive"),
+    ):
+        refused = report_key("--backup", str(place))
+        assert (refused.returncode, words in refused.stderr) == (5, True), refused.stderr
+    assert not (dock.spool / "copy.pem").exists()
 
 
 def test_metrics(dock: DockProcess) -> None:

@@ -25,6 +25,7 @@ from dockd.web.lists import (
     EntryView,
     HoldsView,
     HoldView,
+    KeyBackupOrder,
     LampsView,
     MarkOrder,
     SelftestView,
@@ -158,3 +159,7 @@ class FakeBackend:
     async def backed_up(self, order: BackupOrder, by: str) -> None:
         """Remember."""
         self.asked.append(("backed up", order, by))
+
+    async def key_backed_up(self, order: KeyBackupOrder, by: str) -> None:
+        """Remember."""
+        self.asked.append(("key backed up", order, by))

@@ -1,9 +1,12 @@
 """Signatures over notes and checkpoints: made, checked, and refused."""
 
 import base64
+from pathlib import Path
+
+import pytest
 
 from dockd.core.note import Checkpoint, Note, cosigned, parse_note
-from dockd.dsse import PinnedKeys, SigningKey
+from dockd.dsse import KeyFormatError, PinnedKeys, SigningKey
 
 # The example in the documentation of Go's note package (pkg.go.dev/golang.org/x/mod/sumdb/note).
 _GO_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -46,3 +49,14 @@ def test_an_archive_cosigns_with_its_time() -> None:
     assert not keys.signed_note(note, "vault"), "and a cosignature does not stand for a signature"
     assert archive.cosign("vault", _TEXT, 1).signature[8:] != line.signature[8:]
     assert cosigned(_TEXT, 1).startswith(b"cosignature/v1\ntime 1\n")
+
+
+def test_a_copy_of_a_key_that_reads_back_as_another_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is removed again, so that nobody puts it into a safe."""
+    key, other = SigningKey.generate(), SigningKey.generate()
+    key.save(tmp_path / "good.pem")
+    assert SigningKey.load(tmp_path / "good.pem").public_text == key.public_text
+    monkeypatch.setattr(SigningKey, "load", lambda _path: other)
+    with pytest.raises(KeyFormatError, match="another key reads back"):
+        key.save(tmp_path / "bad.pem")
+    assert not (tmp_path / "bad.pem").exists()

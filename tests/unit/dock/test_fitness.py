@@ -8,7 +8,7 @@ import pytest
 
 from dockd.archive.introduction import Identity
 from dockd.archive.probe import Findings
-from dockd.backup import BACKED_UP
+from dockd.backup import BACKED_UP, KEY_BACKED_UP
 from dockd.board import Configuration, Phase
 from dockd.core import custody, life
 from dockd.core.fitness import Check, Grade, hub_power
@@ -45,7 +45,7 @@ def looking(dock: Dock, *, usb: Sequence[str] = (), guarded: Sequence[str] | Non
     async def look_at_hubs() -> Check:
         return hub_power((), (), {}, ())
 
-    return Fitness(dock, usb_bays=usb, guarded=ask_helper, archive=ask_archive, power=look_at_hubs)
+    return Fitness(dock, usb_bays=usb, guarded=ask_helper, archive=ask_archive, power=look_at_hubs, key="ed25519:this")
 
 
 async def grades(looks: Fitness) -> dict[str, Grade]:
@@ -56,12 +56,12 @@ async def grades(looks: Fitness) -> dict[str, Grade]:
 async def test_a_good_dock_is_fit(dock: Dock) -> None:
     """Everything that the daemon can see is good, and named in the order of a camera's way."""
     dock.board.configuration = Configuration(spool_encrypted=True)
-    await dock.journal.record(custody.Noted(BACKED_UP, {}))
+    await dock.journal.record(custody.Noted(BACKED_UP, {}), custody.Noted(KEY_BACKED_UP, {"key": "ed25519:this", "to": "a safe"}))
     whole = await looking(dock).selftest()
     assert whole.fit
     assert [each.part for each in whole.checks] == [
         *("bays", "ports", "hub power", "disk", "encryption", "signing key", "archive", "receipt key", "honesty"),
-        *("recordings", "backup", "configuration"),
+        *("recordings", "backup", "key backup", "configuration"),
     ]
     # How much room there is, is the machine's own business.
     assert {each.grade for each in whole.checks if each.part != "disk"} == {Grade.GOOD}, whole
@@ -80,14 +80,14 @@ async def test_what_is_not_good_is_found(dock: Dock) -> None:
     found = {each.part: each for each in whole.checks}
     assert {part for part, each in found.items() if each.grade is Grade.BAD} == {"bays", "ports", "disk", "receipt key"}
     assert {part for part, each in found.items() if each.grade is Grade.LOOK} == {
-        *("encryption", "recordings", "backup", "configuration"),
+        *("encryption", "recordings", "backup", "key backup", "configuration"),
     }
     assert "bay 1: It does not answer." in found["bays"].reason
     assert all(each.cure for each in whole.checks if each.grade is not Grade.GOOD)
     noted = await dock.journal.last_note("selftest.run")
     assert noted is not None
     assert (noted["fit"], noted["bad"]) == (False, ["bays", "ports", "disk", "receipt key"])
-    assert set(noted["look"]) == {"encryption", "recordings", "backup", "configuration"}
+    assert set(noted["look"]) == {"encryption", "recordings", "backup", "key backup", "configuration"}
 
 
 @pytest.mark.parametrize(("guarded", "grade"), [(("1",), Grade.GOOD), (("2",), Grade.BAD)])
@@ -114,6 +114,15 @@ async def test_a_key_in_a_file_wants_a_look_where_a_tpm_could_seal_it(
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.setattr("dockd.fitness._TPM", tmp_path if tpm else tmp_path / "none")
     assert (await grades(looking(dock)))["signing key"] is grade
+
+
+async def test_a_backup_of_another_key_is_none(dock: Dock) -> None:
+    """Of the key with which the dock signs now, none was made; and a copy of that one never grows old."""
+    assert (await grades(looking(dock)))["key backup"] is Grade.LOOK
+    await dock.journal.record(custody.Noted(KEY_BACKED_UP, {"key": "ed25519:other", "to": "a safe"}))
+    assert (await grades(looking(dock)))["key backup"] is Grade.LOOK
+    await dock.journal.record(custody.Noted(KEY_BACKED_UP, {"key": "ed25519:this", "to": "a safe"}))
+    assert (await grades(looking(dock)))["key backup"] is Grade.GOOD
 
 
 async def test_an_old_backup_wants_a_look(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
