@@ -44,7 +44,7 @@ from dockd.reaching import s3_settings
 from tests.contract.stands.s3 import PART_BYTES, client, make_bucket, settings
 from tests.sim.certificates import Authority
 from tests.sim.consignments import HurriedClock, Watched, consign, noise
-from tests.sim.foreign_s3 import ACCESS_KEY, BUCKET, SECRET_KEY, Seaweed
+from tests.sim.foreign_s3 import ACCESS_KEY, BUCKET, SECRET_KEY, Moto, Seaweed
 
 CAMERA = "C1"
 
@@ -263,6 +263,42 @@ async def test_renewed_credentials_need_no_restart(store: Seaweed, tmp_path: Pat
     stored = await archive.store(consignment, None, Watched())
     await archive.prove(stored, camera=CAMERA)
     await archive.close()
+
+
+async def test_a_renewed_client_certificate_needs_no_restart(authority: Authority, tmp_path: Path) -> None:
+    """The store wants one of its own authority: another is not let in, and the right one is as soon as it lies there."""
+    other = Authority(tmp_path / "other")
+    own = tuple(tmp_path / name for name in ("dock.pem", "dock.key"))
+    for source, target in zip(other.issue("dock-1"), own, strict=True):
+        target.write_bytes(source.read_bytes())
+    https = authority.issue("localhost", "127.0.0.1")
+    with Seaweed(tmp_path / "store", https=https, client_ca=authority.certificate) as mutual:
+        await make_bucket(mutual.url)
+        certificates = {"ca_file": authority.certificate, "client_cert": own[0], "client_key": own[1]}
+        archive = S3Archive(settings(f"https://localhost:{mutual.https_port}", **certificates), SystemClock())
+        consignment = consign(tmp_path, noise(10))
+        with pytest.raises(ArchiveUnreachableError):
+            await archive.store(consignment, None, Watched())
+        for source, target in zip(authority.issue("dock-1"), own, strict=True):
+            target.write_bytes(source.read_bytes())
+        stored = await archive.store(consignment, None, Watched())
+        await archive.prove(stored, camera=CAMERA)
+        await archive.close()
+
+
+@pytest.mark.parametrize(("kind", "key"), [("AES256", ""), ("aws:kms", "alias/evidence")])
+async def test_a_store_is_asked_to_encrypt(tmp_path: Path, kind: str, key: str) -> None:
+    """With its own key or with one of a KMS: the store says so of the object, which is proved as any other."""
+    with Moto(tmp_path / "moto") as store:
+        await make_bucket(store.url)
+        archive = S3Archive(settings(store.url, lock=Lock.NONE, encryption=kind, kms_key=key), SystemClock())
+        stored = await archive.store(consign(tmp_path, noise(PART_BYTES + 5)), None, Watched())
+        await archive.prove(stored, camera=CAMERA)
+        await archive.close()
+        async with client(store.url) as s3:
+            head = await s3.head_object(Bucket=BUCKET, Key=Found.of(stored).key)
+        assert head["ServerSideEncryption"] == kind
+        assert head.get("SSEKMSKeyId", "").endswith(key)
 
 
 async def test_a_read_that_is_under_way_outlives_a_renewal(store: Seaweed, tmp_path: Path) -> None:
