@@ -274,7 +274,7 @@ async def test_a_renewed_client_certificate_needs_no_restart(authority: Authorit
     https = authority.issue("localhost", "127.0.0.1")
     with Seaweed(tmp_path / "store", https=https, client_ca=authority.certificate) as mutual:
         await make_bucket(mutual.url)
-        certificates = {"ca_file": authority.certificate, "client_cert": own[0], "client_key": own[1]}
+        certificates: dict[str, Any] = {"ca_file": authority.certificate, "client_cert": own[0], "client_key": own[1]}
         archive = S3Archive(settings(f"https://localhost:{mutual.https_port}", **certificates), SystemClock())
         consignment = consign(tmp_path, noise(10))
         with pytest.raises(ArchiveUnreachableError):
