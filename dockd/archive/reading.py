@@ -8,6 +8,7 @@ processor time than hashing does. That proves nothing here, so a file system tha
 """
 
 import asyncio
+import contextlib
 import mmap
 import os
 import threading
@@ -67,7 +68,8 @@ def _stand_back() -> None:
     one control group, as under systemd.
     """
     thread = threading.get_native_id()
-    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _BEHIND)
+    with contextlib.suppress(PermissionError):  # a sandbox that forbids it costs the precedence, and no upload
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _BEHIND)
 
 
 def buffer_for(count_bytes: int) -> memoryview:

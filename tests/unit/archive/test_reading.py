@@ -4,6 +4,8 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
+
 from dockd.archive.reading import SpoolFile
 from dockd.offload import workers
 from tests.sim.consignments import consign
@@ -21,3 +23,15 @@ async def test_what_reads_for_an_upload_is_nicer_than_what_copies(tmp_path: Path
         reader = await file.run(niceness)
     assert niceness() == before
     assert reader > before + workers._NICER_BY
+
+
+async def test_a_sandbox_that_forbids_that_costs_no_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a system call filter would: the recording is read all the same."""
+
+    def forbidden(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", forbidden)
+    consignment = consign(tmp_path, b"evidence")
+    async with SpoolFile(consignment.path, consignment.verified) as file:
+        assert await file.run(lambda: 1) == 1
