@@ -109,7 +109,7 @@ async def _not_overwritten(dock: Dock, camera: Camera, bay: str) -> None:
     await dock_camera(dock.machine, camera, bay)
     shown = await dock.lamp_until(bay, lamp="get help", phase="resting", camera=camera.serial)
     assert [each["path"] for each in shown["problems"]] == ["/"]
-    await dock.heard("not cleared as a whole.* are in use, and belong to no file")
+    await dock.heard("are in use, and belong to no file.*not cleared as a whole")
     await dock.machine.pull(camera.serial)
     await dock.lamp_until(bay, camera=None)
     assert (camera.tree / HIDDEN).read_bytes()[:4096] in camera.disk.read_bytes()
