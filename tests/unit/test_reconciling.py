@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -46,6 +47,36 @@ async def test_what_the_archive_lost_is_an_alert_the_same_day(tmp_path: Path) ->
         still = await reconciler.once()
         assert len(still) == 2, "it is asked for again although it is not new"
     assert [each["lost"] for each in notes if each["event"] == "archive.reconciled"] == [0]
+
+
+class Day(HurriedClock):
+    """Nobody waits, and the time that they would have waited is over."""
+
+    async def sleep(self, seconds: float) -> None:
+        """As there."""
+        self.wall += timedelta(seconds=seconds)
+        await super().sleep(seconds)
+
+
+async def test_what_is_lost_after_midday_is_an_alert_before_the_next_midday(tmp_path: Path) -> None:
+    """Archived at noon, gone at once, and no more than a day later somebody is told, without having asked."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=2, size_bytes=10_000, sidecars=False)
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        journal, day = dock.dock.journal, Day(wall=dock.dock.clock.now())
+        reconciler = Reconciler(replace(dock.dock, clock=day), sample=0)
+        await reconciler.once()
+        await _archived(dock, tmp_path / "camera", 2)
+        archive.faults.lose_objects = True
+        running = asyncio.create_task(reconciler.run())
+        while not await _alerts(dock):
+            await journal.next_record().wait()
+        running.cancel()
+        await asyncio.wait([running])
+        assert [kind for kind, _ in await _alerts(dock)] == ["unproved", "unproved"]
+        notes = [json.loads(each.entry) for each in await journal.custody()]
+        assert [each["lost"] for each in notes if each["event"] == "archive.reconciled"][:2] == [0, 2], "found by the next one"
+        assert day.slept_s[0] <= 86_400, "which is no more than a day later"
 
 
 async def test_a_camera_that_left_too_early_is_an_alert_until_it_is_back(tmp_path: Path) -> None:
