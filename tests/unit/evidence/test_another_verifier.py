@@ -228,7 +228,7 @@ async def test_both_verifiers_know_that_an_archive_keeps_something_longer(own: S
     await own.witness()
     files = own.bundle()
     assert judge(own, container(files)) == "28"
-    keys = own.archive.key.public_text, own.key.public_text
+    keys = [own.archive.key.public_text], own.key.public_text
     assert [words for verdict, words in verifier.verify(files, *keys) if verdict == "PROVED" and "signed 4 statements" in words]
     name = f"statements/{hashlib.sha256(holding.envelope).hexdigest()}.json"
     del files[name]
