@@ -26,17 +26,14 @@ async def test_a_dock_sends_as_fast_as_its_window_allows_and_no_faster(tmp_path:
     clock = SystemClock()
     with VaultProcess(tmp_path / "vault") as vault:
         async with CutLink(vault.port) as link:
-            seconds: dict[str, float] = {}
-            begun, measured = asyncio.Event(), asyncio.Event()
+            arrived: list[tuple[float, int]] = []
+            measured = asyncio.Event()
 
             def passed(count_bytes: int) -> None:
-                if count_bytes >= INTRODUCTION_BYTES and not begun.is_set():
-                    seconds["begun"], seconds["bytes"] = clock.monotonic(), count_bytes
-                    begun.set()
-                elif begun.is_set() and count_bytes >= seconds["bytes"] + MEASURED_S * RATE_BYTES_S and not measured.is_set():
-                    seconds["took"] = clock.monotonic() - seconds["begun"]
-                    seconds["rate"] = (count_bytes - seconds["bytes"]) / seconds["took"]
-                    measured.set()
+                if count_bytes >= INTRODUCTION_BYTES:
+                    arrived.append((clock.monotonic(), count_bytes))
+                    if count_bytes >= INTRODUCTION_BYTES + (MEASURED_S + 2) * RATE_BYTES_S:
+                        measured.set()
 
             link.on_passed = passed
             archive = {"url": f"http://127.0.0.1:{link.port}/files/"}
@@ -46,8 +43,12 @@ async def test_a_dock_sends_as_fast_as_its_window_allows_and_no_faster(tmp_path:
                 (tmp_path / "camera").rename(dock.bay(1))
                 async with asyncio.timeout(60):
                     await measured.wait()
-                assert seconds["rate"] <= 1.03 * RATE_BYTES_S
-                assert seconds["rate"] >= 0.9 * RATE_BYTES_S, seconds  # 0.97 on a machine that has time for it
+                # Whoever was late to look at its beginning takes a span for too short, so that the slowest of many tells.
+                end_s, end_bytes = arrived[-1]
+                begins = [each for each in arrived if each[1] <= end_bytes - MEASURED_S * RATE_BYTES_S]
+                rates = [(end_bytes - count_bytes) / (end_s - at_s) for at_s, count_bytes in begins]
+                assert min(rates) <= 1.03 * RATE_BYTES_S
+                assert max(rates) >= 0.9 * RATE_BYTES_S  # 0.97 on a machine that has time for it
                 dock.site.bandwidth = ()
                 dock.write_site()
                 # Sixty-eight seconds' worth is left: only a limit that is gone lets it arrive in time.
