@@ -212,7 +212,7 @@ def seen_failing(mutation: Mutation, suite: str) -> tuple[bool, str]:
         check=False,
     )
     words = re.findall(r"^E +(.*(?:Error|assert|Timeout|does not|status).*)$", done.stdout, re.MULTILINE)
-    said = " / ".join(dict.fromkeys(each.strip()[:160] for each in words)) or done.stdout[-300:]
+    said = " / ".join(dict.fromkeys(each.strip()[:600] for each in words)) or done.stdout[-300:]
     return done.returncode == 1 and NOT_MADE not in done.stdout, said
 
 
