@@ -91,7 +91,7 @@ class ControlError(DockError):
     """The daemon cannot be asked, or refuses what it was asked."""
 
     code = "control"
-    default_hint = "Is the daemon running? Start it with: dockd run --config FILE"
+    default_hint = "Is the daemon running? systemctl status dockd says why not; by hand: dockd run --config FILE"
 
 
 class NotAllowedError(ControlError):

@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from dockd.cli.asking import ask, print_json
+from dockd.cli.asking import ask, print_json, read
 from dockd.cli.options import moment
 from dockd.cli.words import plain
 from dockd.clock import rfc3339
+from dockd.web.lists import CamerasView
 
 
 class ActDocument(msgspec.Struct, frozen=True):
@@ -107,8 +108,18 @@ def act(place: Path, done: ActDocument, *, as_json: bool, words: str, body: dict
     Raises:
         ControlError: the daemon does not answer, or refuses.
     """
+    stranger = not as_json and done.act in {"hold", "refuse"} and done.scope == "camera" and not _known(place, done.subject)
     ask(place, f"/{done.act}", body={**({done.scope: done.subject} if body is None else body), "reason": done.reason})
     if as_json:
         print_json(done)
     else:
         click.echo(plain(words))
+    if stranger:
+        told = f"  No camera {done.subject} was docked here yet; it counts as soon as one is. Is the serial right?"
+        click.echo(plain(told), err=True)
+
+
+def _known(place: Path, serial: str) -> bool:
+    """Whether that camera was ever docked, or an admin said something of it."""
+    cameras = read(place, ask(place, "/cameras"), CamerasView).cameras
+    return serial in {each.camera for each in cameras}

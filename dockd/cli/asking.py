@@ -30,7 +30,17 @@ _JSON = "application/json"
 T = TypeVar("T")
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, as docs/cli.md describes it.")
-REASON = click.option("--reason", required=True, metavar="TEXT", help="Why, for the custody log.")
+
+
+def said(_context: click.Context, _option: click.Parameter, reason: str | None) -> str | None:
+    """A reason, if one is given at all, that says something."""
+    if reason is not None and not reason.strip():
+        msg = "say why, in words that you would read out in court"
+        raise click.BadParameter(msg)
+    return reason
+
+
+REASON = click.option("--reason", required=True, metavar="TEXT", callback=said, help="Why, for the custody log.")
 
 
 def reaching(verb: Callable[..., None]) -> Callable[..., None]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from dockd.cli.acts import ActDocument, Which, act, which
-from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
+from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read, said
 from dockd.web.lists import HoldsView
 
 
@@ -23,7 +23,7 @@ wrong, is kept too. The same may be held for several cases; what one releases, t
 admin; it is in the custody log with who placed it. dockd release lifts it."""
 )
 @which
-@click.option("--reason", metavar="TEXT", help="Why, for the custody log.")
+@click.option("--reason", metavar="TEXT", callback=said, help="Why, for the custody log.")
 @AS_JSON
 @reaching
 def command(*, which: Which, reason: str | None, as_json: bool, place: Path) -> None:

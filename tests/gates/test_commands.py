@@ -61,6 +61,27 @@ def test_every_command_in_a_document_exists(document: str) -> None:
             assert " ".join(words[:3]) in VERBS or verb.invoke_without_command, line
 
 
+def _documented(document: str) -> list[list[str]]:
+    """Every call of dockd in a document, as words: in backticks, and at the beginning of a line of a block of commands."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text(document), re.DOTALL))
+    prose = re.sub(r"```.*?```", "", text(document), flags=re.DOTALL)
+    lines = re.findall(r"`(?:sudo )?(dockd [^`]+)`", prose)
+    lines += re.findall(r"^(?:sudo |\.venv/bin/)?(dockd .+?)(?: +#.*)?$", blocks.replace("\\\n", " "), re.MULTILINE)
+    called = [re.split(r"[\s,]+", re.split(r" [|>&;]", line)[0].strip()) for line in lines]
+    return [words for words in called if words[1].islower()]
+
+
+@pytest.mark.parametrize("document", [name for name in tracked() if name.endswith(".md") and name != "CHANGELOG.md"])
+def test_every_option_of_a_command_in_a_document_exists(document: str) -> None:
+    """So that whoever follows it to the letter meets no 'no such option'."""
+    for words in _documented(document):
+        verb = VERBS.get(" ".join(words[:3])) or VERBS.get(" ".join(words[:2]))
+        assert verb is not None, words
+        known = {option for each in verb.params for option in (*each.opts, *each.secondary_opts)} | {"--help"}
+        given = {word.partition("=")[0].rstrip(".,;)") for word in words if word.startswith("--")}
+        assert given <= known, words
+
+
 def test_every_verb_with_json_has_its_schema() -> None:
     """Under its own name, and told apart in docs/cli.md by the command that prints it; none is left over."""
     printing = {name for name in CALLABLE if any(each.name == "as_json" for each in VERBS[name].params)}

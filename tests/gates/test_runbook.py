@@ -39,9 +39,9 @@ def test_every_error_that_is_raised_has_its_cure() -> None:
     assert set(_rows("Errors")) == {each.code for each in _kinds(errors.DockError) if each.__name__ in raised}
 
 
-def test_every_error_says_what_the_runbook_says(tmp_path: Path) -> None:
+def test_every_error_and_alert_says_what_the_runbook_says(tmp_path: Path) -> None:
     """Each named test is run, and what dockd says in it is written down: the runbook's words are among them, to the letter."""
-    rows = _rows("Errors")
+    rows = _rows("Errors") | {f"alert.{kind}": cells for kind, cells in _rows("Alerts of the dock itself").items()}
     said = _said(tmp_path / "said", sorted({shown_by.strip("`") for *_, shown_by in rows.values()}))
     never = []
     for code, (says, _, shown_by) in rows.items():

@@ -198,6 +198,21 @@ def test_holds_by_officer_time_and_case(dock: DockProcess) -> None:
     assert "ends before it begins" in run(dock, "hold", "--from", "2021-03-06", "--to", "2021-03-05", "--reason", "x", code=3)
 
 
+def test_an_order_about_a_camera_that_was_never_here_says_so(dock: DockProcess) -> None:
+    """A serial that was mistyped holds nothing, and whoever typed it hears of that; an empty reason is wrong usage."""
+    command = [str(DOCKD), "hold", "--camera", "CAM-A0", "--socket", str(dock.control), "--reason"]
+    done = subprocess.run([*command, " "], capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert (done.returncode, "say why" in done.stderr) == (2, True)
+    done = subprocess.run([*command, "typo"], capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert (done.returncode, "No camera CAM-A0 was docked here yet" in done.stderr) == (0, True)
+    run(dock, "release", "--camera", "CAM-A0", "--reason", "typo")
+    known = subprocess.run(
+        [*command[:3], "CAM-A", *command[4:], "x"], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert (known.returncode, known.stderr) == (0, "")
+    run(dock, "release", "--camera", "CAM-A", "--reason", "x")
+
+
 def test_refuse_and_enroll(dock: DockProcess, tmp_path: Path) -> None:
     """A barred camera is not read: its bay says why, and who lifts the bar; enrolled, it is taken."""
     assert run(dock, "refuse", "CAM-C", "--reason", "reported stolen") == "camera CAM-C is barred here\n"

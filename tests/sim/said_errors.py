@@ -1,9 +1,9 @@
-"""A pytest plugin that writes down every error of dockd's own that running code makes in a test, in the words that people get.
+"""A pytest plugin that writes down every error and alert of dockd's own that running code makes in a test, in people's words.
 
     pytest -p tests.sim.said_errors --said-errors FILE TEST...
 
-FILE has a line of JSON for each: the test, the error's code and its message. An error that a test makes itself does not count;
-what a daemon of a test's own logs, with code and reason, does.
+FILE has a line of JSON for each: the test, the code and the message; an alert's code is `alert.KIND`. What a test makes itself
+does not count; what a daemon of a test's own logs, with code and reason, does.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import dockd.errors
+from dockd.core.changes import AlertBegun
 from dockd.errors import DockError
 from tests.sim.dock_process import DockProcess
 
@@ -32,18 +33,24 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     said: list[tuple[str, str]] = []
     docks: list[DockProcess] = []
     with pytest.MonkeyPatch.context() as patch:
-        made, started = DockError.__init__, DockProcess.start
+        made, begun, started = DockError.__init__, AlertBegun.__init__, DockProcess.start
 
         def listening(error: DockError, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - whatever it takes
             made(error, *arguments, **named)
             if _raised_in_dockd():
                 said.append((error.code, error.message))
 
+        def beginning(alert: AlertBegun, kind: str, subject: str, message: str) -> None:
+            begun(alert, kind, subject, message)
+            if _raised_in_dockd():
+                said.append((f"alert.{kind}", message))
+
         def starting(dock: DockProcess, **named: Any) -> None:  # noqa: ANN401 - whatever it takes
             docks.append(dock)
             started(dock, **named)
 
         patch.setattr(DockError, "__init__", listening)
+        patch.setattr(AlertBegun, "__init__", beginning)
         patch.setattr(DockProcess, "start", starting)
         result = yield
     said += [(line["code"], line["why"]) for dock in docks for line in dock.lines if "code" in line and "why" in line]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dockd.core.custody import CameraDocked, RecordingSeen
-from dockd.core.recording import State
+from dockd.core import life
+from dockd.core.custody import CameraDocked, RecordingSeen, Stepped
+from dockd.core.recording import Refusal, State
 from dockd.errors import ArchiveDeniedError
 from dockd.reconciling import Reconciler, due
 from tests.sim.archive import SimArchive
@@ -87,6 +88,22 @@ async def test_a_camera_that_left_too_early_is_an_alert_until_it_is_back(tmp_pat
         await reconciler.once()
         assert await _alerts(dock) == [("uncopied", "C1")]
         dock.dock.board.bays["1"].camera = "C1"
+        await reconciler.once()
+        assert await _alerts(dock) == []
+
+
+async def test_what_was_refused_is_an_alert_until_a_person_acts(tmp_path: Path) -> None:
+    """Of the same day, once, and over as soon as somebody has it tried again."""
+    async with dock_here(tmp_path / "spool", SimArchive()) as dock:
+        refusal = Refusal("source-unreadable", "DCIM/1.MP4 cannot be read: Input/output error")
+        await dock.dock.journal.record(CameraDocked("d1", "C1", "dcf", "1", None), RecordingSeen(seen("1" * 32)))
+        await dock.dock.journal.record(Stepped("1" * 32, life.CopyStarted()), Stepped("1" * 32, life.Refused(refusal)))
+        dock.dock.board.bays["1"].camera = "C1"
+        reconciler = Reconciler(dock.dock)
+        for _ in range(2):
+            await reconciler.once()
+            assert await _alerts(dock) == [("set-aside", "C1")]
+        await dock.dock.journal.record(Stepped("1" * 32, life.Retried("ann", spooled=False)))
         await reconciler.once()
         assert await _alerts(dock) == []
 
