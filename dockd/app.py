@@ -19,10 +19,9 @@ from dockd.archive.limited import Limited
 from dockd.archive.probe import Findings, probe
 from dockd.archive.protocol import Archive, Witness
 from dockd.archive.retrying import Retrying, RetryingWitness
-from dockd.archive.s3.archive import S3Archive, probe_s3
+from dockd.archive.s3.archive import probe_s3
 from dockd.archive.s3.keeper import S3Keeper
 from dockd.archive.throttle import Throttle
-from dockd.archive.tus import TusArchive
 from dockd.archive.witness import TusWitness
 from dockd.archived_holds import ArchivedHolds
 from dockd.attendant import Attendant
@@ -60,7 +59,7 @@ from dockd.offload.workers import OUTPOST, Workers
 from dockd.outbox import Outbox
 from dockd.outlets import charger_of, least_of
 from dockd.overview import Overview
-from dockd.reaching import s3_settings, tus_settings
+from dockd.reaching import bare_archive, s3_settings, tus_settings
 from dockd.ready import heartbeat, notify
 from dockd.reconciling import Reconciler
 from dockd.recovery import open_journal, recover
@@ -264,11 +263,7 @@ def build_archive(
     Raises:
         ConfigError: a file that the site file names cannot be used.
     """
-    inner: Archive = (
-        TusArchive(tus_settings(site, bound), clock, throttle)
-        if site.archive.s3 is None
-        else S3Archive(s3_settings(site), clock, throttle)
-    )
+    inner = bare_archive(site, clock, throttle, bound=bound)
     return _patient(Limited(inner, site.uploads.parallel), clock, board, "recording", uploads.failed)
 
 

@@ -4,14 +4,26 @@ import ssl
 from functools import partial
 from pathlib import Path
 
+from dockd.archive.protocol import Archive
+from dockd.archive.s3.archive import S3Archive
 from dockd.archive.s3.settings import Credentials, Lock, S3Settings
 from dockd.archive.settings import TusSettings
+from dockd.archive.throttle import Throttle
+from dockd.archive.tus import TusArchive
+from dockd.clock import Clock
 from dockd.config.model import ArchiveSettings, Site
 from dockd.errors import ConfigError
 from dockd.keyring import dock_key
 
 _RETAIN_DAYS = 365
 """For which objects are locked in S3 where the site file says nothing."""
+
+
+def bare_archive(site: Site, clock: Clock, throttle: Throttle | None = None, *, bound: str | None = None) -> Archive:
+    """The archive of the site file, which answers or fails. Reads files: call it in a thread; raises as the next two."""
+    if site.archive.s3 is not None:
+        return S3Archive(s3_settings(site), clock, throttle)
+    return TusArchive(tus_settings(site, bound), clock, throttle)
 
 
 def tus_settings(site: Site, bound: str | None = None) -> TusSettings:

@@ -40,13 +40,12 @@ def gaps(sample: int, config: Path) -> None:
 
 
 async def _look(site: "Site", sample: int) -> "tuple[int, list[Alert]]":
-    from dockd.archive.tus import TusArchive  # noqa: PLC0415
-    from dockd.clock import SystemClock  # noqa: PLC0415
+    from dockd.clock import SystemClock  # noqa: PLC0415 - --help needs none of it
     from dockd.core import gaps as findings  # noqa: PLC0415
     from dockd.journal import file, holds  # noqa: PLC0415
     from dockd.journal import gaps as kept  # noqa: PLC0415
     from dockd.offload.spool import Spool  # noqa: PLC0415
-    from dockd.reaching import tus_settings  # noqa: PLC0415 - as above
+    from dockd.reaching import bare_archive  # noqa: PLC0415 - as above
     from dockd.reconciling import ask_again, due  # noqa: PLC0415
 
     journal, clock = Spool(site.spool.directory).journal, SystemClock()
@@ -62,7 +61,7 @@ async def _look(site: "Site", sample: int) -> "tuple[int, list[Alert]]":
             docked = {row[0] for row in connection.execute("SELECT camera FROM docking WHERE ended IS NULL")}
     except file.FOREIGN_ERRORS as exc:
         raise file.as_journal_error(exc, journal) from exc
-    archive = TusArchive(tus_settings(site), clock)
+    archive = bare_archive(site, clock)
     try:
         asked = await ask_again(archive, due(recordings, until, clock.now(), held))
     finally:
