@@ -30,7 +30,7 @@ _PROMISED = {
 
 
 @pytest.mark.skipif(bool(fuse_missing()), reason="FUSE is not to be had here")
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(600)  # all parts one after the other, beside whatever else runs
 def test_every_promised_figure_is_measured_and_marked_as_quick(tmp_path: Path) -> None:
     """A quick run writes one JSON file for each part, with every figure, the machine's facts and the mark that it was quick."""
     command = [sys.executable, "-m", "tests.bench", "--quick", "--work", str(tmp_path / "bench"), "--out", str(tmp_path / "out")]
