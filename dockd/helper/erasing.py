@@ -83,6 +83,7 @@ class CameraEraser:
         root = self._camera.root()
         try:
             scan = self._scan(root, permitted)
+            self._adds_up(scan)
             examination = eraser.examine(root, scan, wanted, lambda _, count: self._alive(count))
             if method is Method.CLEAR:
                 self._obstacles = tuple(self._standing(root))
@@ -179,6 +180,17 @@ class CameraEraser:
         files = classify(self._camera.profile, walk(root, self._alive, taken))
         officers = tuple(each for each in (facts.officer, permitted.officers.get(facts.serial)) if each)
         return CameraScan(facts.serial, files, officers)
+
+    def _adds_up(self, scan: CameraScan) -> None:
+        """Nothing at all is written to a file system that may hold what nobody saw: freeing a file may free another's blocks.
+
+        Raises:
+            ClearanceRefusedError: it does not add up, and its profile does not say that it need not.
+        """
+        words = next((file.problem for file in scan.files if not file.path), "")
+        if words and not self._camera.profile.reserves_room:
+            msg = f"nothing is written to camera {scan.serial}: {words}"
+            raise ClearanceRefusedError(msg, hint="Have its card imaged before anybody repairs it.")
 
     def _standing(self, root: int) -> Iterable[str]:
         """What stands against overwriting all of it."""

@@ -5,6 +5,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,15 +157,18 @@ def image_with_a_nameless_file(folder: Path) -> Path:
 
 @pytest.mark.parametrize("reserves_room", [False, True])
 async def test_a_camera_with_more_in_use_than_its_files_asks_for_help(
-    helper: HelperHere, archive: SimArchive, tmp_path: Path, reserves_room: bool
+    archive: SimArchive, tmp_path: Path, reserves_room: bool
 ) -> None:
-    """What can be seen is archived and goes; the bay says how much cannot, unless such cameras keep room reserved."""
-    with loop_device(image_with_a_nameless_file(tmp_path)) as node:
+    """What can be seen is archived, and nothing is written to it: the bay says why, unless such cameras keep room reserved."""
+    profile = replace(PROFILE, reserves_room=reserves_room)
+    helper = HelperHere(tmp_path)
+    helper.start(permitted=lambda: Permitted({BAY: PORT}, (profile,), "dock-1", (archive.pinned_key,), Method.DELETE))
+    with loop_device(image_with_a_nameless_file(tmp_path)) as node, ExitStack() as stack:
+        stack.callback(helper.stop)
         camera = camera_in(helper, node)
         async with dock_here(tmp_path / "spool", archive) as dock:
-            dock.insert(camera, profile=replace(PROFILE, reserves_room=reserves_room))
-            await dock.until(lambda: erased(dock))
-            assert await dock.states() == {b"DCIM/A.MP4": State.ERASED}
+            dock.insert(camera, profile=profile)
+            await dock.until(lambda: erased(dock) if reserves_room else archived(dock))
             light = dock.lamp()
             assert light.lamp is (Lamp.TAKE if reserves_room else Lamp.HELP)
             assert ("Something on the camera cannot be taken: 1 inodes are in use" in light.reason) is not reserves_room
