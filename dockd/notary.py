@@ -65,7 +65,7 @@ class Notary:
         journal = self._dock.journal
         head = await journal.tree_head()
         last = await journal.last_note(DEPOSITED)
-        if head is None or (last is not None and last["seq"] == head.size):
+        if head is None or (last is not None and last["seq"] == head.size == last["size"] + 1):
             return  # nothing happened since but that the archive was given the log as it was
         note = self._key.checkpoint(Checkpoint(origin_of(self._dock.name, head.first_leaf), head.size, head.root))
         kept = await journal.checkpoint()

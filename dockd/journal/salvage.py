@@ -88,11 +88,22 @@ def salvage(path: Path) -> Salvaged:
             for entry in _entries(connection, old):
                 _take(found, entry)
             sound = [row[0] for row in connection.execute("PRAGMA integrity_check")] == ["ok"]
-            found.whole = sound and old == path
+            found.whole = sound and (old == path or _was_set_aside_last(path, old.name))
     except (JournalError, *file.FOREIGN_ERRORS, ValueError, KeyError, TypeError) as exc:
         # What was read until here counts, and that it is not all is known.
         _log.warning("old journal not read whole", file=str(old), why=str(exc))
     return found
+
+
+def _was_set_aside_last(path: Path, name: str) -> bool:
+    """Whether a rebuild that was cut off had moved `name` away just before: what it had made says so, and has no name yet."""
+    made = path.with_name(f".{path.name}.rebuilding")
+    if file.present(path) or not made.exists():
+        return False  # of a file of writes that was not moved yet, what it holds is not in the other
+    with closing(sqlite3.connect(f"{made.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        told = (entry for entry in _entries(connection, made) if entry["event"] == "journal.rebuilt")
+        return next(told, {}).get("previous") == name
 
 
 def _entries(connection: sqlite3.Connection, path: Path) -> Iterator[dict[str, Any]]:

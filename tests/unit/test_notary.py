@@ -215,6 +215,25 @@ async def test_an_archive_that_witnesses_nothing_is_given_the_checkpoint_to_keep
     assert len(scripted.asked) == 2
 
 
+async def test_what_happened_while_a_checkpoint_was_on_its_way_is_in_the_next_one(dock: Dock) -> None:
+    """The entry that one was deposited is the newest then, but not all before it were."""
+
+    class Slow(ScriptedWitness):
+        async def add_checkpoint(self, note: Note, *, old_size: int, proof: Sequence[bytes], key: str) -> Answered:
+            if not self.asked:
+                await dock.journal.record(Noted("test", {}))
+            return await super().add_checkpoint(note, old_size=old_size, proof=proof, key=key)
+
+    scripted = Slow(Deposited("bucket", "k"))
+    notary = Notary(dock, SigningKey.generate(), scripted)
+    for _ in range(3):
+        await notary.checkpoint()
+    assert len(scripted.asked) == 2
+    told = await dock.journal.last_note("log.deposited")
+    assert told is not None
+    assert (told["size"], told["seq"]) == (5, 6)
+
+
 async def test_what_a_bucket_refused_is_no_alarm_once_it_takes_it(dock: Dock) -> None:
     """The alarm of a log that does not fit what lies there stands until one fits."""
     scripted = ScriptedWitness(LogRefusedError("it was rolled back"), Deposited("bucket", "k"))

@@ -1,6 +1,7 @@
 """What was held before a journal was made anew is held afterwards."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,35 @@ async def test_a_rebuild_that_was_cut_off_between_two_renames_finds_the_orders_s
     orders, _ = await rebuilt(path)
     assert ("camera", "C1", "") in named(orders)
     assert IN_DOUBT in {each.case for each in orders}
+
+
+def cut_off(path: Path, left: str) -> None:
+    """As a rebuild is between its two renames; with `left`, a part of the old journal is not moved yet."""
+    path.rename(path.with_name(f".{path.name}.rebuilding"))
+    if left:
+        path.with_name(path.name + left).touch()
+
+
+@pytest.mark.parametrize("left", ["", "-wal"])
+async def test_a_rebuild_that_was_cut_off_is_known_by_what_it_had_made(path: Path, left: str) -> None:
+    """The journal that it set aside was the newest, whole unless a part of it was left behind: then all is held besides."""
+    await old_journal(path, HoldPlaced("camera", "C1", BY, WHY))
+    await rebuilt(path)
+    cut_off(path, left)
+    orders, first = await rebuilt(path)
+    assert ("camera", "C1", "") in named(orders)
+    assert first["holds_whole"] is not bool(left)
+    assert (IN_DOUBT in {each.case for each in orders}) is bool(left)
+
+
+async def test_a_rebuilt_journal_set_aside_by_hand_is_not_what_a_rebuild_set_aside(path: Path) -> None:
+    """What a broken-off rebuild had made names another: somebody moved this one, and nobody knows what came after it."""
+    await old_journal(path, HoldPlaced("camera", "C1", BY, WHY))
+    await rebuilt(path)
+    shutil.copy(path, path.with_name(f"{path.name}.aside-20991231T000000Z-00ff00ff"))
+    cut_off(path, "")
+    _, first = await rebuilt(path)
+    assert first["holds_whole"] is False
 
 
 async def test_orders_outlive_every_rebuild(path: Path) -> None:
