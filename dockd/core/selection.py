@@ -50,14 +50,20 @@ def select(entries: Iterable[tuple[int, Mapping[str, Json]]], subject: Subject) 
             since = since or started
             told.append(number)
             deposited = None
-        elif event == "log.deposited" and told and deposited is None:
-            deposited = number  # of all that is told, and later than all of it
         elif event.startswith(_OF_THE_DOCK):
             of_dock.append(number)
+            if event == "log.deposited" and told and deposited is None and _covers(entry, told[-1]):
+                deposited = number
     if not told:
         return []
     of_dock = [each for each in of_dock if since <= each <= told[-1]]
     return sorted({1, *told, *of_dock, *([] if deposited is None else [deposited])})
+
+
+def _covers(deposited: Mapping[str, Json], number: int) -> bool:
+    """Whether the checkpoint that was deposited is of a log in which that entry was already."""
+    size = deposited["size"]
+    return isinstance(size, int) and size >= number
 
 
 def _tells_of(event: str, entry: Mapping[str, Json], subject: Subject) -> bool:

@@ -56,3 +56,16 @@ def test_holds_by_officer_and_time_belong_to_what_they_keep() -> None:
     )
     theirs = Subject({"r1"}, {"d1"}, {"C1"}, {"asmith"}, [(60_000_000_000, 120_000_000_000)])
     assert select(log, theirs) == [1, 2, 4]
+
+
+def test_the_first_checkpoint_that_covers_all_of_it_is_told() -> None:
+    """One that was on its way while something was entered does not cover that; later ones add nothing, unless in its time."""
+    log = _log(
+        {"event": "log.deposited", "size": 0},
+        {"event": "recording.seen", "recording": "r1"},
+        {"event": "log.deposited", "size": 1},
+        {"event": "log.deposited", "size": 3},
+        {"event": "log.deposited", "size": 4},
+    )
+    assert select(log, _SUBJECT) == [1, 2, 4]
+    assert select([*log, (6, {"event": "recording.archived", "recording": "r1"})], _SUBJECT) == [1, 2, 3, 4, 5, 6]
