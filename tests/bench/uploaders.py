@@ -87,26 +87,16 @@ def _consignment(order: Order, path: Path, verified: VerifiedRecording) -> Consi
     return Consignment(verified, path, order.dock, "BENCH-1", secrets.token_hex(16), "DCIM/CLIP0001.MP4", at, at)
 
 
-async def _dockd(order: Order, *, prove: bool) -> Took:
+def _vault(order: Order) -> TusArchive:
     settings = TusSettings(url=order.files_url, dock=order.dock, pinned_keys=(order.key,), token=order.token)
-    archive = TusArchive(settings, SystemClock())
-    try:
-        await _warm_up(archive, order)
-        verified = _verified(order.size_bytes, Digests.from_hex(order.blake3, order.sha256))
-        consignment = _consignment(order, Path(order.path), verified)
-
-        async def send() -> None:
-            stored = await archive.store(consignment, None, _Silent())
-            if prove:
-                await archive.prove(stored, camera="BENCH-1")
-
-        return await _timed(send)
-    finally:
-        await archive.close()
+    return TusArchive(settings, SystemClock())
 
 
-async def _s3(order: Order, *, prove: bool) -> Took:
-    archive = S3Archive(settings(order.files_url, dock=order.dock, part_bytes=8 * MIB), SystemClock())
+def _store(order: Order) -> S3Archive:
+    return S3Archive(settings(order.files_url, dock=order.dock, part_bytes=8 * MIB), SystemClock())
+
+
+async def _dockd(archive: Archive, order: Order, *, prove: bool) -> Took:
     try:
         await _warm_up(archive, order)
         verified = _verified(order.size_bytes, Digests.from_hex(order.blake3, order.sha256))
@@ -195,10 +185,10 @@ async def _timed(send: Callable[[], Awaitable[None]]) -> Took:
 
 
 CLIENTS: dict[str, Callable[[Order], Awaitable[Took]]] = {
-    "dockd": lambda order: _dockd(order, prove=False),
-    "dockd-prove": lambda order: _dockd(order, prove=True),
-    "dockd-s3": lambda order: _s3(order, prove=False),
-    "dockd-s3-prove": lambda order: _s3(order, prove=True),
+    "dockd": lambda order: _dockd(_vault(order), order, prove=False),
+    "dockd-prove": lambda order: _dockd(_vault(order), order, prove=True),
+    "dockd-s3": lambda order: _dockd(_store(order), order, prove=False),
+    "dockd-s3-prove": lambda order: _dockd(_store(order), order, prove=True),
     "aiotus": _aiotus,
     "tuspy": _tuspy,
     "bare": lambda order: _timed(_bare(order, hashed=False)),

@@ -233,6 +233,14 @@ async def test_a_camera_that_cannot_be_cleared_is_deleted_from_and_the_record_sa
             assert "not closed properly" in cleared["instead"]
 
 
+async def break_a_clear_off(dock: DockHere, source: UsbSource) -> None:
+    """The camera is put in, its clear fails as ordered, and it is taken out again."""
+    dock.insert(source, profile=PROFILE)
+    await dock.until(lambda: dock.bay().failure is not None)
+    dock.remove()
+    await dock.until(lambda: dock.bay().failure is None)
+
+
 async def test_a_clear_that_was_broken_off_goes_on_by_itself(clearing: HelperHere, archive: SimArchive, tmp_path: Path) -> None:
     """Put in again, the camera is cleared from the beginning; until then it is not to be taken, and the record tells both."""
     image = camera_image(tmp_path / "card")
@@ -240,10 +248,7 @@ async def test_a_clear_that_was_broken_off_goes_on_by_itself(clearing: HelperHer
         source = camera_in(clearing, node)
         (tmp_path / "cut").write_text(str(5 << 20))
         async with dock_here(tmp_path / "spool", archive) as dock:
-            dock.insert(source, profile=PROFILE)
-            await dock.until(lambda: dock.bay().failure is not None)
-            dock.remove()
-            await dock.until(lambda: dock.bay().failure is None)
+            await break_a_clear_off(dock, source)
             dock.insert(source, profile=PROFILE)
             await dock.until(lambda: dock.bay().erasing)
             assert dock.lamp(needs=Needs.VERIFIED).lamp is Lamp.LEAVE
@@ -264,10 +269,7 @@ async def test_an_order_that_only_the_journal_knows_stops_a_clear_that_was_broke
         source = camera_in(clearing, node)
         (tmp_path / "cut").write_text(str(5 << 20))
         async with dock_here(tmp_path / "spool", archive) as dock:
-            dock.insert(source, profile=PROFILE)
-            await dock.until(lambda: dock.bay().failure is not None)
-            dock.remove()
-            await dock.until(lambda: dock.bay().failure is None)
+            await break_a_clear_off(dock, source)
             (known,) = await dock.dock.journal.recordings()
             subject = known.camera if scope == "camera" else known.recording_id
             await dock.dock.journal.record(custody.HoldPlaced(scope, subject, "A. Jones", "a court asks"))
