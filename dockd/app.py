@@ -13,8 +13,6 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from dockd import circumstances
-from dockd.alerting import Alerting
 from dockd.archive.limited import Limited
 from dockd.archive.probe import Findings, probe
 from dockd.archive.protocol import Archive, Witness
@@ -23,50 +21,52 @@ from dockd.archive.s3.archive import probe_s3
 from dockd.archive.s3.keeper import S3Keeper
 from dockd.archive.throttle import Throttle
 from dockd.archive.witness import TusWitness
-from dockd.archived_holds import ArchivedHolds
-from dockd.attendant import Attendant
-from dockd.badges import BadgeReader
 from dockd.bays import directory, usb
 from dockd.bays.directory import DirectoryBay
 from dockd.bays.outpost import Outpost
 from dockd.bays.protocol import Bay
 from dockd.bays.udev import Udev
 from dockd.bays.usb import Helper, UsbBay
-from dockd.board import Board
-from dockd.checkout import Desk
+from dockd.charging.badges import BadgeReader
+from dockd.charging.checkout import Desk
+from dockd.charging.lighting import Keeper, keepers_of
+from dockd.charging.outlets import charger_of, least_of
+from dockd.charging.rehearsal import Rehearsal
 from dockd.clock import Clock
 from dockd.config import model
 from dockd.config.acceptance import Running
 from dockd.config.model import Site
 from dockd.config.spool_disk import check_spool_disk
+from dockd.control.display import Display
+from dockd.control.fitness import Fitness
+from dockd.control.holding import HelperHolds
+from dockd.control.overview import Overview
+from dockd.control.reloading import Reloader, accepted, orders_of, shown, warn
 from dockd.core.concurrency import Concurrency
 from dockd.core.profile import Profile
 from dockd.core.readiness import Needs
-from dockd.delivery import Delivery
-from dockd.display import Display
-from dockd.dock import Dock
+from dockd.custody import circumstances
+from dockd.custody.alerting import Alerting
+from dockd.custody.archived_holds import ArchivedHolds
+from dockd.custody.keyring import dock_key
+from dockd.custody.notary import Notary
+from dockd.custody.reconciling import Reconciler
+from dockd.delivery.reaching import bare_archive, s3_settings, tus_settings
+from dockd.delivery.recovery import open_journal, recover
+from dockd.delivery.retaining import Retention
+from dockd.delivery.sending import Delivery
+from dockd.delivery.spool_watch import SpoolWatch
+from dockd.dock.board import Board
+from dockd.dock.live import Live
+from dockd.dock.outbox import Outbox
+from dockd.dock.parts import Dock
+from dockd.docking.attendant import Attendant
 from dockd.errors import ArchiveError
-from dockd.fitness import Fitness
 from dockd.helper import client
 from dockd.helper.wire import SOCKET
-from dockd.holding import HelperHolds
-from dockd.keyring import dock_key
-from dockd.lighting import Keeper, keepers_of
-from dockd.live import Live
-from dockd.notary import Notary
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import OUTPOST, Workers
-from dockd.outbox import Outbox
-from dockd.outlets import charger_of, least_of
-from dockd.overview import Overview
-from dockd.reaching import bare_archive, s3_settings, tus_settings
 from dockd.ready import heartbeat, notify
-from dockd.reconciling import Reconciler
-from dockd.recovery import open_journal, recover
-from dockd.rehearsal import Rehearsal
-from dockd.reloading import Reloader, accepted, orders_of, shown, warn
-from dockd.retaining import Retention
-from dockd.spool_watch import SpoolWatch
 from dockd.web.assets import load_assets
 from dockd.web.control import control_api
 from dockd.web.kiosk import serve_kiosk

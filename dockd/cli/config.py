@@ -218,7 +218,7 @@ def schema(*, kind: str) -> None:
 def world(site: Site) -> list[Check]:
     """What a site file names and this machine shows: its ports, the spool's disk, the archive and its key."""
     from dockd.app import ask_archive  # noqa: PLC0415 - checking files alone needs none of it
-    from dockd.fitness import archive_checks  # noqa: PLC0415
+    from dockd.control.fitness import archive_checks  # noqa: PLC0415
     from dockd.helper.sysfs import Sysfs  # noqa: PLC0415
 
     sysfs, checks = Sysfs(), []

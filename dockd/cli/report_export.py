@@ -69,11 +69,11 @@ def export(
         raise click.UsageError(msg)
     from dockd.clock import SystemClock, rfc3339  # noqa: PLC0415 - --help needs none of it
     from dockd.config.site import load_site  # noqa: PLC0415
+    from dockd.custody.keyring import dock_key  # noqa: PLC0415
     from dockd.evidence.bundle import Maker  # noqa: PLC0415
     from dockd.evidence.exporting import export as exported  # noqa: PLC0415
     from dockd.evidence.exporting import write  # noqa: PLC0415
     from dockd.evidence.gathering import Wish  # noqa: PLC0415
-    from dockd.keyring import dock_key  # noqa: PLC0415
     from dockd.offload.spool import Spool  # noqa: PLC0415
 
     site = load_site(config)
@@ -105,7 +105,7 @@ as this dock: put it into a safe, and onto no other machine. docs/runbook.md say
 def key(config: Path, backup: Path | None) -> None:
     """Print the dock's public key, which signs its custody log; publish it where others can find it."""
     from dockd.config.site import load_site  # noqa: PLC0415 - as above
-    from dockd.keyring import dock_key  # noqa: PLC0415
+    from dockd.custody.keyring import dock_key  # noqa: PLC0415
 
     site = load_site(config)
     ours = dock_key(site.spool.directory, new=False)

@@ -42,11 +42,11 @@ def gaps(sample: int, config: Path) -> None:
 async def _look(site: "Site", sample: int) -> "tuple[int, list[Alert]]":
     from dockd.clock import SystemClock  # noqa: PLC0415 - --help needs none of it
     from dockd.core import gaps as findings  # noqa: PLC0415
+    from dockd.custody.reconciling import ask_again, due  # noqa: PLC0415
+    from dockd.delivery.reaching import bare_archive  # noqa: PLC0415 - as above
     from dockd.journal import file, holds  # noqa: PLC0415
     from dockd.journal import gaps as kept  # noqa: PLC0415
     from dockd.offload.spool import Spool  # noqa: PLC0415
-    from dockd.reaching import bare_archive  # noqa: PLC0415 - as above
-    from dockd.reconciling import ask_again, due  # noqa: PLC0415
 
     journal, clock = Spool(site.spool.directory).journal, SystemClock()
     file.find(journal)

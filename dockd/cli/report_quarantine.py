@@ -24,11 +24,11 @@ def quarantine(output: Path | None, config: Path) -> None:
     from dockd.cli.words import plain  # noqa: PLC0415 - --help needs none of it
     from dockd.clock import SystemClock  # noqa: PLC0415
     from dockd.config.site import load_site  # noqa: PLC0415
+    from dockd.custody.keyring import dock_key  # noqa: PLC0415
     from dockd.evidence.bundle import Maker  # noqa: PLC0415
     from dockd.evidence.exporting import export, write  # noqa: PLC0415
     from dockd.evidence.gathering import Wish  # noqa: PLC0415
     from dockd.evidence.quarantine import quarantined, take_out  # noqa: PLC0415
-    from dockd.keyring import dock_key  # noqa: PLC0415
     from dockd.offload.spool import Spool  # noqa: PLC0415
 
     site = load_site(config)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from dockd import worker
 from dockd.cli.options import CONFIG
+from dockd.docking import worker
 from dockd.offload.workers import Workers
 
 

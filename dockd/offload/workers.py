@@ -86,7 +86,7 @@ class Workers:
         """Start the zygote as a program of its own. Call it before the event loop is busy: Python takes a while to start."""
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", "dockd.worker", str(theirs.fileno())]
+            command = [sys.executable, "-m", "dockd.docking.worker", str(theirs.fileno())]
             process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)  # noqa: S603 - our own module
         return cls(ours, process)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright
 
-from dockd.board import Board, Phase, Presence
+from dockd.control.display import Display
 from dockd.core.clearance import FileKind
 from dockd.core.recording import Refusal, State
-from dockd.display import Display
+from dockd.dock.board import Board, Phase, Presence
 from dockd.web.assets import load_assets
 from dockd.web.kiosk import serve_kiosk
 from tests.bench.figures import Figure, Part, at_most, told

@@ -1,4 +1,7 @@
-"""dockd's own offload as a contender: a real worker process, asked as `dockd.docking` asks it, without the rest of the daemon."""
+"""dockd's own offload as a contender: a real worker process, asked as a docking asks it.
+
+The rest of the daemon is not there.
+"""
 
 import asyncio
 import time

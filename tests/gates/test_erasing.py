@@ -17,7 +17,7 @@ REMOVERS = {
     "dockd/config/importing.py": "gives a roster that was written its name",
     "dockd/demo/folder.py": "what an earlier demo left in the folder that it made itself",
     "dockd/demo/stage.py": "moves the demo's own cameras in and out of its bays",
-    "dockd/backup.py": "the copy of the journal that it made itself, once it was sent",
+    "dockd/control/backup.py": "the copy of the journal that it made itself, once it was sent",
     "dockd/cli/journal.py": "a backup that it began itself and could not finish",
     "dockd/dsse.py": "the temporary name of a new private key",
     "dockd/helper/kept.py": "the helper's own small files: holds, and what it has begun to clear",

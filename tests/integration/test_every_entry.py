@@ -17,8 +17,9 @@ HAPPENED = {
     *("camera.clearing", "recording.erased", "camera.cleared", "hold.placed", "hold.lifted", "camera.enrolled", "camera.barred"),
     "selftest.run",
 }
-"""Beside those that other tests show: `device.refused` and `camera.clear-finished` (tests/unit/test_docking.py and
-test_usb_docking.py), a loss of power (tests/unit/test_circumstances.py), `log.refused` (tests/integration/test_evidence.py)."""
+"""Beside those that other tests show: `device.refused` and `camera.clear-finished` (tests/unit/docking/test_docking.py and
+test_usb_docking.py), a loss of power (tests/unit/custody/test_circumstances.py), `log.refused`
+(tests/integration/test_evidence.py)."""
 
 
 def test_everything_that_happens_is_entered(tmp_path: Path) -> None:

@@ -23,13 +23,15 @@ from dockd.archive.s3.manifest import Found, prefix_of
 from dockd.archive.s3.settings import MIB, Credentials, Lock
 from dockd.archive.s3.wire import S3Wire
 from dockd.archive.throttle import Throttle
-from dockd.board import Board
 from dockd.clock import SystemClock
 from dockd.config import load_site
+from dockd.control.fitness import archive_checks
 from dockd.core.concurrency import Concurrency
 from dockd.core.fitness import Grade
 from dockd.core.note import Checkpoint, Note
 from dockd.core.proof import Basis
+from dockd.delivery.reaching import s3_settings
+from dockd.dock.board import Board
 from dockd.dsse import SigningKey
 from dockd.errors import (
     ArchiveDeniedError,
@@ -39,8 +41,6 @@ from dockd.errors import (
     ProofRefusedError,
     UploadLostError,
 )
-from dockd.fitness import archive_checks
-from dockd.reaching import s3_settings
 from tests.contract.stands.s3 import PART_BYTES, client, make_bucket, settings
 from tests.sim.certificates import Authority
 from tests.sim.consignments import HurriedClock, Watched, consign, noise

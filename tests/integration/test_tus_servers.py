@@ -14,9 +14,9 @@ from dockd.cli.report import command as report
 from dockd.cli.verify import command as verify
 from dockd.clock import SystemClock
 from dockd.config import load_site
+from dockd.control.fitness import archive_checks
 from dockd.core.fitness import Grade
 from dockd.core.recording import State
-from dockd.fitness import archive_checks
 from tests.sim.audit import files_below
 from tests.sim.cameras import make_camera
 from tests.sim.dock_process import DockProcess, Site

@@ -4,11 +4,14 @@
 is in it: the package is installed in the running machine, as on a clean system (`tests.rig.prepared`).
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,18 +122,27 @@ def image(suite: str, more: tuple[str, ...] = ()) -> Image:
     key = digest(made_of, AGENT.read_bytes())
     kind = "screen" if more else "debian"
     folder = KEPT / f"{kind}{suite}-{key}"
-    if not folder.exists():
-        _make(suite, (*packages, *_PACKAGES_OF[suite]), folder)
-        for old in set(KEPT.glob(f"{kind}{suite}-*")) - {folder}:
-            shutil.rmtree(old)
+    with one_at_a_time(f"{kind}{suite}"):
+        if not folder.exists():
+            _make(suite, (*packages, *_PACKAGES_OF[suite]), folder)
+            for old in set(KEPT.glob(f"{kind}{suite}-*")) - {folder}:
+                shutil.rmtree(old)
     return Image(suite, folder / "disk.img", folder / "vmlinuz", folder / "initrd.img", key)
+
+
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Of several processes that find something missing, one makes it and the others wait for it."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / f".{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _make(suite: str, packages: tuple[str, ...], folder: Path) -> None:
     if os.geteuid() != 0:
         msg = "making a Debian tree takes root: sudo make rig"
         raise RigError(msg)
-    KEPT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=KEPT, prefix="making-") as name:
         making = Path(name)
         tree = making / "tree"

@@ -15,7 +15,7 @@ from tests.rig.image import ROOT, SUITES
 NOT_MADE = "rig: this mutation cannot be made"
 _NO_SYNC = ("__init__.py", "", "\nimport os\nos.fsync = os.fdatasync = lambda _: None\n")
 _GONE = (
-    "attendant.py",
+    "docking/attendant.py",
     "                    case Removed():\n                        await self._end(PULLED)",
     "                    case Removed():\n                        continue",
 )
@@ -97,7 +97,13 @@ MUTATIONS = (
     Mutation(
         "two_cameras_with_one_serial",
         "nobody looks for the serial elsewhere",
-        (("docking.py", "is not self._bay)\n        return next((", "is not self._bay)\n        return None and next(("),),
+        (
+            (
+                "docking/journey.py",
+                "is not self._bay)\n        return next((",
+                "is not self._bay)\n        return None and next((",
+            ),
+        ),
     ),
     Mutation(
         "port_power_goes",
@@ -171,7 +177,7 @@ MUTATIONS = (
     Mutation(
         "loses_nothing and quit",
         "what waits for the archive is not found again after a start",
-        (("recovery.py", "dock.outbox.put(recording)", "pass"),),
+        (("delivery/recovery.py", "dock.outbox.put(recording)", "pass"),),
     ),
     Mutation(
         "loses_nothing and flush",

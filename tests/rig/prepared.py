@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.rig.docks import Dock
 from tests.rig.guest import Guest
-from tests.rig.image import KEPT, ROOT, Image, RigError, digest, image, run
+from tests.rig.image import KEPT, ROOT, Image, RigError, digest, image, one_at_a_time, run
 from tests.rig.machine import KIOSK, Machine, Parts, overlay
 from tests.rig.outside import Outside, model, outside
 
@@ -109,15 +109,16 @@ async def prepared(suite: str) -> Prepared:
     sources = [Path(__file__).with_name(name) for name in ("prepared.py", "docks.py", "outside.py", "pki.py")]
     key = digest(hardware.encode(), version.encode(), *(each.read_bytes() for each in (deb, *sources)))
     folder = KEPT / f"dock{suite}-{key}"
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=KEPT, prefix="making-") as name:
-            making = Path(name) / "done"
-            for each in ("installed", "docked"):
-                (making / each).mkdir(parents=True)
-            await _make(base, deb, making)
-            for old in KEPT.glob(f"dock{suite}-*"):
-                shutil.rmtree(old)
-            making.rename(folder)
+    with one_at_a_time(f"dock{suite}"):
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=KEPT, prefix="making-") as name:
+                making = Path(name) / "done"
+                for each in ("installed", "docked"):
+                    (making / each).mkdir(parents=True)
+                await _make(base, deb, making)
+                for old in KEPT.glob(f"dock{suite}-*"):
+                    shutil.rmtree(old)
+                making.rename(folder)
     return Prepared(suite, folder, base)
 
 

@@ -175,6 +175,7 @@ async def test_two_cameras_with_one_serial_are_both_held(prepared_machine: Prepa
 async def behind_a_hub(machine: Machine, cameras: Sequence[Camera], faults: Faults | None = None, *, obeys: bool = True) -> None:
     """Cameras on a hub that switches its ports' power, or does not although it is told to."""
     await machine.plug_other("usb-hub", name="hub", port=HUB_PORT, controller=BAYS, **{"port-power": obeys})
+    await machine.guest.until(f"ls {CONTROLLER}/usb*/*-{HUB_PORT}/*:1.0/*-port1/disable")
     for number, camera in enumerate(cameras, 1):
         await machine.plug(camera.disk, name=camera.serial, port=f"{HUB_PORT}.{number}", serial=camera.serial, faults=faults)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dockd.attendant import CUT
+from dockd.docking.attendant import CUT
 from tests.rig.cameras import MIB, Camera, build, sha256_of
 from tests.rig.docks import BEHIND_HUB, HUB_PORT, Dock
 from tests.rig.guest import Guest
@@ -96,8 +96,8 @@ async def test_planner_lets_a_port_rest_and_looks_at_its_camera_afresh(
     first, second = build(place, "CAM-1", partitioned=False), build(place, "CAM-2")
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(rationed(machine, outside, ONE_OF_TWO))
+        await behind_a_hub(machine, [first])
         async with never_green_without_power(dock) as seen:
-            await behind_a_hub(machine, [first])
             await dock.lamp_until("h1", lamp="take it")
             assert await without_power(machine.guest) == set()  # the budget reaches for one
             await machine.plug(second.disk, name=second.serial, port=f"{HUB_PORT}.2", serial=second.serial)

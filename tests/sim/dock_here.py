@@ -15,9 +15,7 @@ from typing import Any
 
 from dockd.archive.protocol import Archive
 from dockd.archive.retrying import Retrying
-from dockd.attendant import Attendant
 from dockd.bays.protocol import BayEvent, Changed, Inserted, Removed
-from dockd.board import BayBoard, Board
 from dockd.clock import Clock, SystemClock
 from dockd.config.profile import load_profiles
 from dockd.core import custody
@@ -25,16 +23,18 @@ from dockd.core.profile import Profile
 from dockd.core.readiness import Needs, Readiness
 from dockd.core.recording import Recording, State
 from dockd.core.usb import UsbSource
-from dockd.delivery import Delivery
-from dockd.dock import Dock
+from dockd.delivery.recovery import open_journal, recover
+from dockd.delivery.sending import Delivery
+from dockd.dock.board import BayBoard, Board
+from dockd.dock.live import Live, Orders
+from dockd.dock.outbox import Outbox
+from dockd.dock.parts import Dock
+from dockd.docking.attendant import Attendant
+from dockd.docking.worker import Worker
 from dockd.errors import ArchiveError
-from dockd.live import Live, Orders
 from dockd.offload import messages
 from dockd.offload.spool import Ledger, Spool
 from dockd.offload.workers import BayWorker, Workers
-from dockd.outbox import Outbox
-from dockd.recovery import open_journal, recover
-from dockd.worker import Worker
 from tests.sim.archive import SimArchive
 
 DEADLINE_S = 60.0

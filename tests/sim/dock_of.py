@@ -5,15 +5,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dockd.board import Board
 from dockd.clock import Clock, SystemClock
 from dockd.core import custody, life
 from dockd.core.recording import Recording
-from dockd.dock import Dock
-from dockd.live import Live, Orders
+from dockd.delivery.recovery import open_journal
+from dockd.dock.board import Board
+from dockd.dock.live import Live, Orders
+from dockd.dock.outbox import Outbox
+from dockd.dock.parts import Dock
 from dockd.offload.spool import Ledger, Spool
-from dockd.outbox import Outbox
-from dockd.recovery import open_journal
 from tests.sim.archive import SimArchive
 from tests.sim.evidence import seen, verified
 

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from dockd.board import Board, Phase
-from dockd.charging import Charger, Hubs, Power, Ways
+from dockd.charging.charger import Charger, Hubs, Power, Ways
 from dockd.core.battery import Appetite, Quality, Reading
 from dockd.core.charging import Rules
-from dockd.dock import Dock
+from dockd.dock.board import Board, Phase
+from dockd.dock.parts import Dock
 from dockd.errors import DockError
 
 

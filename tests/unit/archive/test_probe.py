@@ -6,9 +6,9 @@ import pytest
 
 from dockd.archive.probe import probe
 from dockd.archive.settings import TusSettings
+from dockd.control.fitness import archive_checks
 from dockd.core.fitness import Grade
 from dockd.dsse import SigningKey
-from dockd.fitness import archive_checks
 from tests.sim.consignments import HurriedClock
 from tests.sim.tus_server import Canned, Checksums, TusServer
 

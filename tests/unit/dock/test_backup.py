@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dockd.backup import Backups
 from dockd.cli.journal import command as journal_command
+from dockd.control.backup import Backups
 from dockd.core import custody
-from dockd.dock import Dock
+from dockd.dock.parts import Dock
 from dockd.errors import ControlError, JournalError
 from dockd.journal import Journal
 from dockd.web.lists import BackupOrder

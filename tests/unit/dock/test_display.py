@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dockd.board import Phase, Presence
+from dockd.control.display import Display
 from dockd.core.battery import Appetite, Curve, Quality, Reading
 from dockd.core.causes import Cause
 from dockd.core.charging import Resting, Why
@@ -16,9 +16,9 @@ from dockd.core.policy import Policy
 from dockd.core.profile import CRITICAL
 from dockd.core.readiness import Lamp, Least, Needs
 from dockd.core.recording import Recording, Refusal, State
-from dockd.display import Display
-from dockd.dock import Dock
-from dockd.live import Orders
+from dockd.dock.board import Phase, Presence
+from dockd.dock.live import Orders
+from dockd.dock.parts import Dock
 from dockd.web.screen import Tile
 from tests.sim.consignments import HurriedClock
 from tests.sim.dock_of import dock_in

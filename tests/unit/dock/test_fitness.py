@@ -8,14 +8,14 @@ import pytest
 
 from dockd.archive.introduction import Identity
 from dockd.archive.probe import Findings
-from dockd.backup import BACKED_UP, KEY_BACKED_UP
-from dockd.board import Configuration, Phase
+from dockd.control.backup import BACKED_UP, KEY_BACKED_UP
+from dockd.control.fitness import Fitness
 from dockd.core import custody, life
 from dockd.core.fitness import Check, Grade, hub_power
 from dockd.core.recording import Refusal
-from dockd.dock import Dock
+from dockd.dock.board import Configuration, Phase
+from dockd.dock.parts import Dock
 from dockd.errors import WorkerError
-from dockd.fitness import Fitness
 from tests.sim.dock_of import dock_in, docked, spooled
 
 HONEST = Findings(Identity("vault", signs=True), None, None, "blake3")
@@ -112,7 +112,7 @@ async def test_a_key_in_a_file_wants_a_look_where_a_tpm_could_seal_it(
 ) -> None:
     """On a machine without one it is as safe as it can be."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    monkeypatch.setattr("dockd.fitness._TPM", tmp_path if tpm else tmp_path / "none")
+    monkeypatch.setattr("dockd.control.fitness._TPM", tmp_path if tpm else tmp_path / "none")
     assert (await grades(looking(dock)))["signing key"] is grade
 
 

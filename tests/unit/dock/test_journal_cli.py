@@ -11,10 +11,10 @@ from dockd.cli.journal import command
 from dockd.clock import SystemClock
 from dockd.core.manifest import Manifest
 from dockd.core.recording import State
+from dockd.delivery.recovery import open_journal
 from dockd.dsse import SigningKey
 from dockd.errors import JournalError
 from dockd.offload.spool import Spool
-from dockd.recovery import open_journal
 from tests.sim.evidence import measure
 
 

@@ -9,19 +9,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dockd.board import Phase, Presence
-from dockd.checkout import Desk
+from dockd.charging.checkout import Desk
+from dockd.charging.rehearsal import Rehearsal
+from dockd.control.overview import Overview
 from dockd.core import custody, life
 from dockd.core.clearance import FileKind
 from dockd.core.policy import Policy
 from dockd.core.profile import CRITICAL
 from dockd.core.readiness import Lamp
 from dockd.core.recording import Refusal, State
-from dockd.dock import Dock
+from dockd.dock.board import Phase, Presence
+from dockd.dock.live import Orders
+from dockd.dock.parts import Dock
 from dockd.errors import ControlError
-from dockd.live import Orders
-from dockd.overview import Overview
-from dockd.rehearsal import Rehearsal
 from dockd.web.hold import HoldOrder, ReleaseOrder
 from dockd.web.lists import CameraOrder, CustodyWanted, SelftestView, StatusWanted
 from dockd.web.view import Wanted

@@ -8,11 +8,11 @@ import pytest
 
 from dockd.core import custody, life
 from dockd.core.recording import Refusal
-from dockd.dock import Dock
+from dockd.delivery.keeping import discard_proved
+from dockd.delivery.recovery import recover
+from dockd.dock.parts import Dock
 from dockd.errors import EvidenceError, JournalCorruptError
 from dockd.evidence.quarantine import quarantined, take_out
-from dockd.keeping import discard_proved
-from dockd.recovery import recover
 from tests.sim.dock_of import dock_in, docked, spooled
 from tests.sim.evidence import seen
 

@@ -1,0 +1,1 @@
+"""Who is charged when, what the lamps say, and whose camera it is."""

@@ -1,0 +1,114 @@
+"""Compares, every day, what cameras listed with what the dock copied and with what the archive proves now, and raises alerts.
+
+The archive is asked again for everything that it proved since the last time, and for some of what it proved ever, drawn at
+random; what it does not have to keep any longer is not asked for. What is on hold is asked for every day, whatever the archive
+promised. It reads each object from its own medium to answer: a loss
+between an upload's acknowledgement and its store is seen within a day, and not when somebody needs the footage.
+"""
+
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from dockd.archive.protocol import Archive
+from dockd.clock import parse_rfc3339
+from dockd.core import alerts, custody, gaps
+from dockd.core.alerts import Alert, Kind
+from dockd.core.recording import Recording
+from dockd.dock.parts import Dock
+from dockd.errors import ArchiveError, ArchiveRefusedError, ProofRefusedError, UploadLostError
+from dockd.journal.gaps import RECONCILED
+
+_log = structlog.get_logger(__name__)
+
+EVERY_S = 24 * 3600.0
+SAMPLE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the archive answered: how many it proved again, and which it did not, with its words."""
+
+    proved: int
+    lost: tuple[tuple[Recording, str], ...]
+
+
+class Reconciler:
+    """Reconciles one dock for as long as it runs.
+
+    Args:
+        dock: whose journal, bays and archive it compares.
+        every_s: between two.
+        sample: how many of the older recordings are asked for each time.
+    """
+
+    def __init__(self, dock: Dock, *, every_s: float = EVERY_S, sample: int = SAMPLE) -> None:
+        self._dock, self._every_s, self._sample = dock, every_s, sample
+
+    async def run(self) -> None:
+        """Until cancelled. A dock that was off when a day was over does it at its start."""
+        last = await self._dock.journal.last_note(RECONCILED)
+        passed_s = self._every_s if last is None else (self._dock.clock.now() - parse_rfc3339(last["time"])).total_seconds()
+        await self._dock.clock.sleep(min(max(self._every_s - passed_s, 0.0), self._every_s))
+        while True:
+            try:
+                await self.once()
+            except ArchiveError as exc:
+                _log.error("not reconciled", code=exc.code, why=exc.message)
+            await self._dock.clock.sleep(self._every_s)
+
+    async def once(self) -> list[Alert]:
+        """Compare now, write down what was found, and let alerts begin and end; all that is missing."""
+        journal, now = self._dock.journal, self._dock.clock.now()
+        until, stuck = await journal.head(), await journal.stuck()
+        ours = [each for each in await journal.alerts() if each.ended is None and each.kind in gaps.KINDS]
+        held = await journal.held()
+        also = {each.subject for each in ours if each.kind == Kind.UNPROVED} | held
+        since = await journal.reconciled_to()
+        recordings, kept = await journal.proved(since=since, sample=self._sample, also=sorted(also))
+        asked = await ask_again(self._dock.archive, due(recordings, kept, now, held))
+        docked = {bay.camera for bay in self._dock.board.bays.values() if bay.camera}
+        found = gaps.uncopied(stuck, docked) + gaps.set_aside(stuck) + gaps.unproved(asked.lost)
+        standing = [Alert(Kind(each.kind), each.subject, each.message) for each in ours]
+        begun, ended = alerts.changes(standing, found)
+        note = {"until": until, "proved": asked.proved, "lost": len(asked.lost), "missing": len(found)}
+        await journal.record(
+            custody.Noted(RECONCILED, note),
+            *(custody.AlertBegun(each.kind, each.subject, each.message) for each in begun),
+            *(custody.AlertEnded(each.kind, each.subject) for each in ended),
+        )
+        self._dock.board.tell()
+        _log.info("reconciled", proved=asked.proved, lost=len(asked.lost), missing=len(found))
+        return found
+
+
+def due(recordings: Iterable[Recording], kept: Mapping[str, str], now: datetime, held: Collection[str] = ()) -> list[Recording]:
+    """Those that the archive still has to hold: it promised to, or an order says so whatever it promised."""
+    return [
+        each
+        for each in recordings
+        if each.recording_id in held or ((until := kept.get(each.recording_id)) and parse_rfc3339(until) > now)
+    ]
+
+
+async def ask_again(archive: Archive, recordings: Iterable[Recording]) -> Asked:
+    """Have the archive prove again that it holds each of these.
+
+    Raises:
+        ArchiveError: it cannot be asked.
+    """
+    proved, lost = 0, list[tuple[Recording, str]]()
+    for each in recordings:
+        if each.stored is None:
+            continue
+        try:
+            await archive.prove_again(each.stored, secrets.token_hex(16), camera=each.camera)
+        except (UploadLostError, ArchiveRefusedError, ProofRefusedError) as exc:
+            lost.append((each, exc.message))
+            _log.error("proof lost", recording=each.recording_id, why=exc.message)
+        else:
+            proved += 1
+    return Asked(proved, tuple(lost))

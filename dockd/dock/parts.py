@@ -1,0 +1,74 @@
+"""What the journeys through one dock share: the parts that `app` built."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dockd.archive.protocol import Archive
+from dockd.clock import Clock, parse_rfc3339
+from dockd.core.concurrency import Concurrency
+from dockd.core.profile import CRITICAL
+from dockd.core.queue import UNDELIVERED, is_critical
+from dockd.dock.board import Board
+from dockd.dock.live import Live
+from dockd.dock.outbox import Outbox
+from dockd.journal import Journal
+from dockd.offload.spool import Ledger, Spool
+
+
+@dataclass(frozen=True, slots=True)
+class Dock:
+    """One dock.
+
+    Attributes:
+        name: the dock's id.
+        archive: with its retry and limits around it.
+        live: what of the site file may change while the dock runs.
+        pinned_keys: the archive's, as texts, for the eraser's own check.
+        uploads: how many recordings may be on their way at once, now.
+        checkpoint_due: set when the custody log has something that the archive should witness soon.
+        retention_due: set when somebody said of a recording what may have the archive keep it longer.
+    """
+
+    name: str
+    journal: Journal
+    spool: Spool
+    ledger: Ledger
+    archive: Archive
+    board: Board
+    outbox: Outbox
+    clock: Clock
+    live: Live
+    pinned_keys: tuple[str, ...]
+    uploads: Concurrency = field(default_factory=lambda: Concurrency(2))
+    checkpoint_due: asyncio.Event = field(default_factory=asyncio.Event)
+    retention_due: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def may_erase(self) -> bool:
+        """The site's policy lets cameras in directory bays be erased."""
+        return self.live.now.may_erase
+
+    @property
+    def may_erase_usb(self) -> bool:
+        """The same of USB bays, where the helper does it, and has the last word."""
+        return self.live.now.may_erase_usb
+
+    @property
+    def unsigned(self) -> bool:
+        """The archive signs nothing, and the site file takes the dock's own word for what it holds."""
+        return self.live.now.unsigned and not self.pinned_keys
+
+    def critical(self) -> tuple[str, ...]:
+        """When each recording of a critical incident that the archive does not have was first seen: in a bay, or in the queue."""
+        seen = dict(self.outbox.critical)
+        for bay in self.board.bays.values():
+            present = (each.recording for each in bay.present.values())
+            seen |= {each.recording_id: each.seen for each in present if is_critical(each) and each.state in UNDELIVERED}
+        return tuple(seen.values())
+
+    def critical_by(self) -> datetime | None:
+        """When the archive should have the first of them; None if there is none, or the site file sets no time."""
+        policy = self.live.now.policy
+        times = [policy.deadline(parse_rfc3339(seen), CRITICAL) for seen in self.critical()]
+        return min((each for each in times if each is not None), default=None)

@@ -1,0 +1,147 @@
+"""The daily comparison of cameras, dock and archive: what is lost is an alert within a day, and over when it is there again."""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dockd.core import life
+from dockd.core.custody import CameraDocked, RecordingSeen, Stepped
+from dockd.core.recording import Refusal, State
+from dockd.custody.reconciling import Reconciler, due
+from dockd.errors import ArchiveDeniedError
+from tests.sim.archive import SimArchive
+from tests.sim.cameras import make_camera
+from tests.sim.consignments import HurriedClock
+from tests.sim.dock_here import DockHere, build, dock_here
+from tests.sim.evidence import NOW, seen
+
+
+async def _archived(dock: DockHere, camera: Path, files: int) -> None:
+    dock.insert(camera)
+    await dock.until(lambda: [each.recording.state for each in dock.bay().present.values()] == [State.ARCHIVED] * files)
+
+
+async def _alerts(dock: DockHere) -> list[tuple[str, str]]:
+    return [(each.kind, each.subject) for each in await dock.dock.journal.alerts() if each.ended is None]
+
+
+async def test_what_the_archive_lost_is_an_alert_the_same_day(tmp_path: Path) -> None:
+    """Everything new is asked for again; what is gone stands as an alert until it is proved again, and is asked for daily."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=2, size_bytes=10_000, sidecars=False)
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        await _archived(dock, tmp_path / "camera", 2)
+        reconciler = Reconciler(dock.dock, sample=0)
+        assert await reconciler.once() == []
+        notes = [json.loads(each.entry) for each in await dock.dock.journal.custody()]
+        assert [each["proved"] for each in notes if each["event"] == "archive.reconciled"] == [2]
+        assert await reconciler.once() == [], "what was proved is not asked for every day, but for the sample"
+        archive.faults.lose_objects = True
+        (lost, _) = await Reconciler(dock.dock, sample=2).once()
+        assert "does not prove any more that it holds DCIM/" in lost.message
+        assert len(await _alerts(dock)) == 2
+        archive.faults.lose_objects = False
+        still = await reconciler.once()
+        assert len(still) == 2, "it is asked for again although it is not new"
+    assert [each["lost"] for each in notes if each["event"] == "archive.reconciled"] == [0]
+
+
+class Day(HurriedClock):
+    """Nobody waits, and the time that they would have waited is over."""
+
+    async def sleep(self, seconds: float) -> None:
+        """As there."""
+        self.wall += timedelta(seconds=seconds)
+        await super().sleep(seconds)
+
+
+async def test_what_is_lost_after_midday_is_an_alert_before_the_next_midday(tmp_path: Path) -> None:
+    """Archived at noon, gone at once, and no more than a day later somebody is told, without having asked."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=2, size_bytes=10_000, sidecars=False)
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        journal, day = dock.dock.journal, Day(wall=dock.dock.clock.now())
+        reconciler = Reconciler(replace(dock.dock, clock=day), sample=0)
+        await reconciler.once()
+        await _archived(dock, tmp_path / "camera", 2)
+        archive.faults.lose_objects = True
+        running = asyncio.create_task(reconciler.run())
+        while not await _alerts(dock):
+            await journal.next_record().wait()
+        running.cancel()
+        await asyncio.wait([running])
+        assert [kind for kind, _ in await _alerts(dock)] == ["unproved", "unproved"]
+        notes = [json.loads(each.entry) for each in await journal.custody()]
+        assert [each["lost"] for each in notes if each["event"] == "archive.reconciled"][:2] == [0, 2], "found by the next one"
+        assert day.slept_s[0] <= 86_400, "which is no more than a day later"
+
+
+async def test_a_camera_that_left_too_early_is_an_alert_until_it_is_back(tmp_path: Path) -> None:
+    """Listed, not copied, and gone: the alert begins, and ends when the camera stands in a bay again."""
+    async with dock_here(tmp_path / "spool", SimArchive()) as dock:
+        await dock.dock.journal.record(CameraDocked("d1", "C1", "dcf", "1", None), RecordingSeen(seen("1" * 32)))
+        reconciler = Reconciler(dock.dock)
+        await reconciler.once()
+        assert await _alerts(dock) == [("uncopied", "C1")]
+        dock.dock.board.bays["1"].camera = "C1"
+        await reconciler.once()
+        assert await _alerts(dock) == []
+
+
+async def test_what_was_refused_is_an_alert_until_a_person_acts(tmp_path: Path) -> None:
+    """Of the same day, once, and over as soon as somebody has it tried again."""
+    async with dock_here(tmp_path / "spool", SimArchive()) as dock:
+        refusal = Refusal("source-unreadable", "DCIM/1.MP4 cannot be read: Input/output error")
+        await dock.dock.journal.record(CameraDocked("d1", "C1", "dcf", "1", None), RecordingSeen(seen("1" * 32)))
+        await dock.dock.journal.record(Stepped("1" * 32, life.CopyStarted()), Stepped("1" * 32, life.Refused(refusal)))
+        dock.dock.board.bays["1"].camera = "C1"
+        reconciler = Reconciler(dock.dock)
+        for _ in range(2):
+            await reconciler.once()
+            assert await _alerts(dock) == [("set-aside", "C1")]
+        await dock.dock.journal.record(Stepped("1" * 32, life.Retried("ann", spooled=False)))
+        await reconciler.once()
+        assert await _alerts(dock) == []
+
+
+async def test_it_happens_every_day_also_for_a_dock_that_was_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once where a day has passed since the last time, else when it is over; an archive that refuses is asked next day."""
+    clock = HurriedClock()
+    dock = await build(tmp_path / "spool", SimArchive(), pinned_keys=(), clock=clock)
+    rounds = asyncio.Semaphore(0)
+    reconciler = Reconciler(dock, every_s=86_400)
+    once = reconciler.once
+
+    async def counted() -> object:
+        rounds.release()
+        if len(clock.slept_s) > 1:
+            msg = "not with this token"
+            raise ArchiveDeniedError(msg)
+        return await once()
+
+    monkeypatch.setattr(reconciler, "once", counted)
+    task = asyncio.create_task(reconciler.run())
+    for _ in range(3):
+        await rounds.acquire()
+    task.cancel()
+    await asyncio.wait([task])
+    assert clock.slept_s[:3] == [0.0, 86_400, 86_400]
+    clock.slept_s.clear()
+    clock.wall += timedelta(hours=6)
+    later = asyncio.create_task(reconciler.run())
+    await rounds.acquire()
+    later.cancel()
+    await asyncio.wait([later])
+    assert clock.slept_s[0] == pytest.approx(18 * 3600)
+    await dock.journal.close()
+
+
+def test_what_the_archive_need_not_keep_any_more_is_not_asked_for() -> None:
+    """After its retention an object may be gone, and that is no loss."""
+    one, two, three = seen("1" * 32), seen("2" * 32), seen("3" * 32)
+    kept = {"1" * 32: "2026-11-25T00:00:00+00:00", "2" * 32: "2026-11-24T00:00:00+00:00"}
+    assert due([one, two, three], kept, NOW) == [one]
