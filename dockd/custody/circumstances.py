@@ -22,6 +22,9 @@ from dockd.journal import Journal
 STARTED, STOPPED = "daemon.started", "daemon.stopped"
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_BOOT_SAID = "DOCKD_BOOT"
+"""By the service manager, to a daemon that it shows nothing of /proc but processes."""
+_UNKNOWN_BOOT = "not known"
 _KEEPERS = {"systemd-timesyncd": Path("/run/systemd/timesync/synchronized"), "chrony": Path("/run/chrony")}
 
 
@@ -40,8 +43,13 @@ async def interrupted(journal: Journal) -> list[Noted]:
     last = await journal.last_note(STARTED, STOPPED)
     if last is None or last["event"] == STOPPED:
         return []
-    restarted = last.get("boot") != _boot()
-    cause = "the machine was restarted or lost its power" if restarted else "the program ended without notice"
+    before, now = last.get("boot", _UNKNOWN_BOOT), _boot()
+    if _UNKNOWN_BOOT in {before, now}:
+        cause = "the program ended without notice, or the machine lost its power: which boot of the machine it was is not known"
+    elif before != now:
+        cause = "the machine was restarted or lost its power"
+    else:
+        cause = "the program ended without notice"
     (newest,) = await journal.custody(await journal.head(), 1)
     last_entry = json.loads(newest.entry)["time"]
     return [Noted("daemon.interrupted", {"cause": cause, "started": last["time"], "last_entry": last_entry})]
@@ -105,7 +113,9 @@ def camera_clock(files: Iterable[ScannedFile], *, camera: str, docking: str, now
 
 
 def _boot() -> str:
+    """The machine's boot id, as 32 hexadecimal digits."""
     try:
-        return _BOOT.read_text("ascii").strip()
+        said = os.environ.get(_BOOT_SAID) or _BOOT.read_text("ascii")
     except OSError:
-        return "not known"
+        return _UNKNOWN_BOOT
+    return said.strip().replace("-", "")

@@ -32,7 +32,7 @@ async def test_bundle_of_the_docks_is_verified_on_the_host(prepared_machine: Pre
         dock = await ready(usb_dock(machine, outside))
         await dock.change(erase={"policy": "clear"})
         await dock_camera(machine, camera, "1")
-        await dock.lamp_until("1", lamp="take it", camera=camera.serial)
+        await dock.lamp_until("1", lamp="take it", files_erased=len(camera.originals))
         await machine.pull(camera.serial)
         await _witnessed(dock)
         (cleared,) = await custody(guest, "camera.cleared")

@@ -7,6 +7,14 @@ from tests.rig.docks import ACCEPTED_FILE, DIRECTORIES, Dock, break_it, carry_in
 from tests.rig.machine import Machine
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
+from tests.rig.scenario_bays import custody
+
+# What a time service tells the kernel: synchronised, and a millisecond wrong at most (adjtimex(2): status and maxerror are set).
+_KEEP_THE_CLOCK = """python3 -c '
+import ctypes, struct
+said = ctypes.create_string_buffer(struct.pack("=I4xqqqqi", 0x14, 0, 0, 1000, 0, 0), 512)
+print(ctypes.CDLL(None).adjtimex(said))
+'"""
 
 
 async def test_clean_system_takes_the_package_and_runs_its_services(prepared_machine: Prepared, place: Path) -> None:
@@ -48,4 +56,12 @@ async def test_directory_bay_brings_footage_to_the_archive(prepared_machine: Pre
         await dock.start()
         await carry_in(machine, camera, f"{DIRECTORIES}/1")
         await dock.archived([camera])
+        # What the kernel and the service manager know of the machine gets into the custody log through the sandbox.
+        boot = await machine.guest.sh("cat /proc/sys/kernel/random/boot_id")
+        assert (await custody(machine.guest, "daemon.started"))[-1]["boot"] == boot.strip().replace("-", "")
+        assert (await machine.guest.sh(_KEEP_THE_CLOCK)).strip() == "0"
+        await dock.start()
+        kept = (await custody(machine.guest, "clock.checked"))[-1]
+        assert kept["synchronised"]
+        assert kept["error_us"].isdigit()
         assert camera.as_it_was()

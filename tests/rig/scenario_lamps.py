@@ -23,6 +23,11 @@ async def until_it_is(guest: Guest, led: str, trigger: str, file: str, value: st
     await guest.until(rf"cd {led}; grep -qF '[{trigger}]' trigger && grep -qx {value} {file}")
 
 
+async def last_said(guest: Guest) -> str:
+    """What the program was told last of the first bay."""
+    return (await guest.sh(f"grep '^1 ' {_LOG} | tail -n 1")).strip()
+
+
 async def test_lamps_ask_for_help_when_whoever_lights_them_dies(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
@@ -44,11 +49,11 @@ async def test_lamps_ask_for_help_when_whoever_lights_them_dies(
         for death in (f"kill -9 {_DAEMON}", f"kill -STOP {_DAEMON}"):
             await dock.lamp_until("1", lamp="take it")
             await until_it_is(guest, led, "none", "brightness", "1")
-            await guest.until(f"tail -n 1 {_LOG} | grep -qx '1 take it'")
+            await guest.until(f"grep '^1 ' {_LOG} | tail -n 1 | grep -qx '1 take it'")
             await guest.sh(death)
             await guest.until("systemctl is-failed --quiet dockd.service")
             await until_it_is(guest, led, "timer", "delay_on", "150")
-            assert (await guest.sh(f"tail -n 1 {_LOG}")).strip() == "1 get help"
+            assert await last_said(guest) == "1 get help"
             await dock.start()
         await dock.lamp_until("1", lamp="take it")
         await until_it_is(guest, led, "none", "brightness", "1")
@@ -58,7 +63,7 @@ async def test_lamps_ask_for_help_when_whoever_lights_them_dies(
         await until_it_is(guest, led, "none", "brightness", "1")
         await guest.sh("systemctl stop dockd.service", timeout_s=600)
         await until_it_is(guest, led, "none", "brightness", "0")
-        assert (await guest.sh(f"tail -n 1 {_LOG}")).strip() == "1 off"
+        assert await last_said(guest) == "1 off"
         await dock.archived([camera])
 
 

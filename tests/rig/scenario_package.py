@@ -80,7 +80,7 @@ async def test_removed_over_footage_and_back_again(prepared_machine: Prepared, p
         await guest.sh("! systemctl is-active dockd.service dockd-helper.service dockd-helper.socket dockd-vault.service")
         # The ports are as they are on any machine: what was refused works when it is plugged in anew.
         assert set((await guest.sh(f"cat {CONTROLLER}/usb*/*authorized_default")).split()) == {"1"}
-        await guest.sh("! dmesg | grep 'input:.*0000:00:04.0'; ! test -e /run/udev/rules.d/59-dockd-bays.rules")
+        await guest.sh("! dmesg | grep 'input:.*0000:00:04.0' && ! test -e /run/udev/rules.d/59-dockd-bays.rules")
         await machine.pull("keyboard")
         # A hub that sees another device at once takes it for the one that slept there, and takes minutes to see that it is not.
         await guest.until(f"! ls -d {CONTROLLER}/usb*/*-2")
@@ -90,7 +90,7 @@ async def test_removed_over_footage_and_back_again(prepared_machine: Prepared, p
         said = await guest.sh("dpkg --purge dockd 2>&1", timeout_s=_INSTALL_S)
         assert f"/var/lib/dockd/spool holds {len(camera.originals)} recordings" in said
         await guest.sh(
-            "! test -e /etc/dockd/site.yaml; systemctl daemon-reload; ! systemctl --failed --no-legend --plain | grep ."
+            "! test -e /etc/dockd/site.yaml && systemctl daemon-reload && ! systemctl --failed --no-legend --plain | grep ."
         )
         assert await guest.sh(footage) == before
 

@@ -41,10 +41,22 @@ async def test_a_crash_is_told_from_a_loss_of_power(tmp_path: Path, monkeypatch:
     assert crash.details["cause"] == "the program ended without notice"
     assert crash.details["last_entry"] == "2026-11-24T19:10:00.000Z"
     started = circumstances.started("d")
-    monkeypatch.setattr(circumstances, "_BOOT", tmp_path / "none")
+    monkeypatch.setenv("DOCKD_BOOT", "0" * 32)
     (loss,) = await _ended(tmp_path / "2", started)
     assert loss.details["cause"] == "the machine was restarted or lost its power"
-    assert circumstances.started("d").details["boot"] == "not known"
+
+
+async def test_a_boot_that_is_not_known_is_not_claimed_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service manager says which boot it is, as the kernel does; where neither can, nothing is said of the machine."""
+    by_kernel = circumstances.started("d")
+    monkeypatch.setenv("DOCKD_BOOT", str(by_kernel.details["boot"]))
+    monkeypatch.setattr(circumstances, "_BOOT", tmp_path / "none")
+    (crash,) = await _ended(tmp_path / "1", by_kernel)
+    assert crash.details["cause"] == "the program ended without notice"
+    monkeypatch.delenv("DOCKD_BOOT")
+    for number, before in enumerate((by_kernel, circumstances.started("d"))):
+        (either,) = await _ended(tmp_path / f"unknown-{number}", before)
+        assert "is not known" in str(either.details["cause"])
 
 
 async def test_the_software_is_named_by_what_is_installed() -> None:
