@@ -202,6 +202,62 @@ MUTATIONS = (
             ("archive/retrying.py", "retry_if_exception, stop_never", "retry_if_exception, stop_after_attempt"),
         ),
     ),
+    Mutation(
+        "something_else_filled",
+        "nobody is told that it is the room that lacks",
+        (("journal/file.py", "if code == sqlite3.SQLITE_FULL:", "if False:"),),
+    ),
+    Mutation(
+        "lets_a_port_rest",
+        "a camera without power may be taken",
+        (("core/readiness.py", 'Readiness(Lamp.LEAVE, f"Resting', 'Readiness(Lamp.TAKE, f"Resting'),),
+    ),
+    Mutation(
+        "crash_while_a_port_is_off",
+        "nobody switches on what a helper that died had switched off",
+        (("helper/port_power.py", "        if port.name in noted:", "        if False:"),),
+    ),
+    Mutation(
+        "leaves_a_hub_alone",
+        "nobody asks whether the hub did what it was told",
+        (("helper/port_power.py", "return answers == [_ON if on else _OFF] * len(ports)", "return True"),),
+    ),
+    Mutation(
+        "lamps_ask_for_help",
+        "nobody sees to the lamps of a daemon that died",
+        (
+            (
+                "/usr/lib/systemd/system/dockd.service",
+                "ExecStopPost=/usr/lib/dockd/bin/lamp-command-asks-for-help",
+                "ExecStopPost=/bin/true",
+            ),
+        ),
+    ),
+    Mutation(
+        "badge_reader_is_read",
+        "the reader's keys reach others as well",
+        (("charging/badges.py", "        fcntl.ioctl(reader, _EVIOCGRAB, 1)", "        pass"),),
+    ),
+    Mutation(
+        "bundle_of_the_docks",
+        "the hashes that prove its entries to be in the log are others",
+        (("evidence/bundle.py", "base64.b64encode(each)", "base64.b64encode(each[::-1])"),),
+    ),
+    Mutation(
+        "put_back_is_named",
+        "the daemon is told the same boot each time",
+        (("/usr/lib/systemd/system/dockd.service", "DOCKD_BOOT=%b", "DOCKD_BOOT=1"),),
+    ),
+    Mutation(
+        "switched_on_shows",
+        "the browser may go anywhere",
+        (("/usr/lib/systemd/system/dockd-kiosk.service", "IPAddressDeny=any", "IPAddressDeny="),),
+    ),
+    Mutation(
+        "sealed_by_the_tpm",
+        "the daemon is not given the key that was sealed",
+        (("/usr/lib/systemd/system/dockd.service", "LoadCredentialEncrypted=dock-key", "# not loaded"),),
+    ),
 )
 
 
