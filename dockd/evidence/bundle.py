@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import unquote
 
 from blake3 import blake3
 
@@ -125,7 +126,7 @@ def _archives(gathered: Gathered, maker: Maker) -> list[Json]:
     if gathered.cosigned is not None:
         note = parse_note(gathered.cosigned[1])
         name = note.signatures[-1].name
-        witness = next((each for each in keys if key_name(each) == name), name)
+        witness = unquote(name)  # the id that `key_name` made it of
         for each in maker.archive_keys:
             if PinnedKeys(each).cosigned_at(note, name) is not None:
                 keys.setdefault(witness, {})[each] = None

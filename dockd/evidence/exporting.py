@@ -2,20 +2,21 @@
 
 import inspect
 import os
+import re
 import struct
 from pathlib import Path
 
 from dockd.clock import rfc3339
 from dockd.core.canonical import canonical
 from dockd.errors import EvidenceError
-from dockd.evidence import bundle, document, mhl, reading, sanitisation, verifier
+from dockd.evidence import bundle, document, living, mhl, reading, sanitisation, verifier
 from dockd.evidence.bundle import Maker
 from dockd.evidence.gathering import Wish, gather
 from dockd.evidence.page import html
 from dockd.evidence.paper import pdf
 from dockd.evidence.reading import Files, written_zip
 
-_IMPORT = "from dockd.evidence.reading import ("
+_OWN_IMPORT = re.compile(r"^from dockd\.evidence\.\w+ import (\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
 
 
 def export(journal: Path, wish: Wish, maker: Maker, media: Path | None) -> Files:
@@ -62,9 +63,7 @@ def write(files: Files, path: Path) -> None:
 
 def single_file() -> str:
     """The verifier as one Python file that needs nothing of dockd."""
-    first, second = inspect.getsource(reading), inspect.getsource(verifier)
-    head, _, rest = second.partition(_IMPORT)
-    words, _, imports = head.partition('"""\n\n')
-    body = rest.partition("\n)\n")[2]
-    own = first.partition('"""\n\n')[2]
-    return f'#!/usr/bin/env python3\n{words}"""\n\n{imports}\n{own}\n{body.lstrip()}'
+    words, _, last = inspect.getsource(verifier).partition('"""\n\n')
+    parts = [*(inspect.getsource(each).partition('"""\n\n')[2] for each in (reading, living)), last]
+    together = "\n\n".join(_OWN_IMPORT.sub("", each).strip() for each in parts)
+    return f'#!/usr/bin/env python3\n{words}"""\n\n{together}\n'

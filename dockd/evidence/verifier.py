@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dockd.evidence.living import FOUND, FROM, MEASURES, NOT_PROVED, NOTE, PROVED, Line, recording_lines
 from dockd.evidence.reading import (
     COSIGNED,
     MANIFEST,
@@ -34,6 +35,7 @@ from dockd.evidence.reading import (
     opened,
     parsed,
     read_bundle,
+    witness_of,
 )
 
 try:
@@ -44,19 +46,12 @@ except ImportError:  # pragma: no cover - tested in a process that has it not
 BUNDLE_TYPE, STATEMENT_TYPE = "application/vnd.dockd.bundle+json", "application/vnd.dockd.statement+json"
 ENTRIES, TREE, CHECKPOINT, WITNESSED = "entries.jsonl", "tree.json", "checkpoint", "witnessed"
 TIMESTAMP = "checkpoint.tsr"
-PROVED, NOT_PROVED, NOTE = "PROVED", "NOT PROVED", "NOTE"
 STATEMENTS = {
     "recording.archived": "dockd/receipt/v1",
     "recording.recognised": "dockd/holding/v1",
     "recording.erased": "dockd/holding/v1",
     "recording.kept-longer": "dockd/holding/v1",
 }
-STEPS = frozenset(
-    "seen copying verified recognised uploading archived proof-lost erased found-gone refused retried".split()  # noqa: SIM905 - a sentence
-)
-STATES = {"recognised": "archived", "proof-lost": "seen", "found-gone": "erased"}
-
-Line = tuple[str, str]
 
 
 def verify(files: Files, archive_keys: Sequence[str] = (), dock_key: str | None = None) -> Iterator[Line]:
@@ -67,6 +62,8 @@ def verify(files: Files, archive_keys: Sequence[str] = (), dock_key: str | None 
     """
     manifest = opened(files[MANIFEST], BUNDLE_TYPE, None, MANIFEST)
     try:
+        if manifest["type"] != "dockd/bundle/v1":
+            raise WrongError(MANIFEST, f"it is of type {manifest['type']}, of which this verifier knows nothing")
         yield from _keys(manifest, archive_keys, dock_key)
         yield from _files(files, manifest)
         checkpoint = Checkpoint(files[CHECKPOINT], CHECKPOINT)
@@ -78,13 +75,13 @@ def verify(files: Files, archive_keys: Sequence[str] = (), dock_key: str | None 
         yield from _statements(files, entries, manifest)
         stories: dict[str, list[Json]] = {}
         for entry in entries.values():
-            if entry["event"].removeprefix("recording.") in STEPS:
+            if entry["event"] in FROM or entry["event"] in FOUND:
                 stories.setdefault(entry["recording"], []).append(entry)
         for recording in manifest["recordings"]:
-            yield from _recording(recording, stories.get(recording["recording"], []))
-        yield from _limits(checkpoint, entries)
+            yield from recording_lines(recording, stories.get(recording["recording"], []))
+        yield from _limits(checkpoint, entries, files)
         yield from _timestamp(files)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError, RuntimeError) as exc:
         raise WrongError(MANIFEST, f"it does not have the form of a bundle: {exc!r}") from exc
 
 
@@ -92,6 +89,8 @@ def _keys(manifest: Json, archive_keys: Sequence[str], dock_key: str | None) -> 
     trusted = {"dock": [dock_key] if dock_key else [], "archive": list(archive_keys)}
     named = [("dock", manifest["dock"], manifest["key"])]
     named += [("archive", each["id"], key) for each in manifest["archives"] for key in each["keys"]]
+    if doubled := [said for at, (_, _, said) in enumerate(named) if said in [each[2] for each in named[:at]]]:
+        raise WrongError(MANIFEST, f"two parties, or one twice, have the key {doubled[0]}")
     for who, name, said in named:
         if said in trusted[who]:
             yield (
@@ -117,6 +116,8 @@ def _files(files: Files, manifest: Json) -> Iterator[Line]:
     for name, wanted in listed.items():
         if (str(len(files[name])), hashlib.sha256(files[name]).hexdigest()) != (wanted["size"], wanted["sha256"]):
             raise WrongError(name, "its bytes are not those that were exported")
+        if blake3 is not None and blake3(files[name]).hexdigest() != wanted["blake3"]:
+            raise WrongError(name, "its BLAKE3 is not the one that was exported")
     yield PROVED, f"All {len(listed)} files are those that dock {manifest['dock']} signed at {manifest['made']}."
 
 
@@ -125,11 +126,8 @@ def _entries(data: bytes) -> tuple[dict[int, Json], dict[int, bytes]]:
     leaves: dict[int, bytes] = {}
     last = 0
     for line in data.removesuffix(b"\n").split(b"\n"):
-        try:
-            entry = json.loads(line)  # its spelling is what was hashed; that it is the only one is the dock's promise
-        except ValueError as exc:
-            raise WrongError(ENTRIES, f"after entry {last} there is something else") from exc
-        if entry["seq"] <= last or entry["v"] != 1:
+        entry = parsed(line, f"{ENTRIES}, after entry {last}")
+        if type(entry["seq"]) is not int or entry["seq"] <= last or entry["v"] != 1:
             raise WrongError(ENTRIES, f"entry {entry['seq']} is out of order or of another version")
         last = entry["seq"]
         entries[last] = entry
@@ -166,6 +164,8 @@ def _witness(files: Files, checkpoint: Checkpoint, tree: Json, manifest: Json) -
         raise WrongError(WITNESSED, "the dock did not sign it")
     cosignature, by = None, ""
     for archive in manifest["archives"]:
+        if archive["witness"] != witness_of(archive["id"]):
+            raise WrongError(MANIFEST, f"archive {archive['id']} does not cosign as {archive['witness']}")
         for key in archive["keys"]:
             if (taken := witnessed.take(archive["witness"], COSIGNED, key)) is not None:
                 cosignature, by = taken, archive["id"]
@@ -202,6 +202,7 @@ def _deposits(entries: dict[int, Json]) -> Iterator[Line]:
 
 def _statements(files: Files, entries: dict[int, Json], manifest: Json) -> Iterator[Line]:
     used, signed = set[str](), dict.fromkeys([each["id"] for each in manifest["archives"]], 0)
+    measures = {each["recording"]: {one: each[one] for one in MEASURES} for each in manifest["recordings"]}
     owner = {
         hashlib.sha256(key_of(key)).hexdigest()[:16]: (key, each["id"]) for each in manifest["archives"] for key in each["keys"]
     }
@@ -219,7 +220,10 @@ def _statements(files: Files, entries: dict[int, Json], manifest: Json) -> Itera
         if key is None:
             raise WrongError(name, "it is not signed by an archive of this bundle")
         said = opened(files[name], STATEMENT_TYPE, key, name)
-        same: Json = {each: entry[each] for each in ("object", "size", "blake3", "sha256", "camera", "nonce") if each in entry}
+        compared = ("object", "size", "blake3", "sha256", "camera", "nonce", "retain_until")
+        same: Json = {each: entry[each] for each in compared if each in entry}
+        if entry["event"] == "recording.erased":
+            same |= measures.get(entry["recording"], {})
         if entry["event"] != "recording.recognised":
             same["recording"] = entry["recording"]
         same |= {"archive": entry["archive"]} if "archive" in entry else {}
@@ -236,36 +240,16 @@ def _statements(files: Files, entries: dict[int, Json], manifest: Json) -> Itera
             yield PROVED, f"Archive {archive} signed {count} statements about what it read back from its own store."
 
 
-def _recording(wanted: Json, steps: list[Json]) -> Iterator[Line]:
-    name, place = wanted["recording"], f"recording {wanted['recording']}"
-    if not steps or steps[0]["event"] != "recording.seen":
-        raise WrongError(place, "the log does not say that it was found on a camera")
-    if differing := [each for each in ("camera", "docking", "path", "sidecar_of") if steps[0][each] != wanted[each]]:
-        raise WrongError(place, f"its {differing[0]} is not what the log says")
-    measures = ("size", "blake3", "sha256")
-    measured = [each for each in steps if each["event"] in {"recording.verified", "recording.archived"}]
-    if (wanted["blake3"] is None) != (not measured) or any(each[one] != wanted[one] for each in measured for one in measures):
-        raise WrongError(place, "its digests are not those that were read from the camera and by the archive")
-    last = steps[-1]["event"].removeprefix("recording.")
-    if (STATES.get(last, last) != wanted["state"]) and last != "retried":
-        raise WrongError(place, f"it is not {wanted['state']}: the log last says {last}")
-    at = {each["event"].removeprefix("recording."): each for each in steps}
-    yield NOTE, f"Recording {name}: {wanted['path']} of camera {wanted['camera']}, {wanted['size']} bytes, {wanted['state']}."
-    if "verified" in at:
-        yield PROVED, f"  {at['verified']['time']} the dock's copy was read back: SHA-256 {wanted['sha256']}."
-    if (entry := at.get("archived", at.get("recognised"))) is not None:
-        until = f", kept until {entry['retain_until']}" if "retain_until" in entry else ""
-        yield PROVED, f"  {entry['time']} the archive read back the same bytes as object {entry['object']}{until}."
-    if "erased" in at:
-        yield PROVED, f"  {at['erased']['time']} erased from the camera, after the archive proved again that it holds it."
-    if wanted["state"] not in {"archived", "erased"}:
-        yield NOT_PROVED, f"that an archive holds recording {name}."
-
-
-def _limits(checkpoint: Checkpoint, entries: dict[int, Json]) -> Iterator[Line]:
-    if len(entries) < checkpoint.size:
-        hidden = checkpoint.size - len(entries)
-        yield NOTE, f"{hidden} other entries of the log are not shown; the whole log can be demanded of its keeper, and must fit."
+def _limits(checkpoint: Checkpoint, entries: dict[int, Json], files: Files) -> Iterator[Line]:
+    if hidden := checkpoint.size - len(entries):
+        word = "that none is about these recordings is the dock's word"
+        yield NOTE, f"{hidden} other entries of the log are not shown; {word}. Its keeper can be made to show the whole log."
+    known = {MANIFEST, ENTRIES, TREE, CHECKPOINT, WITNESSED, TIMESTAMP}
+    if pages := [each for each in sorted(files) if each not in known and not each.startswith("statements/")]:
+        yield (
+            NOTE,
+            f"What {len(pages)} files, as {pages[-1]}, say was not compared with the entries, of which the dock made them.",
+        )
     yield (
         NOTE,
         "Times are the dock's own, but for those of the archive. What the camera recorded before it was docked is beyond this.",
@@ -355,8 +339,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.json:
         sys.stdout.write(json.dumps({"exit_code": code, "lines": [{"mark": mark, "words": said} for mark, said in lines]}) + "\n")
     else:
-        sys.stdout.write("".join(f"{mark:10} {said}\n" for mark, said in lines))
+        words_of = (f"{mark:10} {''.join(map(_plain, said))}\n" for mark, said in lines)
+        sys.stdout.write("".join(words_of))
     return code
+
+
+def _plain(letter: str) -> str:
+    """As it may be printed: nothing that a bundle says moves a cursor or begins a line."""
+    fits = letter.isprintable() and letter.encode(sys.stdout.encoding or "ascii", "ignore")
+    return letter if fits else letter.encode("unicode_escape").decode()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from dockd.cli.report import command as report
 from dockd.cli.vault import command as vault_command
 from dockd.core.recording import State
-from dockd.evidence import verifier
+from dockd.evidence import living
 from dockd.evidence.exporting import single_file
 from tests.sim.cameras import make_camera
 from tests.sim.cli_documents import as_described
@@ -80,4 +80,4 @@ def _verified_alone(folder: Path, archive_key: str, dock_key: str) -> None:
     document = as_described("verify", done.stdout)
     assert (done.returncode, document["exit_code"]) == (0, 0), document
     marks = [each["mark"] for each in document["lines"]]
-    assert set(marks) == {verifier.PROVED, verifier.NOTE}
+    assert set(marks) == {living.PROVED, living.NOTE}

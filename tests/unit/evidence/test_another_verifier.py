@@ -7,18 +7,22 @@ import base64
 import hashlib
 import io
 import json
+import string
+import urllib.parse
 import zipfile
 from typing import Any
 
 import pytest
+from blake3 import blake3
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from dockd.core.custody import RecordingKeptLonger
+from dockd.core import life
+from dockd.core.custody import Change, RecordingKeptLonger, RecordingMet, Stepped
 from dockd.evidence import verifier
 from dockd.evidence.reading import WrongError
 from tests.sim.bundle_of import CONTENT, KEPT, Story, container
-from tests.sim.evidence import seen, stored
+from tests.sim.evidence import measure, seen, stored
 
 Json = dict[str, Any]
 
@@ -135,11 +139,12 @@ def verify(bundle: bytes, archive_key: bytes, dock_key: bytes) -> str:
     must(files.keys() == {each["name"] for each in manifest["files"]} | {"bundle.dsse.json"}, "names")
     for each in manifest["files"]:
         data = files[each["name"]]
-        must((str(len(data)), hashlib.sha256(data).hexdigest()) == (each["size"], each["sha256"]), each["name"])
+        digests = hashlib.sha256(data).hexdigest(), blake3(data).hexdigest()
+        must((str(len(data)), *digests) == (each["size"], each["sha256"], each["blake3"]), each["name"])
     text, (origin, size, encoded), signatures = note(files["checkpoint"])
     signed(dock_key, signatures.pop(key_id(origin, 1, dock_key)), text.encode())
     lines = files["entries.jsonl"].splitlines()
-    entries = {json.loads(line)["seq"]: json.loads(line) for line in lines}
+    entries = {canonical(line)["seq"]: canonical(line) for line in lines}
     must(list(entries) == sorted(entries) and len(entries) == len(lines), "order")
     leaves = {json.loads(line)["seq"] - 1: hashlib.sha256(b"\0" + line).digest() for line in lines}
     must(origin == manifest["origin"] == f"dockd/{manifest['dock']}/{leaves[0].hex()[:16]}", "origin")
@@ -149,6 +154,8 @@ def verify(bundle: bytes, archive_key: bytes, dock_key: bytes) -> str:
     (archive,) = manifest["archives"]
     must([raw(each) for each in archive["keys"]] == [archive_key], "the archive's keys")
     witness = archive["witness"]
+    must(witness == urllib.parse.quote(archive["id"], safe=string.punctuation.replace("+", "").replace("%", "")), "witness")
+    must(manifest["type"] == "dockd/bundle/v1", "type")
     if "witnessed" in files:
         older, (_, old_size, old_root), signatures = note(files["witnessed"])
         signed(dock_key, signatures.pop(key_id(origin, 1, dock_key)), older.encode())
@@ -176,21 +183,48 @@ def _statements(files: dict[str, bytes], entries: dict[int, Json], manifest: Jso
         said = dsse(files[name], "application/vnd.dockd.statement+json", archive_key)
         must(said["type"] == ("dockd/receipt/v1" if entry["event"] == "recording.archived" else "dockd/holding/v1"), "type")
         must((said["dock"], said["archive"]) == (manifest["dock"], manifest["archives"][0]["id"]), "whose")
-        for member in ("object", "size", "blake3", "sha256", "camera", "nonce", "recording"):
+        for member in ("object", "size", "blake3", "sha256", "camera", "nonce", "recording", "retain_until"):
             must(member not in entry or entry[member] == said[member], member)
+        if entry["event"] == "recording.erased":
+            for each in (each for each in manifest["recordings"] if each["recording"] == entry["recording"]):
+                must(all(each[member] == said[member] for member in ("size", "blake3", "sha256")), "bytes")
     must(named == {name for name in files if name.startswith("statements/")}, "left over")
 
 
+STEPS = {
+    "copying": ("seen copying", "copying"),
+    "verified": ("copying", "verified"),
+    "recognised": ("seen copying", "archived"),
+    "uploading": ("verified uploading", "uploading"),
+    "archived": ("uploading", "archived"),
+    "proof-lost": ("archived", "seen"),
+    "erased": ("archived", "erased"),
+    "found-gone": ("archived", "erased"),
+    "refused": ("seen copying verified uploading", "refused"),
+    "retried": ("refused", "seen"),
+}
+
+
 def _recording(said: Json, story: list[Json]) -> None:
-    first, *_ = story
+    """Step 8."""
+    first, *others = story
     must(first["event"] == "recording.seen", "seen")
-    must(all(first[member] == said[member] for member in ("camera", "docking", "path", "sidecar_of")), "seen as")
-    for entry in story:
-        if entry["event"] in {"recording.verified", "recording.archived"}:
-            must(all(entry[member] == said[member] for member in ("size", "blake3", "sha256")), "digests")
-    apart = {"recording.met", "recording.marked", "recording.kept-longer"}
-    steps = [entry["event"] for entry in story if entry["event"].startswith("recording.") and entry["event"] not in apart]
-    must(steps[-1] == f"recording.{said['state']}", "state")
+    must(all(first[member] == said[member] for member in ("camera", "docking", "sidecar_of", "modified_ns")), "seen as")
+    must(said["path"] == [each["path"] for each in story if each["event"] in {"recording.seen", "recording.met"}][-1], "path")
+    state, measures, name = "seen", None, None
+    for entry in others:
+        kind, _, step = entry["event"].partition(".")
+        if kind != "recording" or step in {"met", "marked", "kept-longer"}:
+            continue
+        before, after = STEPS[step]
+        must(state in before.split(), "step")
+        here = [entry.get(member) for member in ("size", "blake3", "sha256")]
+        must(step != "archived" or here == measures, "digests")
+        state = "verified" if step == "retried" and entry["spooled"] and measures else after
+        measures = None if step == "proof-lost" else here if step in {"verified", "recognised"} else measures
+        name = None if step == "proof-lost" else entry.get("object", name)
+    must([said[member] for member in ("size", "blake3", "sha256")] == (measures or [first["size"], None, None]), "measures")
+    must((said["state"], said["object"]) == (state, name), "state")
 
 
 def raw(public: str) -> bytes:
@@ -219,6 +253,20 @@ async def test_another_verifier_finds_good_what_is_good(own: Story) -> None:
     files = own.bundle()
     assert "witnessed" in files
     assert judge(own, container(files)) == "27"
+
+
+async def test_another_verifier_follows_a_recording_through_loss_and_a_new_name(own: Story) -> None:
+    """What was renamed on its camera, lost by the archive, and recognised there again is good to both, at each of these steps."""
+    at = stored(seen(KEPT), CONTENT[KEPT])
+    changes: tuple[Change, ...] = (
+        RecordingMet(KEPT, "d1", b"DCIM/9.MP4", measure(CONTENT[KEPT])),
+        Stepped(KEPT, life.ProofLost("the archive lost it")),
+        Stepped(KEPT, life.Recognised(own.archive.holding(at, "cc" * 16), at)),
+    )
+    for number, change in enumerate(changes, 28):
+        await own.record(change)
+        await own.witness()
+        assert judge(own, container(own.bundle())) == str(number)
 
 
 async def test_both_verifiers_know_that_an_archive_keeps_something_longer(own: Story) -> None:

@@ -16,7 +16,7 @@ from dockd.core.canonical import Json
 from dockd.core.custody import CameraDocked, RecordingSeen
 from dockd.core.recording import State
 from dockd.errors import EvidenceError, JournalCorruptError, JournalError
-from dockd.evidence import document, exporting, mhl, sanitisation, verifier, wording
+from dockd.evidence import document, exporting, living, mhl, sanitisation, verifier, wording
 from dockd.evidence.gathering import Wish, gather
 from dockd.evidence.page import html
 from dockd.evidence.paper import pdf
@@ -283,5 +283,5 @@ async def test_a_recording_that_was_only_seen_has_no_digest(own: Story) -> None:
     files = own.bundle(Wish(recordings=("8" * 32,)))
     assert b"BLAKE3" not in files["report.html"]
     lines = list(verifier.verify(files))
-    assert [words for mark, words in lines if mark == verifier.NOT_PROVED][-1] == f"that an archive holds recording {'8' * 32}."
+    assert [words for mark, words in lines if mark == living.NOT_PROVED][-1] == f"that an archive holds recording {'8' * 32}."
     assert gather(own.journal, Wish(recordings=("8" * 32,))).recordings[0].state is State.SEEN

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from dockd.core.canonical import canonical, leaf_hash
 from dockd.core.merkle import Tree
 from dockd.core.note import Checkpoint, Note, origin_of, parse_note
 from dockd.dsse import SigningKey
-from dockd.evidence import verifier
+from dockd.evidence import living, verifier
 from dockd.evidence.exporting import write
 from dockd.evidence.gathering import Wish
 from dockd.evidence.reading import MANIFEST, Files, UnreadableError, WrongError, read_bundle, written_zip
@@ -20,7 +21,7 @@ from tests.sim.bundle_of import CONTENT, ERASED, Story, tell
 from tests.sim.evidence import DOCK
 
 
-def check(story: Story, files: Files) -> list[verifier.Line]:
+def check(story: Story, files: Files) -> list[living.Line]:
     """Verify under the keys that were published."""
     return list(verifier.verify(files, story.maker().archive_keys, story.key.public_text))
 
@@ -31,7 +32,7 @@ def signed_anew(files: Files, key: SigningKey, change: Callable[[dict[str, objec
     members = json.loads(base64.b64decode(json.loads(files.pop(MANIFEST))["payload"]))
     members["key"] = key.public_text
     members["files"] = [
-        {"name": name, "size": str(len(data)), "sha256": hashlib.sha256(data).hexdigest(), "blake3": ""}
+        {"name": name, "size": str(len(data)), "sha256": hashlib.sha256(data).hexdigest(), "blake3": blake3(data).hexdigest()}
         for name, data in sorted(files.items())
     ]
     change(members)
@@ -41,7 +42,7 @@ def signed_anew(files: Files, key: SigningKey, change: Callable[[dict[str, objec
 def test_a_bundle_as_it_was_made_is_proved(story: Story) -> None:
     """Nothing in it is open when both keys are known."""
     marks = {mark for mark, _ in check(story, story.bundle())}
-    assert marks == {verifier.PROVED, verifier.NOTE}
+    assert marks == {living.PROVED, living.NOTE}
 
 
 def test_every_byte_of_every_file_counts(story: Story) -> None:
@@ -197,7 +198,7 @@ def test_a_log_that_was_thinned_and_signed_anew_is_not_witnessed(story: Story) -
     """Root with the dock's key can write a log of one piece, but no archive saw it grow, and the old cosignature does not fit."""
     thinned, claimed = _thinned(story, story.key)
     lines = check(story, signed_anew(thinned, story.key))
-    assert [words for mark, words in lines if mark == verifier.NOT_PROVED] == [
+    assert [words for mark, words in lines if mark == living.NOT_PROVED] == [
         "that this is the only log of the dock: no archive witnessed it, the dock alone signed it."
     ]
     with pytest.raises(WrongError, match="signature of archive is wrong"):
@@ -237,7 +238,7 @@ def test_a_log_that_was_signed_with_another_key_is_named(story: Story) -> None:
     with pytest.raises(WrongError, match="of archive archive with key"):
         list(verifier.verify(story.bundle(), [other.public_text], story.key.public_text))
     lines = list(verifier.verify(forged))
-    assert sum(mark == verifier.NOT_PROVED for mark, _ in lines) == 3, "two keys that nobody gave, and no witness"
+    assert sum(mark == living.NOT_PROVED for mark, _ in lines) == 3, "two keys that nobody gave, and no witness"
     with pytest.raises(WrongError, match="the dock did not sign it"):
         check(story, signed_anew(story.bundle() | {verifier.CHECKPOINT: forged[verifier.CHECKPOINT]}, story.key))
 
@@ -259,17 +260,26 @@ def test_a_statement_for_something_else_is_no_receipt(story: Story) -> None:
     [
         ("camera", "C9", "its camera is not what the log says"),
         ("path", "DCIM/9.MP4", "its path is not"),
-        ("sha256", "00" * 32, "digests"),
-        ("blake3", None, "digests"),
-        ("size", "1", "digests"),
+        ("sha256", "00" * 32, "its sha256 is not that of entry"),
+        ("blake3", None, "its blake3 is not that of entry"),
+        ("size", "1", "its size is not that of entry"),
         ("state", "archived", "it is not archived: the log last says erased"),
         ("recording", "9" * 32, "does not say that it was found"),
+        ("sidecar_of", "x", "its sidecar_of is not"),
     ],
 )
 def test_what_is_said_of_a_recording_is_what_the_log_says(story: Story, member: str, value: object, words: str) -> None:
     """Also the dock's own summary is compared with the log."""
     forged = signed_anew(story.bundle(), story.key, lambda m: m["recordings"][0].update({member: value}))  # type: ignore[index]
     with pytest.raises(WrongError, match=words):
+        check(story, forged)
+
+
+@pytest.mark.parametrize("member", ["sha256", "blake3", "size"])
+def test_digests_of_what_is_not_erased_are_the_logs_too(story: Story, member: str) -> None:
+    """Where no statement about an erasing has them, the entries about copy and archive do."""
+    forged = signed_anew(story.bundle(), story.key, lambda m: m["recordings"][1].update({member: "00"}))  # type: ignore[index]
+    with pytest.raises(WrongError, match="its digests are not those that were read"):
         check(story, forged)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dockd.errors import EvidenceError
-from dockd.evidence import timestamp, verifier
+from dockd.evidence import living, timestamp, verifier
 from dockd.evidence.exporting import export
 from dockd.evidence.gathering import Wish
 from dockd.evidence.reading import WrongError
@@ -89,7 +89,7 @@ def test_an_authority_stamps_a_checkpoint(story: Story, tmp_path: Path, serve: C
     (tmp_path / "tsr").write_bytes(files[verifier.TIMESTAMP])
     _openssl("ts", "-verify", "-data", tmp_path / "data", "-in", tmp_path / "tsr", "-CAfile", tmp_path / "cert.pem")
     lines = list(verifier.verify(files, [story.archive.key.public_text], story.key.public_text))
-    assert [words for mark, words in lines if mark == verifier.NOTE and "RFC 3161" in words]
+    assert [words for mark, words in lines if mark == living.NOTE and "RFC 3161" in words]
     with pytest.raises(WrongError, match="no timestamp over this checkpoint"):
         list(verifier._timestamp(files | {verifier.CHECKPOINT: b"another"}))
 

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockd.cli.verify import command
+from dockd.core import life
 from dockd.core.canonical import canonical
 from dockd.core.custody import Noted
 from dockd.core.merkle import tree_hash
 from dockd.core.note import Checkpoint, Note
 from dockd.dsse import SigningKey
 from dockd.errors import EvidenceError
-from dockd.evidence import reading, verifier
+from dockd.evidence import living, reading, verifier
 from dockd.evidence.exporting import write
 from dockd.evidence.gathering import Wish, gather
 from dockd.journal import Journal
@@ -154,12 +155,32 @@ async def test_a_proof_that_rests_on_the_docks_word_is_said(tmp_path: Path) -> N
     lines = dict(enumerate(entries, 1))
     found = list(
         verifier._statements(
-            files, lines, {"archives": [{"id": "archive", "keys": [story.archive.key.public_text]}], "dock": "dock-1"}
+            files,
+            lines,
+            {"archives": [{"id": "archive", "keys": [story.archive.key.public_text]}], "dock": "dock-1", "recordings": []},
         )
     )
-    assert [words for mark, words in found if mark == verifier.NOT_PROVED] == [
+    assert [words for mark, words in found if mark == living.NOT_PROVED] == [
         f"entry {number} by the archive's signature: it signs nothing, the dock found it by read-back." for number in (9, 15, 21)
     ]
+
+
+def test_the_verifiers_table_of_steps_is_the_docks() -> None:
+    """What the dock may do to a recording, and no more, is what the verifier believes of it; each has the table for itself."""
+    events = {
+        "CopyStarted": "copying",
+        "CopyVerified": "verified",
+        "Recognised": "recognised",
+        "UploadStarted": "uploading",
+        "UploadProved": "archived",
+        "ProofLost": "proof-lost",
+        "Erased": "erased",
+        "FoundGone": "found-gone",
+        "Refused": "refused",
+        "Retried": "retried",
+    }
+    own = {f"recording.{events[step.__name__]}": {state.value for state in states} for step, states in life._FROM.items()}
+    assert own == living.FROM
 
 
 def test_the_single_file_runs_without_dockd_and_without_packages(story: Story, bundle: Path, tmp_path: Path) -> None:
