@@ -1,24 +1,31 @@
 """Has the archive itself hold what is on hold here, also when the order came after the recording was archived.
 
 What is sent while it is on hold is sent so. Of the rest the archive is told whenever an order is placed, at the start, and every
-day; as often as it takes. It is never told that a hold was lifted: that is for the archive's own admins, so that nobody who took
-over a dock can have evidence deleted there.
+day; as often as it takes. One that knows nothing of holds, as the vault, which deletes nothing by itself, is asked to promise to
+keep it for some months more, again and again while the hold stands: no promise ends before the order. It is never told that a
+hold was lifted: that is for the archive's own admins, so that nobody who took over a dock can have evidence deleted there.
 """
 
 import asyncio
+import secrets
+from datetime import timedelta
 
 import structlog
 
-from dockd.core.custody import Noted
-from dockd.core.recording import Recording
+from dockd.clock import parse_rfc3339
+from dockd.core.custody import Noted, RecordingKeptLonger
+from dockd.core.recording import Recording, StoredObject
 from dockd.dock.parts import Dock
 from dockd.errors import ArchiveError
+from dockd.journal.gaps import Kept
 
 _log = structlog.get_logger(__name__)
 
 TOLD = "hold.told"
 EVERY_S = 24 * 3600.0
 AGAIN_S = 60.0
+_PROMISED_FOR, _RENEWED_BEFORE = timedelta(days=90), timedelta(days=30)
+"""A dock that is off for two months has let no promise end."""
 
 
 class ArchivedHolds:
@@ -48,23 +55,39 @@ class ArchivedHolds:
 
     async def once(self) -> bool:
         """Tell it of everything on hold that it was not told of yet; whether it took all of that."""
-        journal, kept, complete = self._dock.journal, 0, True
-        for recording_id in sorted(await journal.held() - self._told):
-            recording = await journal.recording(recording_id)
-            if recording.stored is None:
+        journal, held, complete = self._dock.journal, 0, True
+        for kept in await journal.kept(sorted(await journal.held() - self._told)):
+            if (stored := kept.recording.stored) is None:
                 continue
             try:
-                kept += await self._dock.archive.keep(recording.stored, held=True, retain_days=0)
+                if await self._dock.archive.keep(stored, held=True, retain_days=0):
+                    held += 1
+                else:
+                    await self._renew(kept, stored)
             except ArchiveError as exc:
                 complete = False
-                self._refused(recording, exc)
+                self._refused(kept.recording, exc)
             else:
-                self._told.add(recording_id)
-        if kept:
+                self._told.add(kept.recording.recording_id)
+        if held:
             archive = await journal.archive_of_last_proof()
-            await journal.record(Noted(TOLD, {"archive": archive, "recordings": kept}))
-            _log.info("archive holds", recordings=kept)
+            await journal.record(Noted(TOLD, {"archive": archive, "recordings": held}))
+            _log.info("archive holds", recordings=held)
         return complete
+
+    async def _renew(self, kept: Kept, stored: StoredObject) -> None:
+        """Have the archive promise more than it did, where it promises at all and its promise is about to end, or has ended.
+
+        Raises:
+            ArchiveError: it does not.
+        """
+        now, promised = self._dock.clock.now(), parse_rfc3339(kept.until)
+        if promised <= parse_rfc3339(kept.archived) or promised > now + _RENEWED_BEFORE:
+            return
+        nonce, camera = secrets.token_hex(16), kept.recording.camera
+        proof = await self._dock.archive.prove_again(stored, nonce, camera=camera, retain_until=now + _PROMISED_FOR)
+        if proof.statement.retain_until > promised:
+            await self._dock.journal.record(RecordingKeptLonger(kept.recording.recording_id, proof))
 
     def _refused(self, recording: Recording, error: ArchiveError) -> None:
         _log.error("archive not told of a hold", recording=recording.recording_id, why=error.message, hint=error.hint)

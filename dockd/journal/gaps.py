@@ -3,7 +3,7 @@
 import base64
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +67,16 @@ def kept_until(connection: sqlite3.Connection, recordings: Sequence[Recording]) 
 
 def marked(connection: sqlite3.Connection, path: Path) -> list[Kept]:
     """Every archived recording of which somebody said what it is, in order of discovery."""
-    found = [to_recording(row, path) for row in connection.execute(_MARKED).fetchall()]
+    return _kept(connection, connection.execute(_MARKED).fetchall(), path)
+
+
+def kept(connection: sqlite3.Connection, path: Path, recordings: Sequence[str]) -> list[Kept]:
+    """Those of these recordings that are archived, by their ids; in order of discovery."""
+    return _kept(connection, connection.execute(_THESE, (json.dumps(recordings),)).fetchall(), path)
+
+
+def _kept(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row], path: Path) -> list[Kept]:
+    found = [to_recording(row, path) for row in rows]
     query = "SELECT envelope FROM proof WHERE sequence = ? ORDER BY number"
     kept = []
     for each in found:

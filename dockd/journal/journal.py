@@ -188,6 +188,10 @@ class Journal:
         """Every archived recording of which somebody said what it is, with what the archive promised."""
         return await self._read(lambda connection: gaps.marked(connection, self._path))
 
+    async def kept(self, recordings: Sequence[str]) -> list[Kept]:
+        """Those of these recordings that are archived, with what the archive promised; in order of discovery."""
+        return await self._read(lambda connection: gaps.kept(connection, self._path, recordings))
+
     async def last_docked(self) -> dict[str, tuple[str, str | None]]:
         """When each camera's last docking began, and ended unless it stands in a bay; RFC 3339, by serial."""
         return await self._read(alerts.last_docked)

@@ -59,6 +59,7 @@ class Faults:
         refuse: words with which every new recording is refused.
         reject: words with which every finished upload is found wrong by the archive itself.
         keeps_no_longer: it does not hear that it is asked to keep an object longer, as one that does not know of that.
+        knows_no_holds: it says that only its admins could hold an object, as the vault does.
     """
 
     fail_after_bytes: int | None = None
@@ -72,6 +73,7 @@ class Faults:
     refuse: str | None = None
     reject: str | None = None
     keeps_no_longer: bool = False
+    knows_no_holds: bool = False
 
 
 @dataclass(slots=True)
@@ -203,6 +205,8 @@ class SimArchive:
             msg = f"the archive does not know {stored.url}"
             raise UploadLostError(msg)
         before = self.kept.get(stored.object_id, (False, 0))
+        if self.faults.knows_no_holds:
+            return False
         self.kept[stored.object_id] = before[0] or held, max(before[1], retain_days)
         return True
 
@@ -269,6 +273,7 @@ class SimArchive:
             msg = f"the archive's bytes of {stored.url} are no longer those that arrived"
             raise ArchiveRefusedError(msg)
         now = self._clock.now()
+        upload.retain_until = upload.retain_until or now + self._retain
         truth = Statement(
             kind=kind,
             archive=self._archive_id,
@@ -278,7 +283,7 @@ class SimArchive:
             camera=upload.consignment.camera,
             recording_id=upload.consignment.verified.recording_id,
             time=now,
-            retain_until=max(now + self._retain, upload.retain_until or now),
+            retain_until=upload.retain_until,
             nonce=nonce if kind is StatementKind.HOLDING else upload.nonce,
             key_id=self.key.key_id,
         )
