@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from dockd.core.note import Checkpoint, Note, NoteSignature, SignatureType, cosigned, note_key_id
 from dockd.core.proof import Statement, pre_authentication, seal_envelope, seal_payload
+from dockd.durable import sync_path
 
 _PREFIX = "ed25519:"
 _PUBLIC_BYTES = 32
@@ -93,7 +94,7 @@ class SigningKey:
                 file.write(_pem(self._private))
                 file.flush()
                 os.fsync(file.fileno())
-            _sync_folder(path.parent)
+            sync_path(path.parent)
             if SigningKey.load(path).public_text != self.public_text:
                 msg = f"{path}: another key reads back than was written"
                 raise KeyFormatError(msg)
@@ -223,16 +224,8 @@ def _write_key(path: Path, private: Ed25519PrivateKey) -> None:
         os.close(descriptor)
     os.link(temporary, path)
     temporary.unlink()
-    _sync_folder(path.parent)
+    sync_path(path.parent)
 
 
 def _pem(private: Ed25519PrivateKey) -> bytes:
     return private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -22,6 +22,7 @@ import msgspec
 from dockd.config.guarded import Guarded, Weakening, changes, guarded, permits, restrained, weakenings
 from dockd.config.model import Site
 from dockd.config.site import load_site
+from dockd.durable import sync_path
 from dockd.errors import ConfigError
 
 _LIMIT_BYTES = 1 << 20
@@ -255,11 +256,7 @@ def _write(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_path(path.parent)
 
 
 def _plain(value: object) -> object:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from dockd import errors
+from dockd import durable, errors
 from dockd.bays import outpost
 from dockd.camera.identify import identify
 from dockd.camera.marking import Marker
@@ -33,7 +33,7 @@ from dockd.dsse import PinnedKeys
 from dockd.helper import client, told, wire
 from dockd.helper.attaching import attached
 from dockd.medium import Lanes, measure
-from dockd.offload import durable, messages
+from dockd.offload import messages
 from dockd.offload.copying import Copier
 from dockd.offload.workers import OUTPOST
 

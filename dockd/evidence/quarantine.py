@@ -19,6 +19,7 @@ from blake3 import blake3
 from dockd.core.canonical import Json, canonical
 from dockd.core.names import shown
 from dockd.core.recording import Recording, State
+from dockd.durable import sync_path
 from dockd.errors import EvidenceError
 from dockd.journal import file
 from dockd.journal.rows import to_recording
@@ -95,9 +96,9 @@ def take_out(found: Iterable[Quarantined], folder: Path) -> int:
             place.mkdir(mode=0o700)
             read = [_copied(path, place / path.name) for path in each.copies]
             _write(place / "record.json", canonical(_record(each, read)) + b"\n")
-            _sync(place)
+            sync_path(place)
             files += len(read) + 1
-        _sync(folder)
+        sync_path(folder)
     except OSError as exc:
         msg = f"{exc.filename or folder}: {exc.strerror}"
         raise EvidenceError(msg, hint="Name a folder that does not exist yet, with --output, on a disk with room.") from exc
@@ -151,11 +152,3 @@ def _write(path: Path, data: bytes) -> None:
         target.write(data)
         target.flush()
         os.fsync(target.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

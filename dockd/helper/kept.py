@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from dockd.durable import sync_path
+
 FOLDER = Path("/var/lib/dockd-helper")
 """Made by the service's StateDirectory=."""
 
@@ -32,7 +34,7 @@ class Kept:
         finally:
             os.close(descriptor)
         new.rename(self._folder / name)
-        self._sync()
+        sync_path(self._folder)
 
     def remove(self, name: str) -> None:
         """Forget `name`; nothing happens if it is not there.
@@ -44,7 +46,7 @@ class Kept:
             (self._folder / name).unlink()
         except FileNotFoundError:
             return
-        self._sync()
+        sync_path(self._folder)
 
     def all(self) -> Iterator[tuple[str, bytes]]:
         """Every file, by its name.
@@ -63,10 +65,3 @@ class Kept:
                 yield path.name, path.read_bytes()
             except FileNotFoundError:  # another session was faster
                 continue
-
-    def _sync(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

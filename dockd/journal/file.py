@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from dockd import crashpoint
+from dockd.durable import sync_path
 from dockd.errors import JournalBusyError, JournalCorruptError, JournalError, JournalForeignError
 from dockd.journal import schema
 
@@ -148,7 +149,7 @@ def put_in_place(temporary: Path, path: Path) -> None:
         os.fsync(file.fileno())
     crashpoint.passing("journal.placing")
     temporary.rename(path)
-    _sync_folder(path.parent)
+    sync_path(path.parent)
     crashpoint.passing("journal.placed")
 
 
@@ -168,17 +169,9 @@ def move_aside(path: Path, name: str) -> None:
     for each in present(path):
         crashpoint.passing("journal.setting-aside")
         each.rename(path.with_name(name + each.name.removeprefix(path.name)))
-    _sync_folder(path.parent)
+    sync_path(path.parent)
     crashpoint.passing("journal.set-aside")
 
 
 def _companions(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(path.name + suffix) for suffix in _COMPANIONS)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,13 +15,13 @@ from threading import Event, local
 
 from blake3 import blake3
 
+from dockd import durable
 from dockd.camera.tree import opened_folder, still_there, unreadable
 from dockd.core.names import parent, shown
 from dockd.core.recording import MediumReading
 from dockd.crashpoint import passing
 from dockd.errors import CameraError, CameraGoneError, DockError, SourceChangedError
 from dockd.medium import ALIGNMENT_BYTES, Hashes, read_at, turn_direct
-from dockd.offload import durable
 from dockd.offload.ends import Ends, Written, manifest_of
 from dockd.offload.messages import CopyJob, Moved, Report, Skipped
 from dockd.offload.spool import disk_error, manifest_name

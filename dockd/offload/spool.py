@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from dockd import durable
 from dockd.core.manifest import Manifest, ManifestError
 from dockd.core.recording import MediumReading
 from dockd.errors import SpoolBrokenError, SpoolFullError
 from dockd.medium import Lanes, NotDirectError, open_direct, read_back
-from dockd.offload import durable
 
 JOURNAL_NAME = "journal.sqlite"
 VERIFIED = "verified"

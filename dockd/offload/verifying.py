@@ -13,12 +13,12 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Self
 
+from dockd import durable
 from dockd.core.names import shown
 from dockd.core.recording import MediumReading
 from dockd.crashpoint import passing
 from dockd.errors import SpoolMismatchError
 from dockd.medium import Lanes, read_back
-from dockd.offload import durable
 from dockd.offload.ends import Written, manifest_of
 from dockd.offload.handful import Buffers, read_small_back
 from dockd.offload.messages import Copied, CopyEvidence, Moved, Report, Skipped

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 from dockd import crashpoint
+from dockd.durable import sync_path
 from dockd.errors import VaultError
 from dockd.vault import reread
 
@@ -59,7 +60,7 @@ class Store:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in _FOLDERS:
                 (self.root / name).mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self.root)
+            sync_path(self.root)
         except OSError as exc:
             msg = f"{self.root} cannot hold a vault: {exc}"
             raise VaultError(msg) from exc
@@ -122,7 +123,7 @@ class Store:
             raise
         finally:
             os.close(descriptor)
-        _sync_folder(path.parent)
+        sync_path(path.parent)
         crashpoint.passing("vault.file-reserved")
 
     def publish(self, upload_id: str, blake3: bytes) -> bool:
@@ -130,7 +131,7 @@ class Store:
         path, blob = self.upload_path(upload_id), self.blob_path(blake3)
         if not blob.parent.exists():
             blob.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(blob.parent.parent)
+            sync_path(blob.parent.parent)
         crashpoint.passing("vault.blob-linking")
         path.chmod(0o400)
         try:
@@ -139,7 +140,7 @@ class Store:
             if not path.samefile(blob):
                 return False
         crashpoint.passing("vault.blob-linked")
-        _sync_folder(blob.parent)
+        sync_path(blob.parent)
         crashpoint.passing("vault.blob-synced")
         return True
 
@@ -157,9 +158,9 @@ class Store:
                     break
                 number += 1
         crashpoint.passing("vault.damaged-linked")
-        _sync_folder(target.parent)
+        sync_path(target.parent)
         blob.unlink()
-        _sync_folder(blob.parent)
+        sync_path(blob.parent)
         crashpoint.passing("vault.damaged-set-aside")
 
     def quarantine(self, upload_id: str) -> None:
@@ -171,7 +172,7 @@ class Store:
         except FileExistsError:
             if not path.samefile(target):
                 raise
-        _sync_folder(target.parent)
+        sync_path(target.parent)
         crashpoint.passing("vault.quarantine-linked")
 
     def discard(self, upload_id: str) -> None:
@@ -216,12 +217,3 @@ def reserve(descriptor: int, length_bytes: int) -> None:
 def is_full(error: OSError) -> bool:
     """Whether a write failed for want of room."""
     return error.errno in _FULL
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

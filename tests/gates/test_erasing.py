@@ -25,7 +25,7 @@ REMOVERS = {
     "dockd/helper/port_power.py": "notes, in the helper's own runtime folder, of ports that are without power",
     "dockd/journal/file.py": "lock and probe files beside the journal",
     "dockd/journal/rebuild.py": "the temporary journal that was rebuilt",
-    "dockd/offload/durable.py": "gives a finished copy in the spool its final name",
+    "dockd/durable.py": "gives a finished copy in the spool its final name",
     "dockd/offload/spool.py": "recordings in the spool that the archive has proved",
     "dockd/offload/verifying.py": "copies in the spool that differ from the camera",
     "dockd/power/command.py": "notes, in the daemon's own runtime folder, of lamps that are lit",

@@ -201,7 +201,7 @@ async def test_a_large_spool_fits(path: Path) -> None:
     await journal.close()
 
 
-@pytest.mark.parametrize("step", ["discard", "_sync_folder", "move_aside", "put_in_place"])
+@pytest.mark.parametrize("step", ["discard", "sync_path", "move_aside", "put_in_place"])
 async def test_a_failure_on_the_way_leaves_the_old_journal_or_can_be_repeated(
     path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from dockd import durable
 from dockd.camera.tree import open_root, walk
 from dockd.core.clearance import Identity
 from dockd.core.recording import verify_copy
-from dockd.offload import durable, messages
+from dockd.offload import messages
 from dockd.offload.copying import Copier
 from dockd.offload.spool import Spool
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from dockd import medium
+from dockd import durable, medium
 from dockd.camera import tree
 from dockd.core.manifest import Manifest
 from dockd.core.names import from_shown
 from dockd.errors import CameraGoneError, SpoolBrokenError, SpoolFullError
-from dockd.offload import durable, messages
+from dockd.offload import messages
 from dockd.offload.handful import SMALL_BYTES
 from dockd.offload.pipeline import STEP_BYTES
 from tests.sim.camera_fs import CameraFs, fuse_missing

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from dockd.offload import durable
+from dockd import durable
 from dockd.offload.ends import Written
 from dockd.offload.handful import HANDFUL
 from dockd.offload.verifying import Verifier

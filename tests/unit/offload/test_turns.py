@@ -7,8 +7,9 @@ from threading import Event, Lock
 
 import pytest
 
+from dockd import durable
 from dockd.clock import SystemClock
-from dockd.offload import durable, messages, turns
+from dockd.offload import messages, turns
 from dockd.offload.handful import SMALL_BYTES
 from dockd.offload.turns import Turns
 from tests.sim.cameras import write_file
