@@ -89,6 +89,7 @@ async def plug_both(machine: Machine, cameras: Sequence[Camera]) -> None:
     await machine.plug(cameras[1].disk, name=cameras[1].serial, port=f"{HUB_PORT}.2", serial=cameras[1].serial)
 
 
+@pytest.mark.once
 async def test_planner_lets_a_port_rest_and_looks_at_its_camera_afresh(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:

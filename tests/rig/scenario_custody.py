@@ -24,6 +24,7 @@ from tests.rig.scenario_usb import dock_camera, ready, usb_dock
 _BOOTS_S = 600.0
 
 
+@pytest.mark.always
 async def test_bundle_of_the_docks_is_verified_on_the_host(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """A dock's export proves all that was done to a camera, to the host's dockd and the package's single file."""
     camera = build(place, "CAM-1")

@@ -55,6 +55,7 @@ async def test_clear_after_which_only_what_was_flushed_is_there(
     is_sound(camera)
 
 
+@pytest.mark.always
 async def test_clear_that_a_power_cut_and_a_pull_break_off_is_finished(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:

@@ -46,6 +46,7 @@ def _root_alone(camera: Camera) -> Camera:
     return replace(camera, sha256=sha256_of(camera.disk))
 
 
+@pytest.mark.always
 @pytest.mark.parametrize("filesystem", sorted(_NAMED))
 async def test_cameras_are_read_and_nothing_is_written(
     filesystem: str, prepared_machine: Prepared, place: Path, outside: Outside
@@ -71,6 +72,7 @@ async def test_cameras_are_read_and_nothing_is_written(
     assert [each.serial for each in cameras if not each.as_it_was()] == []
 
 
+@pytest.mark.always
 @pytest.mark.parametrize(("filesystem", "partitioned"), [("vfat", True), ("exfat", True), ("ext4", False)])
 async def test_cameras_are_deleted_and_cleared(
     filesystem: str, partitioned: bool, prepared_machine: Prepared, place: Path, outside: Outside

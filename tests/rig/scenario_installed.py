@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.rig.cameras import build
 from tests.rig.docks import ACCEPTED_FILE, DIRECTORIES, Dock, break_it, carry_in
 from tests.rig.machine import Machine
@@ -17,6 +19,7 @@ print(ctypes.CDLL(None).adjtimex(said))
 '"""
 
 
+@pytest.mark.always
 async def test_clean_system_takes_the_package_and_runs_its_services(prepared_machine: Prepared, place: Path) -> None:
     """After `dpkg -i` everything is as it should be: no unit has failed, and units and rules are without fault."""
     assert prepared_machine.told["booted"] == "running"

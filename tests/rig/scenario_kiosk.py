@@ -33,9 +33,12 @@ done
 """
 # The browser's own sandbox: whatever runs a page is in namespaces of its own, without a sandbox switched off.
 SANDBOXED = """
-pages=$(pgrep -u dockd-kiosk -f -- --type=renderer)
-for each in $pages; do test "$(readlink /proc/$each/ns/user)" != "$(readlink /proc/1/ns/user)"; done
-! pgrep -u dockd-kiosk -f -- --no-sandbox
+said() { pgrep -u dockd-kiosk -a; journalctl -b -u dockd-kiosk.service -o cat -n 60; dmesg | tail -n 5; exit 1; } >&2
+pages=$(pgrep -u dockd-kiosk -f -- --type=renderer) || said
+for each in $pages; do
+    test "$(readlink /proc/$each/ns/user)" != "$(readlink /proc/1/ns/user)" || said
+done
+! pgrep -u dockd-kiosk -af -- --no-sandbox >&2
 """
 # Run as a process of the unit: this machine answers, and everything beyond it is out of reach.
 LOOPBACK_ALONE = f"""
@@ -60,7 +63,7 @@ async def lamps(machine: Machine, place: Path, *, seen: bool) -> None:
         RigError: it did not in time; with what the unit said.
     """
     given_up_s = time.monotonic() + SHOWN_S
-    while (screen := await machine.screenshot(place / "screen.ppm")).count(TAKE) > LAMP_PIXELS is not seen:
+    while ((screen := await machine.screenshot(place / "screen.ppm")).count(TAKE) > LAMP_PIXELS) is not seen:
         if time.monotonic() > given_up_s:
             await _keep(machine, "kiosk-failed.png")
             said = await machine.guest.call("journalctl", "-b", "-u", UNIT, "-u", "seatd", "-o", "cat", "-n", "80")

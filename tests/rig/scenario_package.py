@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.rig.cameras import MIB, build
 from tests.rig.docks import DIRECTORIES, Dock, carry_in, lent, objects_count
 from tests.rig.image import ROOT, run
@@ -21,6 +23,7 @@ def repacked(kind: str, deb: Path, folder: Path) -> Path:
     return folder / f"{kind}.deb"
 
 
+@pytest.mark.always
 async def test_upgrade_in_the_middle_of_uploads(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
     """The new version goes on where the old one was; the way back is refused before anything is changed."""
     camera = build(place, "CAM-1", recordings=6, recording_bytes=2 * MIB)

@@ -6,6 +6,8 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.rig.cameras import MIB, build
 from tests.rig.docks import objects_count
 from tests.rig.machine import Machine
@@ -37,6 +39,8 @@ class ClosedDoor:
         self._listener.close()
 
 
+@pytest.mark.once
+@pytest.mark.always
 async def test_archive_that_is_down_for_ten_rounds_and_a_disk_that_fills_up(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:

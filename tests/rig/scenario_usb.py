@@ -117,6 +117,7 @@ async def test_hub_that_drops_all_bays_at_once(prepared_machine: Prepared, place
         await dock.archived(cameras)
 
 
+@pytest.mark.always
 async def test_camera_that_stalls_without_an_error_holds_up_nobody(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
