@@ -10,6 +10,7 @@ person should do next.
     |   +-- NotAllowedError         whoever asks may not
     +-- JournalError
     |   +-- JournalCorruptError     SQLite says that the file is damaged
+    |   |   +-- JournalCutError     its end is lost, or an older one lies in its place
     |   +-- JournalForeignError     the file is not a journal of this dockd
     |   +-- JournalBusyError        another daemon owns it
     +-- CameraError
@@ -112,6 +113,13 @@ class JournalCorruptError(JournalError):
 
     code = "journal-corrupt"
     default_hint = "Keep the file for examination, then run: dockd journal rebuild --config FILE"
+
+
+class JournalCutError(JournalCorruptError):
+    """The file is sound, but the custody log in it does not go as far as it once did."""
+
+    code = "journal-cut"
+    default_hint = "If its -wal was moved or deleted, put it back. If it is lost: dockd journal rebuild --config FILE"
 
 
 class JournalForeignError(JournalError):

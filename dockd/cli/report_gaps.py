@@ -1,9 +1,7 @@
 """`dockd report gaps`: what is missing between cameras, dock and archive, asked now."""
 
 import asyncio
-import sqlite3
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,23 +42,19 @@ async def _look(site: "Site", sample: int) -> "tuple[int, list[Alert]]":
     from dockd.core import gaps as findings  # noqa: PLC0415
     from dockd.custody.reconciling import ask_again, due  # noqa: PLC0415
     from dockd.delivery.reaching import bare_archive  # noqa: PLC0415 - as above
-    from dockd.journal import file, holds  # noqa: PLC0415
     from dockd.journal import gaps as kept  # noqa: PLC0415
+    from dockd.journal import holds  # noqa: PLC0415
+    from dockd.journal.onlooking import onlooking  # noqa: PLC0415
     from dockd.offload.spool import Spool  # noqa: PLC0415
 
     journal, clock = Spool(site.spool.directory).journal, SystemClock()
-    file.find(journal)
-    try:
-        with closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            stuck = kept.stuck(connection, journal)
-            held = holds.held(connection, clock.now())
-            since = kept.reconciled_to(connection)
-            recordings = kept.proved(connection, journal, since=since, sample=sample, also=sorted(held))
-            until = kept.kept_until(connection, recordings)
-            docked = {row[0] for row in connection.execute("SELECT camera FROM docking WHERE ended IS NULL")}
-    except file.FOREIGN_ERRORS as exc:
-        raise file.as_journal_error(exc, journal) from exc
+    with onlooking(journal) as connection:
+        stuck = kept.stuck(connection, journal)
+        held = holds.held(connection, clock.now())
+        since = kept.reconciled_to(connection)
+        recordings = kept.proved(connection, journal, since=since, sample=sample, also=sorted(held))
+        until = kept.kept_until(connection, recordings)
+        docked = {row[0] for row in connection.execute("SELECT camera FROM docking WHERE ended IS NULL")}
     archive = bare_archive(site, clock)
     try:
         asked = await ask_again(archive, due(recordings, until, clock.now(), held))

@@ -4,7 +4,6 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from dockd.core.note import parse_checkpoint, parse_note
 from dockd.core.recording import Recording
 from dockd.core.selection import Subject, select
 from dockd.errors import JournalCorruptError, JournalError
-from dockd.journal import file, log
+from dockd.journal import log
+from dockd.journal.onlooking import onlooking
 from dockd.journal.rows import to_custody, to_recording
 
 _AT_ONCE = 1000
@@ -78,14 +78,8 @@ def gather(journal: Path, wish: Wish) -> Gathered:
         JournalError: it cannot be read, or has no such recordings.
         JournalCorruptError: it is not what was written.
     """
-    file.find(journal)
-    try:
-        with closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
-            connection.row_factory = sqlite3.Row
-            connection.execute("BEGIN")  # all of it at one instant, though the daemon goes on writing
-            return _gather(connection, journal, wish)
-    except file.FOREIGN_ERRORS as exc:
-        raise file.as_journal_error(exc, journal) from exc
+    with onlooking(journal) as connection:
+        return _gather(connection, journal, wish)
 
 
 def _gather(connection: sqlite3.Connection, journal: Path, wish: Wish) -> Gathered:

@@ -8,9 +8,7 @@ the dock has of it and `record.json`, beside the bundle that shows the same in t
 import hashlib
 import json
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from dockd.core.names import shown
 from dockd.core.recording import Recording, State
 from dockd.durable import sync_path
 from dockd.errors import EvidenceError
-from dockd.journal import file
+from dockd.journal.onlooking import onlooking
 from dockd.journal.rows import to_recording
 from dockd.offload.spool import Spool, part_name
 
@@ -62,18 +60,13 @@ def quarantined(spool: Spool) -> list[Quarantined]:
         JournalError: the journal cannot be read.
     """
     journal = spool.journal
-    file.find(journal)
     altered = sorted(spool.altered.iterdir()) if spool.altered.is_dir() else []
     ids = {path.name.partition(".")[0] for path in altered}
     query = "SELECT * FROM recording WHERE state = 'refused' OR recording IN (SELECT value FROM json_each(?)) ORDER BY sequence"
-    try:
-        with closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            rows = connection.execute(query, (json.dumps(sorted(ids)),)).fetchall()
-            refused = dict(tuple(row) for row in connection.execute(_REFUSED))
-            found = [to_recording(row, journal) for row in rows]
-    except file.FOREIGN_ERRORS as exc:
-        raise file.as_journal_error(exc, journal) from exc
+    with onlooking(journal) as connection:
+        rows = connection.execute(query, (json.dumps(sorted(ids)),)).fetchall()
+        refused = dict(tuple(row) for row in connection.execute(_REFUSED))
+        found = [to_recording(row, journal) for row in rows]
     return [
         Quarantined(
             each, refused.get(each.recording_id) if each.state is State.REFUSED else None, tuple(_copies(spool, each, altered))

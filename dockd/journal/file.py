@@ -12,12 +12,12 @@ from pathlib import Path
 from dockd import crashpoint
 from dockd.durable import sync_path
 from dockd.errors import JournalBusyError, JournalCorruptError, JournalError, JournalForeignError
-from dockd.journal import schema
+from dockd.journal import schema, tip
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 _APPLICATION_ID = slice(68, 72)
-_COMPANIONS = ("-wal", "-shm", "-journal")
+_COMPANIONS = ("-wal", "-shm", "-journal", tip.SUFFIX)
 
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -154,7 +154,7 @@ def put_in_place(temporary: Path, path: Path) -> None:
 
 
 def present(path: Path) -> tuple[Path, ...]:
-    """What there is of a journal in `path`: the file and what SQLite keeps beside it."""
+    """What there is of a journal in `path`: the file, what SQLite keeps beside it, and its tip."""
     return tuple(each for each in (path, *_companions(path)) if os.path.lexists(each))
 
 

@@ -237,7 +237,7 @@ class Journal:
     async def keep_checkpoint(self, size: int, note: bytes) -> None:
         """Keep a checkpoint that the archive cosigned."""
         taken = rfc3339(self._clock.now())
-        await self._read(lambda connection: log.keep(connection, size, note, taken))
+        await self._run(lambda: self._ledger.keep_checkpoint(size, note, taken))
 
     async def checkpoint(self) -> tuple[int, bytes] | None:
         """Size and note of the last checkpoint that the archive cosigned, None if there is none."""

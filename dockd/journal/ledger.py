@@ -20,8 +20,8 @@ from dockd.core import custody, life
 from dockd.core.canonical import leaf_hash
 from dockd.core.custody import Change
 from dockd.core.recording import Measured, Recording, State
-from dockd.errors import JournalCorruptError, JournalForeignError
-from dockd.journal import alerts, file, holds, schema
+from dockd.errors import JournalCorruptError, JournalError, JournalForeignError
+from dockd.journal import alerts, file, holds, log, schema, tip
 from dockd.journal.orders import Verdict
 from dockd.journal.rows import CustodyEntry, Docking, of_recording, to_custody, to_docking, to_recording
 
@@ -62,9 +62,12 @@ _ADMIT = "INSERT OR REPLACE INTO admission (camera, verdict, decided_by, reason,
 class Ledger:
     """The owner of one journal's file. Every method runs in the thread that opened it."""
 
-    def __init__(self, path: Path, lock: int, connection: sqlite3.Connection, counts: dict[State, int]) -> None:
+    def __init__(
+        self, path: Path, lock: int, connection: sqlite3.Connection, counts: dict[State, int], written: tip.TipFile
+    ) -> None:
         self._path = path
         self._lock = lock
+        self._written = written
         self._connection = connection
         self._counts = counts
         self._moved = Counter[State]()
@@ -84,14 +87,20 @@ class Ledger:
                 file.make(path)
             file.inspect(path)
             connection, counts = _connect(path)
+            try:
+                written = _tip_of(connection, path)
+            except BaseException:
+                connection.close()
+                raise
         except BaseException:
             os.close(lock)
             raise
-        return cls(path, lock, connection, counts)
+        return cls(path, lock, connection, counts, written)
 
     def close(self) -> None:
         """Give back connection and lock."""
         self._connection.close()
+        self._written.close()
         os.close(self._lock)
 
     def record(self, changes: tuple[Change, ...], now: str) -> None:
@@ -100,15 +109,17 @@ class Ledger:
             self._connection.execute("BEGIN IMMEDIATE")
             self._moved.clear()
             try:
-                seq = self._head()
+                seq, leaf = self._head(), b""
                 for seq, change in enumerate(changes, seq + 1):  # noqa: B020 - it goes on from the head
                     self._apply(change, now)
                     entry = custody.encode(change, seq=seq, time=now)
-                    self._connection.execute("INSERT INTO custody VALUES (?, ?, ?)", (seq, entry, leaf_hash(entry)))
+                    leaf = leaf_hash(entry)
+                    self._connection.execute("INSERT INTO custody VALUES (?, ?, ?)", (seq, entry, leaf))
                     if isinstance(change, custody.Noted):
                         self._connection.execute(_NEWEST_NOTE, (change.event, seq))
                 crashpoint.passing("journal.committing")
                 self._connection.execute("COMMIT")
+                self._written.put(tip.Tip(seq, leaf))
                 self._counts = {state: count + self._moved[state] for state, count in self._counts.items()}
             finally:
                 if self._connection.in_transaction:
@@ -166,6 +177,11 @@ class Ledger:
         """The answer to one of `orders`' questions."""
         with self._wrapping():
             return question(self._connection)
+
+    def keep_checkpoint(self, size: int, note: bytes, taken: str) -> None:
+        """Keep a checkpoint that the archive cosigned, and how far the log was written."""
+        self.read(lambda connection: log.keep(connection, size, note, taken))
+        self._written.sync()
 
     def counts(self) -> dict[State, int]:
         """How many recordings are in each state, as of the last commit. Any thread may ask, and none waits."""
@@ -329,6 +345,7 @@ def _connect(path: Path) -> tuple[sqlite3.Connection, dict[State, int]]:
             raise file.as_journal_error(sqlite3.OperationalError(msg), path)
         schema.migrate(connection, schema.MIGRATIONS)
         _check_custody(connection, path)
+        tip.check(connection, path, tip.read(path))
         found = dict(connection.execute("SELECT state, count(*) FROM recording GROUP BY state").fetchall())
     except BaseException as exc:
         if connection is not None:
@@ -354,6 +371,22 @@ def _check_custody(connection: sqlite3.Connection, path: Path) -> None:
     newest = connection.execute("SELECT seq, entry, leaf FROM custody ORDER BY seq DESC LIMIT ?", (_CHECKED_ON_OPEN,)).fetchall()
     for age, row in enumerate(newest):
         to_custody(row, newest[0]["seq"] - age, path)
+
+
+def _tip_of(connection: sqlite3.Connection, path: Path) -> tip.TipFile:
+    """The file beside a journal that was checked; it says how far the log is written now.
+
+    Raises:
+        JournalError: the disk refuses.
+    """
+    try:
+        written = tip.TipFile.open(path)
+    except OSError as exc:
+        msg = f"{tip.beside(path)}: {exc.strerror}"
+        raise JournalError(msg) from exc
+    newest = connection.execute("SELECT seq, leaf FROM custody ORDER BY seq DESC LIMIT 1").fetchone()
+    written.put(tip.Tip(0, bytes(32)) if newest is None else tip.Tip(newest["seq"], newest["leaf"]))
+    return written
 
 
 def _one(cursor: sqlite3.Cursor, otherwise: str) -> None:

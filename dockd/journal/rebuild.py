@@ -19,7 +19,7 @@ from dockd.core.custody import Change, DockingRestored, HoldPlaced, Noted, Recor
 from dockd.core.manifest import Manifest
 from dockd.core.recording import CopyDiffersError, MediumReading, Recording, Refusal, verify_copy
 from dockd.errors import JournalError, SpoolBrokenError, SpoolMismatchError
-from dockd.journal import file
+from dockd.journal import file, tip
 from dockd.journal.journal import Journal
 from dockd.journal.salvage import salvage
 
@@ -140,6 +140,7 @@ def _exchange(temporary: Path, path: Path, aside: str | None) -> None:
             file.move_aside(path, aside)
         file.put_in_place(temporary, path)
         temporary.with_name(temporary.name + ".lock").unlink()
+        tip.beside(temporary).unlink()
     except OSError as exc:
         msg = f"{path}: {exc.strerror}"
         raise JournalError(msg) from exc

@@ -19,7 +19,7 @@ from dockd.core.changes import HoldPlaced
 from dockd.core.holds import Scope, checked
 from dockd.core.names import plain
 from dockd.errors import JournalError
-from dockd.journal import file
+from dockd.journal import file, tip
 from dockd.journal.rows import to_custody
 
 _log = structlog.get_logger(__name__)
@@ -79,20 +79,32 @@ def salvage(path: Path) -> Salvaged:
         return found
     try:
         file.inspect(old)
+        written = tip.read(old)
         # Without a log of writes beside it nothing has to be made there to read it.
         how = "mode=ro" if old.with_name(old.name + "-wal").exists() else "immutable=1"
         with closing(sqlite3.connect(f"{old.absolute().as_uri()}?{how}", uri=True, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
+            lost_none = not _goes_less_far(connection, old, written)
             for row in connection.execute("SELECT scope, subject, placed_by, reason, case_name FROM hold"):
                 _stands(found, HoldPlaced(*row))
             for entry in _entries(connection, old):
                 _take(found, entry)
             sound = [row[0] for row in connection.execute("PRAGMA integrity_check")] == ["ok"]
-            found.whole = sound and (old == path or _was_set_aside_last(path, old.name))
+            found.whole = sound and lost_none and (old == path or _was_set_aside_last(path, old.name))
     except (JournalError, *file.FOREIGN_ERRORS, ValueError, KeyError, TypeError) as exc:
         # What was read until here counts, and that it is not all is known.
         _log.warning("old journal not read whole", file=str(old), why=str(exc))
     return found
+
+
+def _goes_less_far(connection: sqlite3.Connection, path: Path, written: tip.Tip | None) -> bool:
+    """Whether the end of the log is lost, and with it perhaps an order; what is left of it counts all the same."""
+    try:
+        tip.check(connection, path, written)
+    except JournalError as exc:
+        _log.warning("old journal not read whole", file=str(path), why=exc.message)
+        return True
+    return False
 
 
 def _was_set_aside_last(path: Path, name: str) -> bool:

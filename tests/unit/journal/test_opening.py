@@ -99,7 +99,7 @@ async def test_a_missing_journal_is_never_begun_by_opening(path: Path) -> None:
     assert list(path.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal", "-tip"])
 async def test_a_new_journal_takes_no_place_that_is_taken(path: Path, suffix: str) -> None:
     """Neither over a file nor beside another journal's write-ahead log is a new one begun."""
     taken = path.with_name(path.name + suffix)
@@ -120,7 +120,7 @@ async def test_what_a_failed_creation_left_is_no_obstacle(path: Path) -> None:
     path.with_name(f".{path.name}.new").write_bytes(b"half")
     path.with_name(f".{path.name}.new-wal").write_bytes(b"half")
     await make(path)
-    assert sorted(each.name for each in path.parent.iterdir()) == ["journal.db", "journal.db.lock"]
+    assert sorted(each.name for each in path.parent.iterdir()) == ["journal.db", "journal.db-tip", "journal.db.lock"]
 
 
 async def test_every_guard_is_on(opened_again: Journal) -> None:

@@ -152,7 +152,9 @@ def test_killed_while_a_journal_is_rebuilt_no_byte_of_the_old_one_is_lost(tmp_pa
 def reunited(folder: Path) -> Path:
     """The old journal and its write-ahead log, which two runs may have set aside under two names, brought together again."""
     aside = [each for each in folder.iterdir() if ".aside-" in each.name]
-    (main,) = (each for each in aside if not each.name.endswith(("-wal", "-shm")) and b"journal.rebuilt" not in each.read_bytes())
+    (main,) = (
+        each for each in aside if not each.name.endswith(("-wal", "-shm", "-tip")) and b"journal.rebuilt" not in each.read_bytes()
+    )
     (log,) = (each for each in aside if each.name.endswith("-wal"))
     together = folder / "reunited"
     together.mkdir()

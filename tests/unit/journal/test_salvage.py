@@ -139,7 +139,8 @@ async def test_a_rebuild_that_was_cut_off_between_two_renames_finds_the_orders_s
 
 def cut_off(path: Path, left: str) -> None:
     """As a rebuild is between its two renames; with `left`, a part of the old journal is not moved yet."""
-    path.rename(path.with_name(f".{path.name}.rebuilding"))
+    for end in ("", "-tip"):
+        path.with_name(path.name + end).rename(path.with_name(f".{path.name}.rebuilding{end}"))
     if left:
         path.with_name(path.name + left).touch()
 

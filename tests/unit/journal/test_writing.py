@@ -153,4 +153,4 @@ async def test_closing_finishes_what_was_asked(journal: Journal, path: Path, mon
     await journal.close()
     with pytest.raises(RuntimeError, match="the journal is closed"):
         await journal.holds()
-    assert sorted(each.name for each in path.parent.iterdir()) == ["journal.db", "journal.db.lock"]
+    assert sorted(each.name for each in path.parent.iterdir()) == ["journal.db", "journal.db-tip", "journal.db.lock"]
