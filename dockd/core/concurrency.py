@@ -13,10 +13,12 @@ class Concurrency:
 
     Attributes:
         most: never more than that.
+        rounds: how many times over as many as are allowed must go well before there is one more.
         allowed: at once, now.
     """
 
     most: int
+    rounds: int = 1
     allowed: int = field(init=False)
     _well: int = field(default=0, init=False)
 
@@ -29,7 +31,7 @@ class Concurrency:
     def went_well(self) -> None:
         """One upload came to its end."""
         self._well += 1
-        if self._well >= self.allowed and self.allowed < self.most:
+        if self._well >= self.allowed * self.rounds and self.allowed < self.most:
             self.allowed += 1
             self._well = 0
 

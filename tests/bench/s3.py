@@ -27,6 +27,7 @@ from tests.sim.foreign_s3 import ACCESS_KEY, BUCKET, SECRET_KEY, Seaweed
 from tests.sim.foreign_server import PEERS
 
 STORE, PROVE, RCLONE, BOTO3 = "dockd: store", "dockd: store, then prove", "rclone copyto", "boto3 upload_file"
+_GOLDEN = 0.618_034
 _SCRIPT = Path(__file__).parents[2] / "packaging" / "peers" / "boto3_client.py"
 
 
@@ -95,25 +96,26 @@ def _figures(runs: dict[str, Runs], size_bytes: int) -> list[Figure]:
 class _Breaking(Watched):
     """Breaks the link again and again while something is sent."""
 
-    def __init__(self, link: CutLink, breaks: int, each_bytes: int) -> None:
+    def __init__(self, link: CutLink, breaks: int, part_bytes: int) -> None:
         super().__init__()
-        self._link, self.left, self._each_bytes = link, breaks, each_bytes
+        self._link, self.left, self._part_bytes = link, breaks, part_bytes
 
     def sent(self, offset_bytes: int) -> None:
         """As the base says."""
         if self.left and self._link.cut_after_bytes is None:
             self.left -= 1
-            self._link.cut_after_bytes = self._each_bytes
+            # At another place in a part each time, spread evenly over all of them, with one or two that arrive in between.
+            self._link.cut_after_bytes = int((1.5 + self.left * _GOLDEN % 1) * self._part_bytes)
         super().sent(offset_bytes)
 
 
 async def _sent_again(store: Seaweed, work: Path, breaks: int) -> tuple[int, int]:
     """Bytes on the wire beyond the recording's own while its upload is broken so often, and the size of a part."""
     async with CutLink(store.port) as link:
+        link.cuts_all = True
         sets = settings(f"http://127.0.0.1:{link.port}")
-        each_bytes = 3 * sets.parts_at_once * sets.part_bytes // 2  # so that something arrives between two breaks
-        size_bytes = (breaks + 2) * each_bytes
-        archive, breaking = S3Archive(sets, SystemClock()), _Breaking(link, breaks, each_bytes)
+        size_bytes = (2 * breaks + 4) * sets.part_bytes
+        archive, breaking = S3Archive(sets, SystemClock()), _Breaking(link, breaks, sets.part_bytes)
         consignment = consign(work, os.urandom(size_bytes))
         while True:
             with contextlib.suppress(ArchiveError):

@@ -15,6 +15,7 @@ class CutLink:
     Attributes:
         cut_after_bytes: what clients may still send before their connection is cut, once; None for no end.
         hold_after_bytes: what clients may still send before nothing moves any more, once, until the server dies.
+        cuts_all: whether the other connections break with it, as they do when the link itself fails.
         holding: set when that is so.
         port: where to connect.
         passed_bytes: sent by clients and forwarded so far.
@@ -24,6 +25,7 @@ class CutLink:
     def __init__(self, target_port: int) -> None:
         self.cut_after_bytes: int | None = None
         self.hold_after_bytes: int | None = None
+        self.cuts_all = False
         self.holding = asyncio.Event()
         self.port = 0
         self.passed_bytes = 0
@@ -79,6 +81,8 @@ class CutLink:
             writer.write(data)
             await writer.drain()
             if broken:
+                if self.cuts_all:
+                    self._cut()
                 raise ConnectionResetError
         raise ConnectionResetError  # an end that closes takes the whole connection with it
 

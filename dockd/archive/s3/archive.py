@@ -21,6 +21,7 @@ from dockd.archive.s3.settings import Lock, S3Settings
 from dockd.archive.s3.wire import Answer, S3Wire
 from dockd.archive.throttle import Throttle
 from dockd.clock import Clock
+from dockd.core.concurrency import Concurrency
 from dockd.core.observation import ReadBack, StoreChecksum
 from dockd.core.proof import ArchiveProof, StatementError, StatementKind, observe
 from dockd.core.recording import Digests, Measured, ResumePoint, StoredObject
@@ -37,6 +38,9 @@ from dockd.errors import (
 _log = structlog.get_logger(__name__)
 
 _CANARY = b"dockd sends this with a wrong checksum, to see whether it is refused\n"
+
+_ROUNDS = 4
+"""So many parts must arrive for each that may be on its way before one more may: a break costs what is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class S3Archive:
         self._wire = S3Wire(settings, throttle)
         self._meeting = asyncio.Lock()
         self._checks: bool | None = None
+        self._parts_at_once = Concurrency(settings.parts_at_once, _ROUNDS)
 
     async def store(self, consignment: Consignment, resume: ResumePoint | None, progress: Progress) -> StoredObject:
         """As the protocol says."""
@@ -176,7 +181,7 @@ class S3Archive:
         if place is None:
             place = await self._find_again(consignment) or await self._begin(consignment)
             await progress.placed(place.point(settings))
-        parts = Parts(self._wire, place, settings.parts_at_once, checks=checks)
+        parts = Parts(self._wire, place, self._parts_at_once, checks=checks)
         try:
             there = await parts.listed()
         except UploadLostError:

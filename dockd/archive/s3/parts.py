@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from blake3 import blake3
 
@@ -12,7 +13,11 @@ from dockd.archive.protocol import Consignment, Progress
 from dockd.archive.reading import Hasher, SpoolFile, buffer_for
 from dockd.archive.s3.manifest import Place
 from dockd.archive.s3.wire import S3Wire
+from dockd.core.concurrency import Concurrency
 from dockd.errors import ArchiveChecksumError, ArchiveUnreachableError, DockError
+
+_AHEAD = 1
+"""Parts that are read and hashed while as many as may are on their way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +78,57 @@ class _Progressing:
         self.done_bytes += size_bytes
 
 
+class _Lanes:
+    """The parts that are on their way together.
+
+    One that breaks off lets the others arrive, for what the store has is not sent again; and after it fewer go together, so that
+    a link that breaks again and again costs less than a part each time.
+
+    Args:
+        group: whose tasks they are.
+        at_once: how many there may be now.
+    """
+
+    def __init__(self, group: asyncio.TaskGroup, at_once: Concurrency) -> None:
+        self._group, self._at_once = group, at_once
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._broken: list[DockError] = []
+
+    async def send(self, sending: Callable[[], Coroutine[None, None, None]]) -> bool:
+        """Begin with one as soon as there is a lane for it; whether it was begun, for after a break none is."""
+        self._under_way = {each for each in self._under_way if not each.done()}
+        while len(self._under_way) >= self._at_once.allowed:
+            _, self._under_way = await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        if not self._broken:
+            self._under_way.add(self._group.create_task(self._watched(sending)))
+        return not self._broken
+
+    async def _watched(self, sending: Callable[[], Coroutine[None, None, None]]) -> None:
+        try:
+            await sending()
+        except DockError as error:
+            self._at_once.failed()
+            self._broken.append(error)
+        else:
+            self._at_once.went_well()
+
+    def judge(self) -> None:
+        """Raise what broke: an error that will not pass by waiting before one that may."""
+        if self._broken:
+            raise min(self._broken, key=lambda error: error.transient)
+
+
 class Parts:
     """One upload, and what one call of `store` needs to bring it to its end.
 
     Args:
         wire: the store's connections.
         place: the upload.
-        at_once: how many parts may be on their way together.
+        at_once: how many parts may be on their way together; told how they fare.
         checks: whether the store was seen to check checksums.
     """
 
-    def __init__(self, wire: S3Wire, place: Place, at_once: int, *, checks: bool) -> None:
+    def __init__(self, wire: S3Wire, place: Place, at_once: Concurrency, *, checks: bool) -> None:
         self._wire, self._place, self._at_once, self._checks = wire, place, at_once, checks
 
     async def listed(self) -> dict[int, Listed]:
@@ -129,8 +174,9 @@ class Parts:
         whole = blake3()
         try:
             async with SpoolFile(consignment.path, consignment.verified) as file, asyncio.TaskGroup() as group:
+                lanes = _Lanes(group, self._at_once)
                 buffers: asyncio.Queue[memoryview] = asyncio.Queue()
-                for _ in range(min(self._at_once, count)):
+                for _ in range(min(self._at_once.most + _AHEAD, count)):
                     buffers.put_nowait(buffer_for(min(self._place.part_bytes, measured.size_bytes)))
                 for number in range(1, count + 1):
                     start_bytes = (number - 1) * self._place.part_bytes
@@ -152,12 +198,16 @@ class Parts:
                         counting.done_bytes -= known.size_bytes
 
                     async def send_one(number: int, view: memoryview, digest: bytes, buffer: memoryview) -> None:
-                        etags[number - 1] = await self._send_part(number, view, digest, counting)
-                        buffers.put_nowait(buffer)
+                        try:
+                            etags[number - 1] = await self._send_part(number, view, digest, counting)
+                        finally:
+                            buffers.put_nowait(buffer)
 
-                    group.create_task(send_one(number, view, digests[-1], buffer), name=f"part {number} of {self._place.key}")
+                    if not await lanes.send(partial(send_one, number, view, digests[-1], buffer)):
+                        break
         except* DockError as errors:
             raise _first(errors) from None
+        lanes.judge()
         composite = base64.b64encode(hashlib.sha256(b"".join(digests)).digest()).decode()
         parts = tuple(
             self._named(number, etag, digest) for number, (etag, digest) in enumerate(zip(etags, digests, strict=True), 1)
@@ -212,13 +262,6 @@ def _is_there(known: Listed, size_bytes: int, sha256: bytes, md5: Hasher | None)
 
 
 def _first(errors: BaseExceptionGroup[DockError]) -> DockError:
-    """The error that ended the others: one that will not pass by waiting before one that may."""
-    found: list[DockError] = []
-    waiting: list[BaseException] = [errors]
-    while waiting:
-        each = waiting.pop(0)
-        if isinstance(each, BaseExceptionGroup):
-            waiting += each.exceptions
-        elif isinstance(each, DockError):
-            found.append(each)
-    return min(found, key=lambda error: error.transient)
+    """The error that ended the others, which only the spool can have raised: the parts keep theirs."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

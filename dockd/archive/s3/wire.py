@@ -4,7 +4,6 @@ aiobotocore is imported when the first request is made, so that a dock with anot
 """
 
 import asyncio
-import io
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -39,48 +38,50 @@ _CHECKSUM = frozenset({"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"
 _REFUSED = frozenset({"EntityTooLarge", "KeyTooLongError", "MetadataTooLarge"})
 _STATUS_BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE})
 
+_LEAST_WRITE_BYTES, _MOST_WRITE_BYTES = 64 * 1024, 1024 * 1024
+"""Handed to a connection at once: large writes spare the processor on a fast way, small ones show that a slow way is alive."""
+
+_QUICK_S, _SLOW_S = 0.1, 1.0
+
 Answer = dict[str, Any]
 
 
-class PartBody(io.RawIOBase):
+class PartBody:
     """A part's bytes as a request's body: `moved` hears how many the client has taken, each time that it takes some.
 
-    The client reads it in another thread, and from the start again when it signs.
+    botocore takes for a body whatever can be read, and goes to its start before it sends it to another place; aiohttp iterates.
     """
 
     def __init__(self, view: memoryview, moved: Callable[[int], None]) -> None:
-        super().__init__()
-        self._view, self._moved, self._at = view, moved, 0
-        self._loop = asyncio.get_running_loop()
+        self._view, self._moved = view, moved
 
     def __len__(self) -> int:
         """All of it, wherever it stands."""
         return len(self._view)
 
-    def readable(self) -> bool:
-        """Yes."""
-        return True
+    async def __aiter__(self) -> AsyncGenerator[memoryview, None]:
+        """Piece by piece from the start; the next one is asked for when the connection has taken the last one."""
+        loop = asyncio.get_running_loop()
+        start, count_bytes = 0, _LEAST_WRITE_BYTES
+        while start < len(self._view):
+            piece = self._view[start : start + count_bytes]
+            began_s = loop.time()
+            yield piece
+            took_s = loop.time() - began_s
+            start += len(piece)
+            self._moved(start)
+            if took_s < _QUICK_S:
+                count_bytes = min(count_bytes * 2, _MOST_WRITE_BYTES)
+            elif took_s > _SLOW_S:
+                count_bytes = max(count_bytes // 2, _LEAST_WRITE_BYTES)
 
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
+    def read(self) -> bytes:
+        """All of it; for a client that would sign it."""
+        return bytes(self._view)
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """As of any file."""
-        end = len(self._view) if size is None or size < 0 else min(self._at + size, len(self._view))
-        piece = bytes(self._view[self._at : end])
-        self._at = end
-        self._loop.call_soon_threadsafe(self._moved, end)
-        return piece
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """As of any file."""
-        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._view)}[whence] + offset
-        return self._at
-
-    def tell(self) -> int:
-        """As of any file."""
-        return self._at
+    def seek(self, offset: int) -> int:
+        """To the start: whoever iterates begins there anyway."""
+        return offset
 
 
 @dataclass(slots=True)
@@ -287,7 +288,11 @@ def _client_of(session: Any, settings: S3Settings, credentials: Credentials) -> 
         aws_session_token=credentials.session_token,
         verify=str(settings.ca_file) if settings.ca_file else None,
         config=AioConfig(
-            s3={"addressing_style": "path" if settings.path_style else "virtual"},
+            s3={
+                "addressing_style": "path" if settings.path_style else "virtual",
+                # The signature covers a part's checksum, and TLS the rest; another pass over every part would prove nothing more.
+                "payload_signing_enabled": False,
+            },
             retries={"total_max_attempts": 1},  # the wrapper around every backend tries again, and says so
             connect_timeout=settings.connect_s,
             read_timeout=settings.answer_s,

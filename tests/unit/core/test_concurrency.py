@@ -53,3 +53,14 @@ def test_none_at_once_is_refused() -> None:
     """It would never send anything."""
     with pytest.raises(ValueError, match="never"):
         Concurrency(0)
+
+
+def test_what_is_patient_wants_more_to_go_well() -> None:
+    """With four rounds, four times as many as are allowed go well before there is one more."""
+    parts = Concurrency(3, rounds=4)
+    parts.failed()
+    seen = []
+    for _ in range(4 + 8):
+        parts.went_well()
+        seen.append(parts.allowed)
+    assert seen == [1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3]
