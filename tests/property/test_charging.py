@@ -35,8 +35,15 @@ def may_be_cut(port: Port) -> bool:
     return port.camera is not None and port.switchable and not port.camera.busy
 
 
-@example([Port("1", "a", switchable=True, powered=True, since_s=0, camera=Charging(900, 0, 50))], 899)
-@given(st.lists(ports, max_size=16, unique_by=lambda port: port.bay), st.integers(0, 8000))
+def charging(bay: str) -> Port:
+    """One that could be cut, and draws 900 mA."""
+    return Port(bay, "a", switchable=True, powered=True, since_s=-20_000, camera=Charging(900, 0, 50))
+
+
+@example([charging("1")], 899)
+@example([charging("1"), charging("2")], 1799)
+@example([charging("1"), charging("2"), charging("3")], 1800)
+@given(st.lists(ports, min_size=3, max_size=16, unique_by=lambda port: port.bay), st.integers(0, 4000))
 def test_what_is_chosen_never_exceeds_the_budget(several: list[Port], budget_ma: int) -> None:
     """Only what may not be cut can, and then nothing else gets power and the plan says so."""
     decided = plan(several, {"a": budget_ma, "b": budget_ma}, RULES, 0.0)
