@@ -124,9 +124,9 @@ class Display:
             failed=light.lamp is Lamp.HELP,
             archive_answers=archive is not False,
             charge=Charge(
-                bay.shown_battery.percent if bay.charges or bay.resting is not None else None,
+                bay.shown_battery.percent,
                 bay.least.percent or FULL,
-                powered=bay.resting is None,
+                powered=bay.resting is None if bay.charges or bay.resting is not None else None,
             ),
         )
         tile = Tile(

@@ -33,11 +33,11 @@ class Causes:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A battery: how full it is, None if nobody knows, how full it should be, and whether its port has power."""
+    """A battery: how full it is, None if nobody knows, how full it should be, and whether its port has power, None likewise."""
 
     percent: int | None
     wanted: int
-    powered: bool = True
+    powered: bool | None = True
 
     def cause(self) -> Cause:
         """How it stands."""
@@ -45,7 +45,7 @@ class Charge:
             return Cause.UNKNOWN
         if self.percent >= self.wanted:
             return Cause.DONE
-        return Cause.BUSY if self.powered else Cause.STUCK
+        return {True: Cause.BUSY, False: Cause.STUCK, None: Cause.UNKNOWN}[self.powered]
 
 
 def causes(states: Mapping[State, int], *, scanned: bool, failed: bool, archive_answers: bool, charge: Charge) -> Causes:

@@ -52,12 +52,12 @@ def test_a_camera_is_docked_and_taken(tmp_path: Path, make_dock: MakeDock, open_
     assert "Leave it" in words
     assert "badge 4711" in words
     assert "X1-00042 · battery 61 %" in words
-    assert "Charge not known" in words
+    assert "Charging not known" in words
     assert "Leave it in. You can go." in words
     kiosk.wait_lamp(1, "take")
     words = kiosk.tile(1)
     assert "Everything is in the archive and the camera is empty." in words
-    assert "Copied | Archived | Charge not known" in words
+    assert "Copied | Archived | Charging not known" in words
     lamps, stands = went(kiosk, 1)
     assert lamps == ["leave", "take"]
     assert len(stands) > 2

@@ -122,7 +122,7 @@ def test_everything_can_be_reached_by_keyboard(tmp_path: Path, make_dock: MakeDo
         "Officer Ana Pérez",
         "Camera X1-00004",
         "Battery, as the camera said: 87 %",
-        "Charge not known",
+        "Charging not known",
     ):
         assert each in words
     assert focused() == "close"

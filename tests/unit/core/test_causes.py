@@ -41,6 +41,8 @@ def test_each_cause_stands_for_itself(
         (Charge(79, 80, powered=False), STUCK),
         (Charge(80, 80, powered=False), DONE),
         (Charge(None, 80, powered=False), UNKNOWN),
+        (Charge(79, 80, powered=None), UNKNOWN),
+        (Charge(80, 80, powered=None), DONE),
     ],
 )
 def test_the_battery_is_a_cause_of_its_own(scanned: bool, charge: Charge, cause: Cause) -> None:
