@@ -258,13 +258,14 @@ def test_c4_is_what_others_compute() -> None:
 def test_a_medium_that_cannot_be_read_is_named(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk error is an error in words."""
     (tmp_path / "1.MP4").write_bytes(b"x")
+    recordings = gather(story.journal, Wish()).recordings
 
     def broken(*_: object) -> object:
         raise OSError(5, "Input/output error", "1.MP4")
 
     monkeypatch.setattr(Path, "open", broken)
     with pytest.raises(EvidenceError, match=r"1\.MP4: Input/output error"):
-        mhl.recognised(tmp_path, gather(story.journal, Wish()).recordings)
+        mhl.recognised(tmp_path, recordings)
 
 
 def test_nothing_is_written_over(story: Story, tmp_path: Path) -> None:
