@@ -179,6 +179,7 @@ class Reloader:
         if changed:
             self._site = taken_over(self._site, running.site)
             self._dock.live.now = orders_of(self._site)
+            self._dock.retention_due.set()  # the policy may ask for more of what is archived
             self._dock.ledger.keep_free_bytes = self._site.spool.keep_free_bytes
             _log.info("configuration changed", changes=changed)
             self._look_again()

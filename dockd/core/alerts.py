@@ -6,7 +6,7 @@
     uncopied        a camera left with recordings that the dock listed and did not copy
     set-aside       recordings were refused for good and wait for a person
     unproved        the archive does not prove any more that it holds a recording
-    kept-short      the archive keeps a recording shorter than its category asks for since somebody named it
+    kept-short      the archive keeps a recording shorter than the policy asks for since somebody named it or changed the policy
     filling         the archive is so far behind that the spool will be full within three days
     spool           somebody else than the dock touched a verified recording in the spool
 

@@ -15,6 +15,7 @@ from dockd.core.battery import UNKNOWN, Appetite, Quality, Reading
 from dockd.core.charging import Resting, Why
 from dockd.core.checkout import Reserved
 from dockd.core.clearance import FileKind
+from dockd.core.queue import is_critical
 from dockd.core.readiness import BayEvidence, Lamp, Least, Needs, Readiness, readiness, unpowered
 from dockd.core.recording import Recording, Refusal, State
 from dockd.dock.meter import Meter
@@ -72,6 +73,7 @@ class BayBoard:
         problems: by path, what will never be read, and why.
         reading: by path, bytes read of a recording that is not copied yet.
         erasing: the camera is being written to.
+        hurried: a person said of something on it, since its copying was ordered, that it waits for no other.
     """
 
     bay: str
@@ -96,6 +98,7 @@ class BayBoard:
     kept: str | None = None
     held: bool = False
     erasing: bool = False
+    hurried: bool = False
     current: bytes = b""
     reading: dict[bytes, int] = field(default_factory=dict)
 
@@ -339,6 +342,7 @@ class Board:
                 presence.recording = replace(
                     presence.recording, category=now.category, priority=now.priority, first_amendment=now.first_amendment
                 )
+                bay.hurried |= is_critical(now)
         self.tell()
 
     def archive_answers(self) -> None:

@@ -27,7 +27,7 @@ class Dock:
         pinned_keys: the archive's, as texts, for the eraser's own check.
         uploads: how many recordings may be on their way at once, now.
         checkpoint_due: set when the custody log has something that the archive should witness soon.
-        retention_due: set when somebody said of a recording what may have the archive keep it longer.
+        retention_due: set when somebody said what may have the archive keep recordings longer: of one, or in the policy.
     """
 
     name: str

@@ -12,9 +12,9 @@ import structlog
 from dockd.core import custody, life
 from dockd.core.clearance import CameraScan, Identity, ScannedFile
 from dockd.core.names import shown
-from dockd.core.queue import copy_order
+from dockd.core.queue import copy_order, is_critical
 from dockd.core.recording import Measured, Recording, Refusal, State, verify_copy
-from dockd.dock.board import BayBoard, Phase
+from dockd.dock.board import BayBoard, Phase, Presence
 from dockd.dock.parts import Dock
 from dockd.errors import SpoolFullError, SpoolMismatchError
 from dockd.offload import messages
@@ -34,6 +34,7 @@ class Offloader:
     def __init__(self, dock: Dock, board: BayBoard, worker: BayWorker) -> None:
         self._dock, self._bay, self._worker = dock, board, worker
         self._mismatches = 0
+        self._settled: set[str] = set()
         self._measured: dict[bytes, tuple[Identity, Measured]] = {}
 
     def _show(self, phase: Phase) -> None:
@@ -81,7 +82,9 @@ class Offloader:
         uncopied = {path: each for path, each in bound.items() if each.state in {State.SEEN, State.COPYING}}
         todo = [(files[path], each) for path, each in uncopied.items()]
         unsettled = False
+        self._settled.clear()
         while todo:
+            self._bay.hurried = False
             todo = self._by_urgency(todo)
             batch = self._fitting(todo)
             if not batch:
@@ -96,7 +99,7 @@ class Offloader:
             except SpoolFullError as exc:  # something else than recordings filled the disk meanwhile
                 self._bay.waiting = Refusal(exc.code, f"{exc.message}.", exc.hint)
                 return True
-            todo = todo[len(batch) :]
+            todo = [(file, recording) for file, recording in todo if recording.recording_id not in self._settled]
         return unsettled
 
     def _by_urgency(self, todo: Sequence[tuple[ScannedFile, Recording]]) -> list[tuple[ScannedFile, Recording]]:
@@ -148,12 +151,17 @@ class Offloader:
         by_path = {file.path: recording for file, recording in batch}
         files = {recording.recording_id: file for file, recording in batch}
         refused: list[tuple[str, life.Step]] = []
-        unsettled = False
+        unsettled = gave_way = False
         async for report in self._worker.ask(messages.Copy(str(self._dock.spool.recordings), jobs)):
+            if not gave_way and self._overtaken():
+                _log.info("copying gives way", bay=self._bay.bay, camera=self._bay.camera)
+                self._worker.hasten()
+                gave_way = True
             match report:
                 case messages.Moved():
                     self._moved(report)
                 case messages.Copied(evidence):
+                    self._settled |= {each.recording_id for each in evidence}
                     self._measured |= {
                         files[each.recording_id].path: (identity, each.from_camera)
                         for each in evidence
@@ -162,6 +170,7 @@ class Offloader:
                     await self._step_all([(each.recording_id, _verified(each)) for each in evidence])
                 case messages.Skipped(path, code, message, hint, transient):
                     _log.warning("recording skipped", bay=self._bay.bay, path=shown(path), code=code, why=message)
+                    self._settled.add(by_path[path].recording_id)
                     if code == SpoolMismatchError.code:
                         self._mismatches += 1
                         if self._mismatches == _MISMATCHES:
@@ -173,9 +182,19 @@ class Offloader:
                         refused.append((by_path[path].recording_id, life.Refused(Refusal(code, message, hint))))
                 case _:
                     pass
+        if not gave_way:
+            self._settled |= {recording.recording_id for _, recording in batch}
         # Only now: had the camera been pulled, each error would have been the pull's, not the file's.
         await self._step_all(refused)
         return unsettled
+
+    def _overtaken(self) -> bool:
+        """Whether a critical recording waits for the end of the list that is being copied, by what was said meanwhile."""
+        if not self._bay.hurried:
+            return False
+        critical = {each.recording.path for each in self._bay.present.values() if is_critical(each.recording) and _uncopied(each)}
+        self._bay.hurried = bool(critical)
+        return bool(critical) and self._bay.current not in critical
 
     def _job(self, file: ScannedFile, recording: Recording) -> messages.CopyJob:
         if file.identity is None:
@@ -207,6 +226,10 @@ class Offloader:
                     self._bay.reading.pop(presence.recording.path, None)
                     self._dock.outbox.put(presence.recording)
         self._dock.board.tell()
+
+
+def _uncopied(presence: Presence) -> bool:
+    return presence.recording.state in {State.SEEN, State.COPYING}
 
 
 def _verified(evidence: messages.CopyEvidence) -> life.CopyVerified:

@@ -10,6 +10,7 @@ daemon dies the kernel kills them all.
 import ctypes
 import gc
 import os
+import select
 import signal
 import socket
 import sys
@@ -65,6 +66,8 @@ class Worker:
         """Obey until the daemon closes the conversation."""
         try:
             while (command := self._next()) is not None:
+                if isinstance(command, messages.GiveWay):
+                    continue  # the copy that it was for has ended
                 try:
                     self._obey(command)
                     self._emit(messages.Done())
@@ -73,7 +76,7 @@ class Worker:
         finally:
             self._detach()
 
-    def _next(self) -> messages.Command | None:
+    def _next(self) -> messages.Command | messages.GiveWay | None:
         header = self._receive(messages.HEADER_BYTES)
         return messages.command(self._receive(messages.body_bytes(header))) if header else None
 
@@ -99,6 +102,10 @@ class Worker:
                 due.append(messages.frame(report))
             self._conversation.sendall(b"".join(due))  # at once: of many small files each has a report of its own
 
+    def _spoken_to(self) -> bool:
+        """Whether the daemon has said something: while a command is obeyed, that can only be `GiveWay`, or the end."""
+        return bool(select.select([self._conversation], [], [], 0)[0])
+
     def _alive(self, count: int) -> None:
         self._emit(messages.Moved(b"", count, reading=False))
 
@@ -115,7 +122,7 @@ class Worker:
             case messages.Copy(spool, jobs):
                 folder = durable.open_folder(Path(spool))
                 try:
-                    Copier(self._rooted(), folder, self._emit).run(jobs)
+                    Copier(self._rooted(), folder, self._emit, overtaken=self._spoken_to).run(jobs)
                 finally:
                     os.close(folder)
             case messages.Recognise(files):

@@ -27,6 +27,9 @@ WHERE state IN ('archived', 'erased') AND recording NOT IN (SELECT value FROM js
 _MARKED = """
 SELECT * FROM recording WHERE state IN ('archived', 'erased') AND recording IN (SELECT recording FROM marked) ORDER BY sequence
 """
+_PAGE = """
+SELECT * FROM recording WHERE state IN ('archived', 'erased') AND sequence > ? ORDER BY sequence LIMIT ?
+"""
 _MOST_AT_ONCE = 5000
 """A dock that reconciles for the first time in years does not ask for all of them in one night."""
 
@@ -68,6 +71,12 @@ def kept_until(connection: sqlite3.Connection, recordings: Sequence[Recording]) 
 def marked(connection: sqlite3.Connection, path: Path) -> list[Kept]:
     """Every archived recording of which somebody said what it is, in order of discovery."""
     return _kept(connection, connection.execute(_MARKED).fetchall(), path)
+
+
+def archived_page(connection: sqlite3.Connection, path: Path, *, after: int, most: int) -> tuple[list[Kept], int | None]:
+    """The next archived recordings that were discovered after number `after`, and the last one's; None behind the last page."""
+    rows = connection.execute(_PAGE, (after, most)).fetchall()
+    return _kept(connection, rows, path), rows[-1]["sequence"] if rows else None
 
 
 def kept(connection: sqlite3.Connection, path: Path, recordings: Sequence[str]) -> list[Kept]:

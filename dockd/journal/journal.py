@@ -188,6 +188,10 @@ class Journal:
         """Every archived recording of which somebody said what it is, with what the archive promised."""
         return await self._read(lambda connection: gaps.marked(connection, self._path))
 
+    async def archived_page(self, *, after: int, most: int) -> tuple[list[Kept], int | None]:
+        """The next archived recordings after number `after`, and the last one's number; None behind the last page."""
+        return await self._read(lambda connection: gaps.archived_page(connection, self._path, after=after, most=most))
+
     async def kept(self, recordings: Sequence[str]) -> list[Kept]:
         """Those of these recordings that are archived, with what the archive promised; in order of discovery."""
         return await self._read(lambda connection: gaps.kept(connection, self._path, recordings))

@@ -31,6 +31,14 @@ from dockd.offload.verifying import Verifier
 _AHEAD = 4
 
 
+class _GaveWay(Exception):  # noqa: N818 - no error: something more urgent goes first
+    """The recording that was being read stays a part, to be continued."""
+
+
+def _never() -> bool:
+    return False
+
+
 class Copier:
     """Copies one list of recordings from one camera.
 
@@ -39,10 +47,19 @@ class Copier:
         folder: descriptor of the spool's `recordings` folder.
         emit: takes each report; called from several threads.
         clock: tells how long something has been waited for.
+        overtaken: whether something more urgent waits for this list's end; asked at each piece, of a recording or a handful.
     """
 
-    def __init__(self, root: int, folder: int, emit: Callable[[Report], None], clock: Clock | None = None) -> None:
-        self._root, self._folder, self._emit = root, folder, emit
+    def __init__(
+        self,
+        root: int,
+        folder: int,
+        emit: Callable[[Report], None],
+        clock: Clock | None = None,
+        *,
+        overtaken: Callable[[], bool] = _never,
+    ) -> None:
+        self._root, self._folder, self._emit, self._overtaken = root, folder, emit, overtaken
         self._current = b""
         self._turns = Turns(clock or SystemClock(), lambda: emit(Moved(self._current, 0, reading=False)))
         self._ends = Ends(root, folder)
@@ -50,7 +67,7 @@ class Copier:
         self._verifier = Verifier(folder, emit, self._turns)
 
     def run(self, jobs: list[CopyJob]) -> None:
-        """Copy in the order given; a file that cannot be taken is skipped and named.
+        """Copy in the order given; a file that cannot be taken is skipped and named. It ends early when it is overtaken.
 
         Raises:
             CameraGoneError: the camera was pulled; finished copies are reported all the same.
@@ -59,7 +76,7 @@ class Copier:
         handfuls = Handfuls(self._ends, self._emit, self._turns)
         with closing(self._lanes), closing(handfuls), self._turns, self._verifier:
             for small, several in grouped(jobs):
-                if self._verifier.failed:
+                if self._verifier.failed or self._overtaken():
                     break
                 self._current = several[0].path
                 if small:
@@ -72,6 +89,8 @@ class Copier:
             with self._turns.camera():
                 written = self._copy(job)
             self._verifier.take(written)
+        except _GaveWay:
+            return
         except CameraGoneError:
             raise
         except CameraError as exc:
@@ -121,6 +140,8 @@ class Copier:
 
     def _moved(self, path: bytes, count: int) -> None:
         self._emit(Moved(path, count, reading=True))
+        if self._overtaken():
+            raise _GaveWay
 
     @contextmanager
     def _steps_file(self, job: CopyJob) -> Iterator[int]:

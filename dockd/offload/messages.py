@@ -2,7 +2,7 @@
 
 The daemon sends one command at a time; the worker answers with any number of reports, the last of which is `Done` or
 `Failed`. Any report is a sign of life. There is no cancel: a worker that is not wanted any more is killed, and everything
-that it does survives that.
+that it does survives that. Only a copy can be asked to end early (`GiveWay`), for something more urgent on the same camera.
 """
 
 import re
@@ -60,6 +60,13 @@ class Copy(msgspec.Struct, tag=True, frozen=True):
 
     spool: str
     jobs: list[CopyJob]
+
+
+class GiveWay(msgspec.Struct, tag=True, frozen=True):
+    """End the `Copy` that is under way as soon as what was read is kept; nothing, if none is. It has no answer of its own.
+
+    Of the copy's list whatever was not reported is as it was; a recording that was being read goes on where it was left.
+    """
 
 
 class Recognise(msgspec.Struct, tag=True, frozen=True):
@@ -217,11 +224,11 @@ def _rich(kind: Any, value: Any) -> object:  # noqa: ANN401 - msgspec hands over
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
-_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command, dec_hook=_rich)
+_commands: msgspec.msgpack.Decoder[Command | GiveWay] = msgspec.msgpack.Decoder(Command | GiveWay, dec_hook=_rich)
 _reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report, dec_hook=_rich)
 
 
-def frame(message: Command | Report) -> bytes:
+def frame(message: Command | GiveWay | Report) -> bytes:
     """`message` as one frame."""
     body = _encoder.encode(message)
     return _HEADER.pack(len(body)) + body
@@ -243,7 +250,7 @@ def body_bytes(header: bytes) -> int:
 HEADER_BYTES = _HEADER.size
 
 
-def command(body: bytes) -> Command:
+def command(body: bytes) -> Command | GiveWay:
     """The command in a frame's body."""
     return _commands.decode(body)
 

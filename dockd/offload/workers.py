@@ -243,6 +243,10 @@ class BayWorker:
                 case _:
                     yield report
 
+    def hasten(self) -> None:
+        """Have the copy that is under way end early, for something more urgent; what it has read is kept."""
+        self._writer.write(messages.frame(messages.GiveWay()))
+
     async def _next(self) -> messages.Report:
         try:
             async with asyncio.timeout(self._stall_after_s):

@@ -74,7 +74,15 @@ class Kiosk:
         found: list[str] = self.page.evaluate(_MISFITS)
         return found
 
+    def cut_names(self) -> list[str]:
+        """Whose name is not seen whole on their tile."""
+        cut: list[str] = self.page.evaluate(_CUT)
+        return cut
 
+
+_CUT = """() => [...document.querySelectorAll(".who")]
+  .filter((each) => each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 2)
+  .map((each) => each.textContent)"""
 _TILE = """bay => [...document.querySelectorAll(`.tile[data-bay="${bay}"] :is(p, span)`)]
   .filter((each) => !each.closest("[hidden]") && !each.firstElementChild)
   .map((each) => each.textContent).join(" | ")"""

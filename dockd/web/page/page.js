@@ -15,6 +15,7 @@ let notices = [];
 let heard = 0;
 let said = new Map();
 let opened = null;
+const fitted = new WeakMap();
 
 /** The words for a key, with {names} filled in; a count chooses between .one and .other. */
 function say(key, values = {}) {
@@ -99,6 +100,7 @@ function paint(bay) {
   }
   write(find(".bay-id", node), bay);
   write(find(".who", node), (tile.camera ? tile.officer : notice?.officer) ?? "");
+  fit(find(".who", node));
   const battery = say(`battery.${tile.battery}`, { percent: tile.battery_percent });
   write(find(".camera", node), tile.camera ? `${tile.camera} · ${battery}` : "");
   write(find(".what", node), why);
@@ -119,8 +121,24 @@ function paint(bay) {
     if (item.dataset.state !== state) item.dataset.state = state;
     write(find("span", item), cause(tile, name, state));
   });
+  percent(find("[data-cause=charged] i", node), tile);
   announce(bay, lamp, why, step);
   if (opened === bay) detail(tile, notice);
+}
+
+/** A name that does not fit between its own words is broken anywhere, rather than cut. */
+function fit(who) {
+  const now = `${who.textContent} ${who.clientWidth}`;
+  if (fitted.get(who) === now) return;
+  who.classList.remove("tight");
+  who.classList.toggle("tight", who.scrollHeight > who.clientHeight + 2);
+  fitted.set(who, now);
+}
+
+/** How full the battery is; a small tile has room for it only there. */
+function percent(mark, tile) {
+  if (tile.battery_percent === null || tile.battery_percent === undefined) delete mark.dataset.percent;
+  else mark.dataset.percent = `${tile.battery_percent}%`;
 }
 
 /** Tell a screen reader when a lamp changes, and only then. */
@@ -336,5 +354,8 @@ setInterval(() => {
   if (performance.now() - heard > STALE_AFTER_MS) lost();
 }, 1000);
 measure();
-addEventListener("resize", () => { if (!layout && tiles.size) arrange(); });
+addEventListener("resize", () => {
+  if (!layout && tiles.size) arrange();
+  for (const { node } of tiles.values()) fit(find(".who", node));
+});
 connect();

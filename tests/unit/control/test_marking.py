@@ -1,8 +1,10 @@
 """What a person says of a recording, and what the dock does about it."""
 
 import asyncio
+import itertools
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,12 +21,16 @@ from dockd.core.clearance import FileKind
 from dockd.core.marking import FIRST_AMENDMENT
 from dockd.core.policy import Category, Policy
 from dockd.core.profile import CRITICAL
+from dockd.core.recording import State
 from dockd.dock.board import Phase, Presence
 from dockd.dock.live import Orders
 from dockd.dock.parts import Dock
 from dockd.docking import offloading
 from dockd.errors import ControlError, WorkerError
 from dockd.journal.orders import HoldOrdered
+from dockd.offload import copying, messages
+from dockd.offload.handful import SMALL_BYTES
+from dockd.offload.workers import BayWorker
 from dockd.web.lists import MarkOrder, SelftestView
 from tests.sim.archive import SimArchive
 from tests.sim.cameras import make_camera
@@ -167,6 +173,49 @@ async def test_a_mark_counts_in_the_queue_of_a_camera_that_is_being_copied(
         await here.until(lambda: here.bay().phase is Phase.RESTING and not here.dock.outbox.files)
         copied = [each["recording"] for each in await here.entries("recording.verified")]
         assert (copied[0], len(copied)) == (last.recording_id, 3)
+
+
+@pytest.mark.parametrize("size_bytes", [3 << 20, 10_000], ids=["in the middle of a recording", "between handfuls"])
+async def test_a_mark_overtakes_the_list_that_is_being_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size_bytes: int
+) -> None:
+    """The camera's whole list was ordered already; what is being read is left where it is, and continued afterwards."""
+    hastened = threading.Event()
+    at_all, hasten = copying.Copier._moved, BayWorker.hasten
+    monkeypatch.setattr(copying, "HANDFUL", 1)
+
+    def moved(copier: copying.Copier, path: bytes, count: int) -> None:
+        given_up = itertools.count()
+        while not hastened.wait(0.05):
+            assert next(given_up) < 600, "nobody overtakes it"
+            at_all(copier, path, 0)  # what a slow camera says
+        at_all(copier, path, count)
+
+    def grouped(jobs: Sequence[messages.CopyJob]) -> Iterator[tuple[bool, Sequence[messages.CopyJob]]]:
+        for number, group in enumerate(in_groups(jobs)):
+            yield group
+            assert number or not group[0] or hastened.wait(30), "as above, of small ones"
+
+    def and_said(worker: BayWorker) -> None:
+        hasten(worker)
+        hastened.set()
+
+    in_groups = copying.grouped
+    monkeypatch.setattr(copying.Copier, "_moved", moved)
+    monkeypatch.setattr(copying, "grouped", grouped)
+    monkeypatch.setattr(BayWorker, "hasten", and_said)
+    make_camera(tmp_path / "camera", "CAM-1", recordings=4, size_bytes=size_bytes, sidecars=False)
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as here:
+        here.insert(tmp_path / "camera", profile=replace(dcf(), critical=()))
+        await here.until(lambda: here.bay().phase is Phase.COPYING and len(here.bay().present) == 4)
+        await here.until(lambda: all(each.recording.state is not State.SEEN for each in here.bay().present.values()))
+        last = max(await here.recordings(), key=lambda each: each.path)
+        overview, _ = _overview(here.dock)
+        await overview.mark(MarkOrder(last.recording_id, "shots fired", critical=True), "ann")
+        await here.until(lambda: here.bay().phase is Phase.RESTING and not here.dock.outbox.files)
+        verified = [each["recording"] for each in await here.entries("recording.verified")]
+        assert len(verified) == len(set(verified)) == 4
+        assert verified.index(last.recording_id) == (0 if size_bytes > SMALL_BYTES else 1)
 
 
 async def test_a_mark_has_an_upload_give_way(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What somebody calls a recording when it is archived already: the archive is asked to keep it as long as that wants."""
 
 import asyncio
+import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,16 +13,18 @@ from dockd.control.marking import Marking
 from dockd.core.custody import RecordingKeptLonger
 from dockd.core.observation import ReadBack
 from dockd.core.policy import Category, Policy
+from dockd.core.profile import MarkLines
 from dockd.core.proof import StatementKind, observe
 from dockd.core.recording import State
 from dockd.custody.reconciling import Reconciler
+from dockd.delivery import retaining
 from dockd.delivery.retaining import Retention, short
 from dockd.dock.live import Orders
 from dockd.journal.gaps import Kept
 from dockd.web.lists import MarkOrder
 from tests.sim.archive import SimArchive
 from tests.sim.cameras import make_camera
-from tests.sim.dock_here import DockHere, dock_here
+from tests.sim.dock_here import DockHere, dcf, dock_here
 from tests.sim.evidence import NOW, archived, seen
 
 POLICY = Policy((Category("arrest", 2000), Category("contact", 100)))
@@ -135,6 +139,54 @@ async def test_a_dock_looks_every_day(tmp_path: Path) -> None:
             while not await dock.entries("recording.kept-longer"):
                 await dock.dock.journal.next_record().wait()
         watching.cancel()
+
+
+@pytest.mark.parametrize("called", [None, "CONTACT", "a word that the policy lost"])
+async def test_a_policy_that_asks_for_more_counts_for_what_nobody_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: str | None
+) -> None:
+    """What is archived already, by what its camera called it; what has no name that is known, as long as the longest."""
+    monkeypatch.setattr(retaining, "_PAGE", 2)
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock, asyncio.TaskGroup() as group:
+        dock.dock.live.now = Orders(policy=Policy(retain_days=365))
+        make_camera(tmp_path / "camera", "CAM-1", recordings=3, size_bytes=1000, sidecars=False)
+        if called is not None:
+            for clip in (tmp_path / "camera").rglob("*.MP4"):
+                clip.with_suffix(".XML").write_text(f"<rec><category>{called}</category></rec>")
+        said = MarkLines(category=re.compile("<category>([^<]*)<"))
+        profile = replace(dcf(), sidecars=("*.XML",), marks=said)
+        dock.insert(tmp_path / "camera", profile=profile)
+        await dock.until(lambda: {each.recording.state for each in dock.bay().present.values()} == {State.ARCHIVED})
+        before = {each["recording"]: each["retain_until"] for each in await dock.entries("recording.archived")}
+        watching = group.create_task(Retention(dock.dock).run())
+        dock.dock.live.now = Orders(policy=Policy((Category("arrest", 2000), Category("contact", 700))))
+        dock.dock.retention_due.set()
+        async with asyncio.timeout(30):
+            while len(after := await dock.entries("recording.kept-longer")) < len(before):
+                await dock.dock.journal.next_record().wait()
+        watching.cancel()
+        days = 700 if called == "CONTACT" else 2000
+        longer = timedelta(days=days - 365)
+        assert {each["recording"] for each in after} == set(before)
+        for each in after:
+            assert parse_rfc3339(each["retain_until"]) - parse_rfc3339(before[each["recording"]]) == longer
+
+
+async def test_what_somebody_names_goes_before_what_the_policy_asks_for(tmp_path: Path) -> None:
+    """Asking for all that is archived may take a night; it goes on afterwards with the one that it had come to."""
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        await _archived(dock, tmp_path)
+        page, last = await dock.dock.journal.archived_page(after=0, most=10)
+        assert last == page[-1].recording.sequence
+        dock.dock.retention_due.set()
+        assert await Retention(dock.dock)._compare(page, last) == last - 1
+        assert archive.calls.count("prove_again") == 0
+        dock.dock.retention_due.clear()
+        assert await Retention(dock.dock)._compare(page, last) == last
+        assert archive.calls.count("prove_again") == 1
+        assert await dock.dock.journal.archived_page(after=last, most=10) == ([], None)
 
 
 def test_an_archive_that_promises_nothing_to_anybody_is_not_asked() -> None:

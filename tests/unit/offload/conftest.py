@@ -42,7 +42,13 @@ class Bench:
         seen = self.identities()
         return [job_of(path, seen[path]) for path in (sorted(seen) if paths is None else paths)]
 
-    def copy(self, jobs: list[messages.CopyJob], emit: Callable[[messages.Report], None] | None = None) -> None:
+    def copy(
+        self,
+        jobs: list[messages.CopyJob],
+        emit: Callable[[messages.Report], None] | None = None,
+        *,
+        overtaken: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Run a copier to its end; raises what it raises."""
         self.reports.clear()
 
@@ -53,7 +59,7 @@ class Bench:
 
         root, folder = open_root(self.camera), durable.open_folder(self.spool.recordings)
         try:
-            Copier(root, folder, note).run(jobs)
+            Copier(root, folder, note, overtaken=overtaken).run(jobs)
         finally:
             os.close(folder)
             os.close(root)
