@@ -35,13 +35,14 @@ from dockd.charging.rehearsal import Rehearsal
 from dockd.clock import Clock
 from dockd.config import model
 from dockd.config.acceptance import Running
+from dockd.config.handing_over import archive_keys
 from dockd.config.model import Site
 from dockd.config.spool_disk import check_spool_disk
 from dockd.control.display import Display
 from dockd.control.fitness import Fitness
 from dockd.control.holding import HelperHolds
 from dockd.control.overview import Overview
-from dockd.control.reloading import Reloader, accepted, orders_of, shown, warn
+from dockd.control.reloading import Reloader, accepted, handed_over, orders_of, shown, warn
 from dockd.core.concurrency import Concurrency
 from dockd.core.profile import Profile
 from dockd.core.readiness import Needs
@@ -97,7 +98,7 @@ async def run(site_file: Path, running: Running, profiles: Sequence[Profile], cl
         before = await circumstances.interrupted(dock.journal)
         await recover(dock)
         begun = [*before, circumstances.started(site.dock), *await circumstances.running(), accepted(running.acceptance)]
-        await dock.journal.record(*begun)
+        await dock.journal.record(*begun, *handed_over(running))
         try:
             await _serve(running, profiles, dock, workers, notary=notary, stop=stop, site_file=site_file)
         finally:
@@ -247,7 +248,7 @@ async def built(site_file: Path, running: Running, clock: Clock) -> AsyncIterato
                 clock=clock,
                 live=live,
                 uploads=uploads,
-                pinned_keys=(site.archive.key,) if site.archive.key else (),
+                pinned_keys=archive_keys(site.archive),
             )
         finally:
             await archive.close()

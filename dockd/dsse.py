@@ -8,6 +8,7 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -125,15 +126,10 @@ class SigningKey:
     def unseal(self, payload_type: str, envelope: bytes) -> bytes | None:
         """The payload of an envelope that `sealed` made with this key; None for any other."""
         try:
-            match json.loads(envelope):
-                case {"payload": str(text), "payloadType": str(kind), "signatures": [{"sig": str(sig)}]} if kind == payload_type:
-                    payload, signature = base64.b64decode(text, validate=True), base64.b64decode(sig, validate=True)
-                case _:
-                    return None
-        except (ValueError, RecursionError):
+            payload, vouched = PinnedKeys.payload_of(payload_type, envelope)
+        except ValueError:
             return None
-        public = self._private.public_key()
-        return payload if _made(public, signature, pre_authentication(payload, payload_type)) else None
+        return payload if vouched(PinnedKeys(self.public_text)) else None
 
     def sign_note(self, name: str, text: str) -> NoteSignature:
         """This key's signature, under `name`, over a note's text."""
@@ -156,6 +152,29 @@ class PinnedKeys:
         """Whether the pinned key of that id made `signature` over `message`."""
         key = self._by_id.get(key_id)
         return key is not None and _made(key, signature, message)
+
+    @staticmethod
+    def payload_of(payload_type: str, envelope: bytes) -> tuple[bytes, Callable[["PinnedKeys"], bool]]:
+        """The payload of an envelope that `SigningKey.sealed` made, and who tells whether one of some keys did.
+
+        Raises:
+            ValueError: it is no envelope of that type with one signature.
+        """
+        try:
+            match json.loads(envelope):
+                case {
+                    "payload": str(text),
+                    "payloadType": str(kind),
+                    "signatures": [{"keyid": str(key_id), "sig": str(sig)}],
+                } if kind == payload_type:
+                    payload, signature = base64.b64decode(text, validate=True), base64.b64decode(sig, validate=True)
+                case _:
+                    msg = f"no envelope with one signature over a {payload_type}"
+                    raise ValueError(msg)
+        except RecursionError as exc:
+            msg = "nested too deeply"
+            raise ValueError(msg) from exc
+        return payload, lambda keys: keys.verify(key_id, pre_authentication(payload, payload_type), signature)
 
     def signed_note(self, note: Note, name: str) -> bool:
         """Whether one of these keys signed the note under `name`."""

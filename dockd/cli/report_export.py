@@ -9,6 +9,7 @@ import click
 
 from dockd.cli.asking import ask
 from dockd.cli.options import CONFIG, moment
+from dockd.config.handing_over import archive_keys
 from dockd.errors import DockError
 
 
@@ -80,12 +81,12 @@ def export(
     key = dock_key(site.spool.directory, new=False)
     begin, end = (None if each is None else rfc3339(each) for each in (since, until))
     wish = Wish(recordings, camera, begin, end, whole_log)
-    archive_keys = tuple(dict.fromkeys([*([site.archive.key] if site.archive.key else []), *archive_key]))
-    maker = Maker(site.dock, key, archive_keys, site.archive.id, SystemClock().now(), tsa)
+    keys = tuple(dict.fromkeys([*reversed(archive_keys(site.archive)), *archive_key]))
+    maker = Maker(site.dock, key, keys, site.archive.id, SystemClock().now(), tsa)
     files = exported(Spool(site.spool.directory).journal, wish, maker, media)
     write(files, output)
     click.echo(f"{output}: {len(files)} files")
-    theirs = "".join(f" --archive-key {each}" for each in archive_keys)
+    theirs = "".join(f" --archive-key {each}" for each in keys)
     click.echo(f"  dockd verify {output}{theirs} --dock-key {key.public_text}")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from dockd.cli.options import CONFIG
+from dockd.config.handing_over import archive_keys
 
 
 @click.command(
@@ -41,7 +42,7 @@ def quarantine(output: Path | None, config: Path) -> None:
     if output is None or not found:
         return
     signing = dock_key(site.spool.directory, new=False)
-    keys = (site.archive.key,) if site.archive.key else ()
+    keys = archive_keys(site.archive)[::-1]  # the present one first
     maker = Maker(site.dock, signing, keys, site.archive.id, SystemClock().now())
     ids = tuple(each.recording.recording_id for each in found)
     files = take_out(found, output)

@@ -8,7 +8,7 @@ import click
 from dockd.clock import SystemClock
 from dockd.errors import VaultError
 from dockd.logs import speak
-from dockd.vault import witness
+from dockd.vault import rotation, witness
 from dockd.vault.serve import Listening, serve
 from dockd.vault.service import VaultSettings, load_key, open_ledger
 
@@ -102,6 +102,35 @@ def key(group_root: Path | None, root: Path | None) -> None:
     place, ledger = open_ledger(_chosen(root, group_root))
     ledger.close()
     click.echo(load_key(place).public_text)
+
+
+@command.command(
+    epilog="""Examples:
+
+    dockd vault rotate --root /var/lib/dockd-vault
+
+    dockd vault rotate --switch --root /var/lib/dockd-vault""",
+)
+@_ROOT
+@click.option("--switch", "switching", is_flag=True, help="Sign with the new key from now on; the vault must be stopped.")
+@click.pass_obj
+def rotate(group_root: Path | None, root: Path | None, *, switching: bool) -> None:
+    """Make the vault's next key, and print what every dock's site file needs to know it, signed with the present one.
+
+    Docks that have these lines take statements under both keys. Once all of them have, stop the vault and run this with --switch:
+    the old key is removed. A key that was stolen cannot be replaced so, for the thief could sign such lines as well.
+    """
+    place, ledger = open_ledger(_chosen(root, group_root))
+    try:
+        if switching:
+            place.own()
+            click.echo(f"The vault signs with {rotation.switch(place)} from its next start on.")
+            return
+        following, statement = rotation.prepare(place, ledger, SystemClock())
+    finally:
+        ledger.close()
+        place.close()
+    click.echo(f"archive:\n  key: {following}\n  handovers:  # after those that are there already\n    - {statement}")
 
 
 @command.command(

@@ -3,7 +3,8 @@
 A guarded section moves as a whole: where one of its keys is weaker than what was accepted, all of the accepted section stays in
 force, so that no mixture ever runs that nobody wrote. Making a key stricter needs nobody's leave.
 
-    archive   any other kind, url, key, proof or id; another ca_file, or none
+    archive   any other kind, url, proof or id; another key, unless the accepted one handed over to it, or handovers from others;
+              another ca_file, or none
     retention a category, or what nobody named, that would be kept for a shorter time than was accepted (`categories` and
               `uploads.retain_days` together)
     erase     a policy, directory_erase or unsigned under which more is erased (ready.needs goes with it: a light that waits for
@@ -15,16 +16,18 @@ from pathlib import Path
 
 import msgspec
 
+from dockd.config.handing_over import archive_keys
 from dockd.config.model import ArchiveSettings, Erase, Site
 from dockd.config.office import Category
 from dockd.config.policy import policy_of, retention
 from dockd.config.readying import Ready
+from dockd.core.handover import continues
 from dockd.core.policy import UNCATEGORISED
 
 _POLICIES = ("never", "delete", "clear")
 """From the one that keeps most to the one that erases most."""
 
-_FIXED = ("kind", "url", "key", "proof", "s3")
+_FIXED = ("kind", "url", "proof", "s3")
 """Another value is another archive."""
 
 _TIGHTENED = ("id", "ca_file")
@@ -82,6 +85,9 @@ def guarded(site: Site, *, unencrypted_spool: bool = False) -> Guarded:
 def weakenings(site: Site, accepted: Guarded) -> tuple[Weakening, ...]:
     """What in `site` is weaker than what was accepted."""
     found = [_changed("archive", key, site.archive, accepted.archive) for key in _FIXED if _differs(key, site, accepted)]
+    if not continues(archive_keys(site.archive) or ("",), archive_keys(accepted.archive) or ("",)):
+        key = "key" if site.archive.key != accepted.archive.key else "handovers"
+        found.append(_changed("archive", key, site.archive, accepted.archive))
     found += [
         _changed("archive", key, site.archive, accepted.archive)
         for key in _TIGHTENED
@@ -121,6 +127,7 @@ def permits(accepted: Guarded) -> tuple[str, ...]:
     lines = [
         f"archive.url: {_written(archive.url)}",
         f"archive.key: {_written(archive.key)}",
+        *(f"archive.handovers: {each}, which handed over" for each in archive_keys(archive)[:-1]),
         *([] if archive.proof == "receipt" else [f"archive.proof: {_written(archive.proof)}"]),
         *([] if archive.s3 is None else [f"archive.s3: {_written(archive.s3)}"]),
         f"archive.id: {_written(archive.id)}",
@@ -162,6 +169,8 @@ def _changed(section: str, key: str, wanted: object, accepted: object) -> Weaken
 def _written(value: object) -> str:
     if value is None:
         return "nothing"
+    if isinstance(value, tuple):
+        return f"{len(value)} of them"
     if isinstance(value, msgspec.Struct):
         said = [(name, given) for name, given in msgspec.structs.asdict(value).items() if given not in {None, ""}]
         return ", ".join(f"{name} {_written(given)}" for name, given in said)

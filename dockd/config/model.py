@@ -138,6 +138,13 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         ),
         rules.PUBLIC_KEY,
     ] = ""
+    handovers: Annotated[
+        tuple[Annotated[str, rules.HANDOVER], ...],
+        Meta(
+            description="Statements of `dockd vault rotate`, oldest first, by which earlier keys handed over to that one. With "
+            "them a new key needs nobody's acceptance, and the earlier ones count until they are taken out."
+        ),
+    ] = ()
     proof: Annotated[
         Literal["receipt", "read-back"],
         Meta(

@@ -6,12 +6,14 @@ from pathlib import Path
 from msgspec import structs
 
 from dockd.config.fill import fill, place_of
+from dockd.config.handing_over import archive_keys
 from dockd.config.model import ArchiveSettings, Site
 from dockd.config.office import Alerts
 from dockd.config.problems import Problems
 from dockd.config.roster import read_roster
 from dockd.config.rules import NO_BAY, is_loopback
 from dockd.config.source import Mapping, Node, Place, read
+from dockd.core.handover import HandoverError
 from dockd.core.names import plain
 from dockd.core.policy import UNCATEGORISED
 from dockd.core.readiness import Needs
@@ -160,6 +162,12 @@ def _wrong_of_tus(archive: ArchiveSettings) -> Iterator[tuple[str, str]]:
     """The key that is wrong, empty for one that is missing, and what to say."""
     if archive.proof == "receipt" and not archive.key:
         yield "", "archive: key is missing, expected the public key with which the archive signs its receipts, or proof read-back"
+    try:
+        archive_keys(archive)
+    except HandoverError as exc:
+        yield "handovers", f"archive.handovers: these do not lead to the key: {exc}; expected what dockd vault rotate printed"
+    if archive.handovers and not archive.key:
+        yield "handovers", "archive.handovers: has no effect without a key, expected a key, or no handovers"
     if archive.proof == "read-back" and archive.key:
         yield "key", "archive.key: nothing is signed with proof read-back, expected no key, or proof receipt"
     if archive.proof == "read-back" and archive.id is None:
@@ -171,6 +179,8 @@ def _wrong_of_tus(archive: ArchiveSettings) -> Iterator[tuple[str, str]]:
 def _wrong_of_s3(archive: ArchiveSettings) -> Iterator[tuple[str, str]]:
     if archive.s3 is None:
         yield "", "archive: s3 is missing, expected the section with the bucket"
+    if archive.handovers:
+        yield "handovers", "archive.handovers: S3 signs nothing, expected none"
     if archive.key:
         yield "key", "archive.key: S3 signs nothing, expected no key"
     if archive.proof != "receipt":

@@ -96,6 +96,14 @@ def accepted(acceptance: Acceptance) -> custody.Noted:
     )
 
 
+def handed_over(running: Running) -> list[custody.Noted]:
+    """The custody entry that says by which statements the dock believes another key than an admin accepted, where it does."""
+    trusted, now = running.acceptance.content.guarded.archive, running.site.archive
+    if now.key == trusted.key:
+        return []
+    return [custody.Noted("archive.handed-over", {"old": trusted.key, "new": now.key, "handovers": list(now.handovers)})]
+
+
 def shown(running: Running, site_file: Path, *, spool_encrypted: bool) -> Configuration:
     """What the board says of it."""
     content = running.acceptance.content

@@ -11,6 +11,7 @@ from dockd.archive.settings import TusSettings
 from dockd.archive.throttle import Throttle
 from dockd.archive.tus import TusArchive
 from dockd.clock import Clock
+from dockd.config.handing_over import archive_keys
 from dockd.config.model import ArchiveSettings, Site
 from dockd.custody.keyring import dock_key
 from dockd.errors import ConfigError
@@ -41,7 +42,7 @@ def tus_settings(site: Site, bound: str | None = None) -> TusSettings:
         return TusSettings(
             url=settings.url,
             dock=site.dock,
-            pinned_keys=(settings.key,) if settings.key else (),
+            pinned_keys=archive_keys(settings),
             token=_token(settings.token_file),
             archive_id=settings.id,
             bound_id=bound,

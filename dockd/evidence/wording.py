@@ -12,6 +12,7 @@ _SENTENCES = {
     "daemon.interrupted": "The dock had stopped without notice before: {cause}.",
     "selftest.run": "The dock looked at itself. Fit: {fit}.",
     "software.running": "The dock runs dockd {version}, whose files have the SHA-256 {digest}.",
+    "archive.handed-over": "The archive's key {old} handed over to {new}, by statements that are kept here.",
     "configuration.accepted": "{by} accepted the dock's configuration.",
     "journal.rebuilt": "The dock's record was made anew from its store: {recordings} recordings, none counted as archived.",
     "hold.told": "The archive was told to keep {recordings} recordings that are on hold",

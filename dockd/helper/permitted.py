@@ -7,6 +7,7 @@ from pathlib import Path
 from dockd.config import load_profiles, load_site
 from dockd.config.acceptance import path_of, standing
 from dockd.config.guarded import restrained
+from dockd.config.handing_over import archive_keys
 from dockd.core.erasure import Method
 from dockd.core.lamp import Wiring
 from dockd.core.profile import Profile
@@ -67,7 +68,7 @@ def permitted(site_file: Path) -> Permitted:
         return Permitted(ports, profiles, site.dock, lamps=lamps, officers=officers)
     _only_root_writes([path_of(site_file)])
     force = restrained(site, accepted.content.guarded)
-    keys = tuple(key for key in (force.archive.key,) if key)  # an archive that signs nothing has none
+    keys = archive_keys(force.archive)  # an archive that signs nothing has none
     return Permitted(ports, profiles, site.dock, keys, Method(force.erase.policy), lamps, officers, unsigned=force.erase.unsigned)
 
 

@@ -48,6 +48,7 @@ class Store:
         self.root = root
         self.ledger_path = root / "vault.sqlite"
         self.key_path = root / "key.pem"
+        self.next_key_path = root / "next-key.pem"
         self._lock: int | None = None
 
     def prepare(self) -> None:
@@ -80,6 +81,10 @@ class Store:
             raise VaultError(msg, hint="Stop it first, or give this one another --root.") from exc
         self._lock = descriptor
         self._try_direct_reading()
+
+    def sync(self) -> None:
+        """Make durable which names lie at the top."""
+        sync_path(self.root)
 
     def close(self) -> None:
         """Let another process own the store."""

@@ -29,6 +29,7 @@ REMOVERS = {
     "dockd/offload/spool.py": "recordings in the spool that the archive has proved",
     "dockd/offload/verifying.py": "copies in the spool that differ from the camera",
     "dockd/power/command.py": "notes, in the daemon's own runtime folder, of lamps that are lit",
+    "dockd/vault/rotation.py": "puts the vault's next key in the place of its present one",
     "dockd/vault/store.py": "the vault's own temporary names",
     "dockd/web/control.py": "the control socket that a dead daemon left, and its own at the end",
 }

@@ -58,7 +58,7 @@ class Site:
     parallel: int = 2
     needs: str = "erased"
     time_zone: str = "America/New_York"
-    archive: dict[str, str] = field(default_factory=dict)
+    archive: dict[str, Any] = field(default_factory=dict)
     kiosk: dict[str, object] = field(default_factory=dict)
     metrics: dict[str, int] = field(default_factory=dict)
     uploads: dict[str, int] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class DockProcess:
     def write_site(self) -> Path:
         """Write the site file as `site` is now."""
         site = self.site
-        archive = {
+        archive: dict[str, Any] = {
             "kind": "tus",
             "url": self._vault.files_url if self._vault is not None else "http://127.0.0.1:9/files/",
             "key": self._vault.public_key if self._vault is not None else SigningKey.generate().public_text,

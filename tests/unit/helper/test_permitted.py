@@ -1,3 +1,4 @@
+import base64
 import os
 from pathlib import Path
 
@@ -6,6 +7,8 @@ import pytest
 from dockd.config import load_site
 from dockd.config.acceptance import accept, path_of
 from dockd.core.erasure import Method
+from dockd.core.handover import HANDOVER_TYPE, Handover
+from dockd.dsse import SigningKey
 from dockd.errors import ConfigError
 from dockd.helper.permitted import Current, permitted
 from tests.sim.bay_sysfs import PORT
@@ -107,6 +110,20 @@ def test_nothing_is_erased_that_no_admin_accepted(site: Path) -> None:
     os.chown(path_of(site), 12345, -1)
     with pytest.raises(ConfigError, match="can write it"):
         permitted(site)
+
+
+def test_a_key_that_was_handed_over_to_erases(site: Path) -> None:
+    """By a statement that the accepted key signed, in a file that only root writes; one by another key changes nothing."""
+    old, new = SigningKey.generate(), SigningKey.generate()
+    site.write_text(site.read_text().replace(KEY, old.public_text))
+    accept(site, load_site(site), by="root", at="2026-11-28T03:00:00Z", unencrypted_spool=True)
+    statement = Handover("vault-01", old.public_text, new.public_text, "2026-11-28T03:00:00Z").payload()
+    signed = base64.b64encode(old.sealed(statement, HANDOVER_TYPE)).decode()
+    both = f"key: {new.public_text}\n  handovers: [{signed}]"
+    site.write_text(site.read_text().replace(f'key: "{old.public_text}"', both))
+    assert permitted(site).keys == (old.public_text, new.public_text)
+    site.write_text(site.read_text().replace(f"\n  handovers: [{signed}]", ""))
+    assert permitted(site).keys == (old.public_text,)
 
 
 def test_an_acceptance_counts_at_the_next_request(site: Path) -> None:
