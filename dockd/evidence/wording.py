@@ -37,7 +37,8 @@ _SENTENCES = {
     "recording.refused": "It was set aside: {message}",
     "recording.retried": "{by} let it be tried again.",
     "recording.marked": "{by} called it {category}: {reason}.",
-    "recording.kept-longer": "The archive promised to keep it longer, until {retain_until}: for what it was called since, or for a hold.",
+    "recording.kept-longer": "The archive promised to keep it longer, "
+    "until {retain_until}: for what it was called since, or for a hold.",
     "upload.placed": "The archive made room for it.",
     "upload.dropped": "The archive had forgotten the upload, which began anew.",
     "camera.clearing": "The dock began to erase from the camera what the archive holds.",
