@@ -17,8 +17,12 @@ logger = structlog.get_logger
 """A module's log. Imported from here before any other structlog is, so that the above holds."""
 
 
-def speak() -> None:
-    """Set up this process's log on standard error; systemd's journal takes it from there."""
+def speak(least: int = logging.INFO) -> None:
+    """Set up this process's log on standard error; systemd's journal takes it from there.
+
+    Args:
+        least: what is of less weight is not said. A verb that does for itself what the daemon does says warnings alone.
+    """
     to_person = sys.stderr.isatty()
     structlog.configure(
         processors=[
@@ -28,7 +32,7 @@ def speak() -> None:
             structlog.processors.format_exc_info,
             structlog.dev.ConsoleRenderer() if to_person else structlog.processors.JSONRenderer(sort_keys=False),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -1,6 +1,7 @@
 """`dockd config`: everything about configuration that needs no running daemon."""
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
@@ -220,7 +221,9 @@ def world(site: Site) -> list[Check]:
     from dockd.app import ask_archive  # noqa: PLC0415 - checking files alone needs none of it
     from dockd.control.fitness import archive_checks  # noqa: PLC0415
     from dockd.helper.sysfs import Sysfs  # noqa: PLC0415
+    from dockd.logs import speak  # noqa: PLC0415
 
+    speak(logging.WARNING)
     sysfs, checks = Sysfs(), []
     for bay in site.bays:
         if bay.usb_port is not None and not sysfs.ports(bay.usb_port):

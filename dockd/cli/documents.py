@@ -149,3 +149,29 @@ class VerifyDocument(msgspec.Struct, frozen=True):
 
     exit_code: int
     lines: tuple[VerifyLine, ...]
+
+
+class GapDocument(msgspec.Struct, frozen=True):
+    """Something that is missing.
+
+    Attributes:
+        kind: of what sort, as the alert of the same name in docs/runbook.md.
+        subject: the id or serial of what it is about.
+        message: in a sentence.
+    """
+
+    kind: str
+    subject: str
+    message: str
+
+
+class GapsDocument(msgspec.Struct, frozen=True):
+    """What `dockd report gaps --json` prints.
+
+    Attributes:
+        proved: how many recordings the archive proved now that it holds.
+        missing: what cameras listed and nobody has, or the archive does not prove any more.
+    """
+
+    proved: int
+    missing: tuple[GapDocument, ...]

@@ -33,6 +33,7 @@ DOCUMENTS = {
     "refuse": "dockd.cli.acts.ActDocument",
     "release": "dockd.cli.acts.ActDocument",
     "report": "dockd.cli.report.ReportDocument",
+    "report-gaps": "dockd.cli.documents.GapsDocument",
     "retry": "dockd.cli.retry.RetriedDocument",
     "selftest": "dockd.web.lists.SelftestView",
     "status": "dockd.web.view.StatusView",

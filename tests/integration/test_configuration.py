@@ -10,7 +10,7 @@ from dockd.config.acceptance import path_of
 from tests.integration.conftest import MakeDock
 from tests.sim.audit import files_below
 from tests.sim.cameras import make_camera
-from tests.sim.cli_documents import as_described
+from tests.sim.cli_documents import alone, as_described
 from tests.sim.dock_process import DockProcess, Site
 
 
@@ -97,8 +97,7 @@ def test_check_online_looks_at_the_world(tmp_path: Path, make_dock: MakeDock) ->
             assert old in text
             text = text.replace(old, new)
         (tmp_path / "other.yaml").write_text(text)
-        done = CliRunner().invoke(command, ["check", "--online", "--config", str(tmp_path / "other.yaml")])
-        return done.exit_code, done.output
+        return alone("config", "check", "--online", "--config", tmp_path / "other.yaml")
 
     code, said = online()
     assert code == 0
@@ -110,8 +109,8 @@ def test_check_online_looks_at_the_world(tmp_path: Path, make_dock: MakeDock) ->
     assert (code, "This machine has no USB port pci-0000:00:99.0-usb-0:1." in said) == (1, True)
     code, said = online((str(dock.root / "token"), str(dock.root / "no-token")))
     assert (code, "archive.token_file cannot be read" in said) == (1, True)
-    done = CliRunner().invoke(command, ["check", "--online", "--json", "--config", str(site_file)])
-    assert {each["part"] for each in as_described("config-check", done.output)["world"]} >= {
+    done = alone("config", "check", "--online", "--json", "--config", site_file)[1]
+    assert {each["part"] for each in as_described("config-check", done)["world"]} >= {
         "bay 1",
         "spool",
         "archive",

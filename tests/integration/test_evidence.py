@@ -13,7 +13,7 @@ from dockd.core.recording import State
 from dockd.evidence import living
 from dockd.evidence.exporting import single_file
 from tests.sim.cameras import make_camera
-from tests.sim.cli_documents import as_described
+from tests.sim.cli_documents import as_described, gaps
 from tests.sim.dock_process import DockProcess, Site
 from tests.sim.vault_process import VaultProcess
 
@@ -60,13 +60,14 @@ def test_what_a_dock_did_is_shown_to_a_stranger(tmp_path: Path) -> None:
 
 def _gaps_are_seen(folder: Path, site: Path) -> None:
     """The archive is asked again, now; a file that its disk lost is found."""
-    whole = CliRunner().invoke(report, ["gaps", "--config", str(site)])
-    assert (whole.exit_code, whole.output) == (0, "the archive proved again that it holds 2 recordings\n")
+    assert gaps(site) == (0, "the archive proved again that it holds 2 recordings\n")
     next(iter(sorted((folder / "vault" / "blobs").rglob("*/*")))).unlink()
-    lost = CliRunner().invoke(report, ["gaps", "--config", str(site)])
-    assert lost.exit_code == 1
-    assert "proved again that it holds 1 recordings" in lost.output
-    assert "unproved: the archive does not prove any more that it holds DCIM/" in lost.output
+    code, words = gaps(site)
+    assert code == 1
+    assert "proved again that it holds 1 recording\n" in words
+    assert "unproved: the archive does not prove any more that it holds DCIM/" in words
+    told = as_described("report-gaps", gaps(site, "--json")[1])
+    assert (told["proved"], [each["kind"] for each in told["missing"]]) == (1, ["unproved"])
 
 
 def _verified_alone(folder: Path, archive_key: str, dock_key: str) -> None:

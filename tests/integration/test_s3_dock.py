@@ -11,6 +11,7 @@ from dockd.cli.verify import command as verify
 from dockd.core.recording import State
 from tests.contract.stands.s3 import client, make_bucket
 from tests.sim.cameras import make_camera
+from tests.sim.cli_documents import alone, as_described, gaps
 from tests.sim.dock_process import DockProcess, Line, Site
 from tests.sim.foreign_s3 import ACCESS_KEY, BUCKET, SECRET_KEY, Seaweed
 
@@ -30,8 +31,10 @@ def test_a_dock_at_a_bucket_is_checked_by_a_stranger_and_by_itself(tmp_path: Pat
             dock.wait_until(lambda _: len(dock.recordings(State.ARCHIVED)) == 2, why="two recordings archived")
             dock.wait_for("checkpoint deposited", count=2)
             config = ["--config", str(dock.write_site())]
-            looked = CliRunner().invoke(report, ["gaps", *config])
-            assert (looked.exit_code, "the archive proved again that it holds 2 recordings\n" in looked.output) == (0, True)
+            assert gaps(dock.write_site()) == (0, "the archive proved again that it holds 2 recordings\n")
+            assert as_described("report-gaps", gaps(dock.write_site(), "--json")[1]) == {"proved": 2, "missing": []}
+            online = alone("config", "check", "--online", "--json", *config)[1]
+            assert "archive" in {each["part"] for each in as_described("config-check", online)["world"]}
             last = [each for each in dock.custody() if each["event"] == "log.deposited"][-1]
             (tmp_path / "checkpoint").write_bytes(asyncio.run(_fetched(store, last)))
             exported = CliRunner().invoke(report, ["export", "--whole-log", "--output", str(tmp_path / "case.zip"), *config])

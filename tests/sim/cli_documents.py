@@ -1,7 +1,10 @@
-"""What a verb printed with --json, held against the schema that ships."""
+"""What a verb printed with --json, held against the schema that ships; and the installed verb that needs no daemon."""
 
 import json
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -23,3 +26,19 @@ def as_described(name: str, printed: str) -> Any:  # noqa: ANN401 - JSON
         known = json.loads((schemas.FOLDER / f"{name}.schema.json").read_text(encoding="utf-8"))["properties"]
         assert told.keys() <= known.keys()
     return told
+
+
+def alone(*arguments: str | Path) -> tuple[int, str]:
+    """What an installed verb ends with that needs no daemon, and all that it prints on standard output.
+
+    In a process of its own: such a verb sets up the process's log.
+    """
+    dockd = Path(sys.executable).with_name("dockd")
+    done = subprocess.run([str(dockd), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout
+
+
+def gaps(site: Path, *options: str) -> tuple[int, str]:
+    """What `dockd report gaps` ends with and prints."""
+    return alone("report", "gaps", *options, "--config", site)
