@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from dockd.clock import parse_rfc3339
-from dockd.control.showing import until_ready_s
+from dockd.control.views import until_ready_s
 from dockd.core.battery import FULL
 from dockd.core.causes import Charge, causes
 from dockd.core.estimate import Left, said, time_left_s

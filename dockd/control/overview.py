@@ -18,7 +18,7 @@ from dockd.clock import parse_rfc3339, rfc3339
 from dockd.control.backup import Backups
 from dockd.control.holding import HelperHolds
 from dockd.control.marking import Marking
-from dockd.control.showing import battery_view, camera_view, configuration_view, until_ready_s
+from dockd.control.views import battery_view, camera_view, configuration_view, until_ready_s
 from dockd.core import custody, life
 from dockd.core.holds import Scope
 from dockd.core.names import shown

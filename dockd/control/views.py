@@ -1,4 +1,4 @@
-"""How what the board and the journal hold is shown to whoever asks."""
+"""What the API answers of a camera, a battery, the configuration and the time left, made of what board and journal hold."""
 
 from dockd.core.battery import Reading
 from dockd.core.estimate import ready_s, time_left_s
