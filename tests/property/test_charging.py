@@ -58,6 +58,8 @@ def test_what_is_chosen_never_exceeds_the_budget(several: list[Port], budget_ma:
         assert decided.ports[port.bay].power or may_be_cut(port)
 
 
+@example([*[(300, 10.0, None)] * 7, (1500, 70.0, None)], 1500)  # one that starves unless what becomes free is kept for it
+@example([(300, 10.0, None), (1500, 10.0, None)], 1500)  # two that flap unless they rest
 @settings(deadline=None)  # seconds of a loaded machine say nothing here
 @given(
     st.lists(
