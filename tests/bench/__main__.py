@@ -38,7 +38,7 @@ def _measured(part: str, occasion: Occasion, out: Path) -> figures.Part:
         case "small-files":
             return offload.measure(part, occasion, files=300 if quick else 10_000, size_bytes=4096)
         case "upload":
-            return upload.measure(occasion, size_bytes=(32 if quick else 1024) * _MIB)
+            return upload.measure(occasion, size_bytes=(32 if quick else 1024) * _MIB, breaks=3 if quick else 50)
         case "s3":
             return s3.measure(occasion, size_bytes=(32 if quick else 512) * _MIB, breaks=3 if quick else 50)
         case "bays":

@@ -1,8 +1,6 @@
 """Upload to an S3 store that others wrote, on loopback, against rclone and boto3; and what is sent again after breaks."""
 
 import asyncio
-import contextlib
-import os
 import secrets
 import shutil
 import subprocess
@@ -14,20 +12,18 @@ import msgspec
 from dockd.archive.s3.archive import S3Archive
 from dockd.archive.s3.settings import MIB
 from dockd.clock import SystemClock
-from dockd.errors import ArchiveError
+from tests.bench.breaks import sent_again
 from tests.bench.figures import Figure, Part, at_least, at_most, told
 from tests.bench.measuring import Runs, Took, command, cool_down
 from tests.bench.occasion import Occasion
 from tests.bench.upload import client, order_for
 from tests.bench.uploaders import Order
 from tests.contract.stands.s3 import make_bucket, settings
-from tests.sim.consignments import Watched, consign
 from tests.sim.cut_link import CutLink
 from tests.sim.foreign_s3 import ACCESS_KEY, BUCKET, SECRET_KEY, Seaweed
 from tests.sim.foreign_server import PEERS
 
 STORE, PROVE, RCLONE, BOTO3 = "dockd: store", "dockd: store, then prove", "rclone copyto", "boto3 upload_file"
-_GOLDEN = 0.618_034
 _SCRIPT = Path(__file__).parents[2] / "packaging" / "peers" / "boto3_client.py"
 
 
@@ -93,36 +89,10 @@ def _figures(runs: dict[str, Runs], size_bytes: int) -> list[Figure]:
     ]
 
 
-class _Breaking(Watched):
-    """Breaks the link again and again while something is sent."""
-
-    def __init__(self, link: CutLink, breaks: int, part_bytes: int) -> None:
-        super().__init__()
-        self._link, self.left, self._part_bytes = link, breaks, part_bytes
-
-    def sent(self, offset_bytes: int) -> None:
-        """As the base says."""
-        if self.left and self._link.cut_after_bytes is None:
-            self.left -= 1
-            # At another place in a part each time, spread evenly over all of them, with one or two that arrive in between.
-            self._link.cut_after_bytes = int((1.5 + self.left * _GOLDEN % 1) * self._part_bytes)
-        super().sent(offset_bytes)
-
-
 async def _sent_again(store: Seaweed, work: Path, breaks: int) -> tuple[int, int]:
     """Bytes on the wire beyond the recording's own while its upload is broken so often, and the size of a part."""
     async with CutLink(store.port) as link:
-        link.cuts_all = True
         sets = settings(f"http://127.0.0.1:{link.port}")
-        size_bytes = (2 * breaks + 4) * sets.part_bytes
-        archive, breaking = S3Archive(sets, SystemClock()), _Breaking(link, breaks, sets.part_bytes)
-        consignment = consign(work, os.urandom(size_bytes))
-        while True:
-            with contextlib.suppress(ArchiveError):
-                await archive.store(consignment, breaking.point, breaking)
-                break
-        await archive.close()
-        if breaking.left or link.cut_after_bytes is not None:
-            msg = "the upload ended before it was broken often enough"
-            raise RuntimeError(msg)
-        return link.passed_bytes - size_bytes, sets.part_bytes
+        archive = S3Archive(sets, SystemClock())
+        again_bytes = await sent_again(link, archive, work, breaks=breaks, part_bytes=sets.part_bytes, dock=sets.dock)
+        return again_bytes, sets.part_bytes

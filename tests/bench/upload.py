@@ -1,5 +1,6 @@
 """Upload to the real vault on loopback, against the clients that others use."""
 
+import asyncio
 import base64
 import hashlib
 import http.client
@@ -16,10 +17,15 @@ from pathlib import Path
 import msgspec
 from blake3 import blake3
 
+from dockd.archive.settings import TusSettings
+from dockd.archive.tus import TusArchive
+from dockd.clock import SystemClock
+from tests.bench.breaks import sent_again
 from tests.bench.figures import Figure, Part, at_least, at_most, told
 from tests.bench.measuring import Runs, Took, command, cool_down, running_s, stopwatch
 from tests.bench.occasion import Occasion
 from tests.bench.uploaders import Order, metadata
+from tests.sim.cut_link import CutLink
 from tests.sim.foreign_server import PEERS
 from tests.sim.vault_process import VaultProcess
 
@@ -33,6 +39,8 @@ _TUS_JS = Path(__file__).parents[2] / "packaging" / "peers" / "tus-js-client.mjs
 _PIECE_BYTES = 4 << 20
 _DEADLINE_S = 120.0
 _QUIET_S = 0.3
+_BROKEN_BYTES = 8 << 20
+"""A part of S3's, so that both are broken alike."""
 
 
 def order_for(path: Path, size_bytes: int, url: str, *, key: str = "", token: str = "") -> Order:
@@ -122,7 +130,17 @@ def _settle(vault: VaultProcess) -> None:
             return
 
 
-def measure(occasion: Occasion, *, size_bytes: int) -> Part:
+async def _sent_again(vault: VaultProcess, work: Path, breaks: int) -> float:
+    """Bytes that go to the vault again after each break, of a recording that goes there in pieces."""
+    async with CutLink(vault.port) as link:
+        url = f"http://127.0.0.1:{link.port}/files/"
+        pinned = (vault.public_key,)
+        settings = TusSettings(url, _DOCK, pinned, token=vault.token(_DOCK), patch_size_bytes=_BROKEN_BYTES, whole_limit_bytes=0)
+        archive = TusArchive(settings, SystemClock())
+        return await sent_again(link, archive, work, breaks=breaks, part_bytes=_BROKEN_BYTES, dock=_DOCK) / breaks
+
+
+def measure(occasion: Occasion, *, size_bytes: int, breaks: int) -> Part:
     """Every client once in each round, after one round that does not count."""
     work, rounds = occasion.work, occasion.rounds
     took: dict[str, list[Took]] = {}
@@ -146,13 +164,16 @@ def measure(occasion: Occasion, *, size_bytes: int) -> Part:
                 cool_down()
                 took.setdefault(name, []).append(run())
                 _settle(vault)
+        again_bytes = asyncio.run(_sent_again(vault, work, breaks))
     shutil.rmtree(work)
     runs = {name: Runs(each) for name, each in took.items()}
     what = (
         f"One file of {size_bytes >> 20} MiB to the vault in another process on this machine, {occasion.caches}; "
-        f"{rounds} rounds, medians."
+        f"{rounds} rounds, medians. Then one file, in pieces of {_BROKEN_BYTES >> 20} MiB at most, whose connection is broken "
+        f"{breaks} times."
     )
-    return Part("upload", what, _figures(runs, size_bytes), occasion.quick, runs)
+    broken = at_most("sent again after each break, in pieces", again_bytes / _BROKEN_BYTES, 1.0, "pieces", below="under")
+    return Part("upload", what, [*_figures(runs, size_bytes), broken], occasion.quick, runs)
 
 
 def _best_s(runs: dict[str, Runs]) -> float:
