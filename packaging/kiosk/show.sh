@@ -14,6 +14,24 @@ until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
     sleep 1
 done
 
+# A page that was lost on its way to the screen stays white, with nothing on it that would try again. One that is there holds the
+# connection over which it hears from the dock: where the dock answers and nobody holds one for three minutes, the browser begins anew.
+look_s=${LOOK_S:-15}
+printf -v held '^ *[0-9]+: [0-9A-F:]+ 0100007F:%04X 01 [0-9A-F:]+ [0-9A-F:]+ [0-9A-F]+ +%d ' "$port" "$EUID"
+watch_the_page() {
+    local screen=$1 without=0
+    while sleep "$look_s" && kill -0 "$screen" 2>/dev/null; do
+        if grep -Eq "$held" /proc/net/tcp || ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            without=0
+        elif ((++without == 12)); then
+            echo "the page is not on the screen though the dock answers: the browser begins anew" >&2
+            kill "$screen"
+            return
+        fi
+    done
+}
+watch_the_page $$ &
+
 # Without -s nobody leaves the page for a console. Code that is not compiled at run time cannot be written over: --jitless.
 exec cage -d -- chromium \
     --kiosk "http://127.0.0.1:$port/" \

@@ -5,13 +5,15 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from tests.kiosk.conftest import MakeDock
 from tests.sim.cameras import make_camera
-from tests.sim.dock_process import DockProcess, Site
+from tests.sim.dock_process import Site
 
 SHOW = Path(__file__).parents[2] / "packaging" / "kiosk" / "show.sh"
 NOBODY = 65534
@@ -58,25 +60,28 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
+def _as_nobody() -> dict[str, object]:
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+
+
 @contextmanager
-def shown(dock: DockProcess, folder: Path, display: str) -> Iterator[None]:
+def shown(port: int, folder: Path, display: str, log: Path, **more: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Run the script as the service does, but for the display."""
-    environment = {
+    environment = more | {
         "PATH": PATH,
         "RUNTIME_DIRECTORY": str(folder),
-        "PORT": str(dock.site.kiosk["port"]),
+        "PORT": str(port),
         "DISPLAY": display,
         "WLR_BACKENDS": "x11",
         "WLR_RENDERER": "pixman",
     }
     # The script itself comes through a pipe: where this tree lies, nobody may be able to look.
-    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     with (
         SHOW.open("rb") as script,
-        (dock.root / "screen.log").open("wb") as log,
-        group_of(["bash", "-s"], stdin=script, stdout=log, stderr=log, env=environment, cwd="/", **user),
+        log.open("wb") as said,
+        group_of(["bash", "-s"], stdin=script, stdout=said, stderr=said, env=environment, cwd="/", **_as_nobody()) as screen,
     ):
-        yield
+        yield screen
 
 
 @pytest.mark.timeout(180)
@@ -85,8 +90,55 @@ def test_the_package_shows_the_page_and_nothing_else(tmp_path: Path, make_dock: 
     dock = make_dock(Site(bays=1))
     make_camera(tmp_path / "camera", "X1", recordings=1, size_bytes=1000)
     (tmp_path / "camera").rename(dock.bay(1))
-    with x_server() as display, shown(dock, folder, display):
+    port = dock.site.kiosk["port"]
+    assert isinstance(port, int)
+    with x_server() as display, shown(port, folder, display, tmp_path / "screen.log"):
         dock.wait_until(lambda _: pictured(folder).count(TAKE) > 1000, why="the page's green on the screen", deadline_s=120)
+
+
+class _Blank(BaseHTTPRequestHandler):
+    """A page with nothing on it, which is all there is of one that was lost on its way."""
+
+    timeout = 1  # a browser opens connections ahead, and keeps them for minutes
+
+    def do_GET(self) -> None:
+        """Answer, and let go of the connection."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - so it is called
+        """Say nothing."""
+
+
+# Connects to a port, says so, and goes on asking until it is ended.
+_HOLD = """
+import socket, sys, time
+held = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+print("held", flush=True)
+while True:
+    held.send(b"G")
+    time.sleep(0.2)
+"""
+
+
+@pytest.mark.timeout(180)
+def test_a_page_that_was_lost_is_begun_anew(tmp_path: Path, folder: Path) -> None:
+    """As long as somebody of the screen's account holds a connection to the dock the screen stays; without one it ends."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Blank) as server, x_server() as display:
+        Thread(target=server.serve_forever, daemon=True).start()
+        holding = ["/usr/bin/python3", "-c", _HOLD, str(server.server_port)]
+        with group_of(holding, stdout=subprocess.PIPE, **_as_nobody()) as holder:
+            assert holder.stdout is not None
+            with holder.stdout as said:
+                assert said.readline() == b"held\n"
+            with shown(server.server_port, folder, display, tmp_path / "screen.log", LOOK_S="0.1") as screen:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    screen.wait(10)  # eight times as long as the screen would stay without
+                holder.kill()
+                screen.wait(60)
+        server.shutdown()
+    assert "the browser begins anew" in (tmp_path / "screen.log").read_text()
 
 
 def test_a_port_that_is_none_is_refused(folder: Path) -> None:
