@@ -106,6 +106,13 @@ _MISFITS = """() => {
     const size = parseFloat(getComputedStyle(word).fontSize);
     for (const each of tile.querySelectorAll(".body *"))
       if (parseFloat(getComputedStyle(each).fontSize) >= size) found.push(`${name}: ${each.className} is as large as the lamp`);
+    const short = tile.querySelector(".short").getBoundingClientRect();
+    for (const each of tile.querySelectorAll(".shape, .causes li, .who")) {
+      const other = each.getBoundingClientRect();
+      const beside = short.left > other.right - 1 || other.left > short.right - 1;
+      if (short.width && !beside && short.top < other.bottom - 3 && other.top < short.bottom - 3)
+        found.push(`${name}: the time left lies over ${each.getAttribute("class") || each.dataset.cause}`);
+    }
     const body = tile.querySelector(".body");
     if (body.scrollHeight > body.clientHeight + 2) found.push(`${name}: its words are higher than its tile`);
   }
