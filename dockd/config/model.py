@@ -84,6 +84,17 @@ class Spool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         rules.SIZE,
         rules.LIVE,
     ] = field(name="keep_free", default=GIB)
+    keep_days: Annotated[
+        int,
+        Meta(description="Days for which a copy stays here after the archive has proved that it holds it.", ge=0, le=3650),
+        rules.LIVE,
+    ] = 0
+    low_water_bytes: Annotated[
+        int,
+        Meta(description="While less is free, copies that the archive has proved go early, oldest first.", examples=["64 GiB"]),
+        rules.SIZE,
+        rules.LIVE,
+    ] = field(name="low_water", default=64 * GIB)
 
 
 class S3(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -224,10 +235,7 @@ class Offload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stall_after_s: Annotated[
         int,
         Meta(
-            description="Seconds without a byte and without an error after which a bay shows: get help.",
-            ge=1,
-            le=3600,
-            examples=[30],
+            description="Seconds without a byte and without an error until a bay shows: get help.", ge=1, le=3600, examples=[30]
         ),
     ] = 30
 

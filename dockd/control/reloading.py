@@ -29,6 +29,7 @@ from dockd.config.profile import load_profiles
 from dockd.core import custody
 from dockd.core.alerts import Rules, Shift
 from dockd.core.bandwidth import DAYS, Timetable, Window
+from dockd.core.expiry import Keep
 from dockd.dock.board import Configuration
 from dockd.dock.live import Orders
 from dockd.dock.parts import Dock
@@ -58,6 +59,7 @@ def orders_of(site: Site) -> Orders:
         alerts=Rules(site.alerts.undocked_hours, ZoneInfo(site.time_zone), shifts),
         channels=_channels(site.alerts),
         shift_starts={each.serial: time.fromisoformat(each.shift_starts) for each in site.cameras if each.shift_starts},
+        keep=Keep(site.spool.keep_days, site.spool.low_water_bytes),
         bandwidth=Timetable(tuple(_window(each) for each in site.bandwidth), ZoneInfo(site.time_zone)),
     )
 
@@ -188,6 +190,7 @@ class Reloader:
             self._site = taken_over(self._site, running.site)
             self._dock.live.now = orders_of(self._site)
             self._dock.retention_due.set()  # the policy may ask for more of what is archived
+            self._dock.room_due.set()  # and the spool may be asked to keep less of it
             self._dock.ledger.keep_free_bytes = self._site.spool.keep_free_bytes
             _log.info("configuration changed", changes=changed)
             self._look_again()

@@ -1,7 +1,7 @@
-"""What leaves the spool: copies that the archive has proved, unless an order keeps them.
+"""What leaves the spool: copies that the archive proved, when their time is over or room is short, unless an order keeps them.
 
 A hold keeps the dock's own copy as well as the camera's: what may not be erased is not expired either. When an order is lifted,
-what it kept goes.
+what it kept goes as any other does.
 """
 
 import asyncio
@@ -9,10 +9,15 @@ from collections.abc import Iterable
 
 import structlog
 
-from dockd.core.recording import State
+from dockd.clock import parse_rfc3339
+from dockd.core import expiry
+from dockd.core.recording import Recording, State
 from dockd.dock.parts import Dock
 
 _log = structlog.get_logger(__name__)
+
+LOOK_S = 3600.0
+"""Between two looks for copies whose time is over."""
 
 
 class Keeper:
@@ -20,14 +25,15 @@ class Keeper:
 
     Args:
         dock: whose spool and journal.
+        look_s: between two looks, where room is not short.
     """
 
-    def __init__(self, dock: Dock) -> None:
-        self._dock = dock
+    def __init__(self, dock: Dock, look_s: float = LOOK_S) -> None:
+        self._dock, self._look_s = dock, look_s
         self._proved: asyncio.Queue[str] = asyncio.Queue()
 
     def proved(self, recording_id: str) -> None:
-        """Its copy is needed no longer; what a stop leaves, the next start removes."""
+        """The archive holds it; what a stop leaves, the next start removes."""
         self._proved.put_nowait(recording_id)
 
     async def run(self) -> None:
@@ -35,25 +41,46 @@ class Keeper:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._make_room(), name="removal of what was proved")
             group.create_task(self._let_go(), name="removal of what is held no longer")
+            group.create_task(self._expire(), name="removal of what was kept long enough")
 
     async def _make_room(self) -> None:
         while True:
-            if await discard_proved(self._dock, [await self._proved.get()]):
-                self._dock.board.tell()  # room was made
+            proved = await self._proved.get()
+            if not self._dock.live.now.keep.days:
+                await self._discard([proved])
+            elif self._dock.ledger.free_bytes() < self._dock.live.now.keep.low_water_bytes:
+                self._dock.room_due.set()
 
     async def _let_go(self) -> None:
         ordered = self._dock.journal.next_order()
         while True:
             await ordered.wait()
             ordered = self._dock.journal.next_order()  # taken before looking: what is lifted meanwhile is seen next
-            if await discard_proved(self._dock, await asyncio.to_thread(self._dock.spool.recording_ids)):
-                self._dock.board.tell()
+            await self._discard(await asyncio.to_thread(self._dock.spool.recording_ids))
+
+    async def _expire(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._look_s):
+                    await self._dock.room_due.wait()
+            except TimeoutError:
+                pass
+            self._dock.room_due.clear()
+            await self._discard(await asyncio.to_thread(self._dock.spool.recording_ids))
+
+    async def _discard(self, lying_there: Iterable[str]) -> None:
+        if await discard_proved(self._dock, lying_there):
+            self._dock.board.tell()  # room was made
 
 
 async def discard_proved(dock: Dock, lying_there: Iterable[str]) -> int:
-    """Remove of these copies what the archive proved and no order keeps; what the journal does not know stays, and is named."""
-    discarded, ids = 0, sorted(lying_there)
+    """Remove of these copies what the archive proved, what no order keeps, and what the site does not keep any longer.
+
+    What the journal does not know stays, and is named. How many went.
+    """
+    ids = sorted(lying_there)
     held = await dock.journal.held(ids)
+    proved: dict[str, Recording] = {}
     for recording_id in ids:
         try:
             recording = await dock.journal.recording(recording_id)
@@ -61,6 +88,20 @@ async def discard_proved(dock: Dock, lying_there: Iterable[str]) -> int:
             _log.warning("unknown recording in the spool", recording=recording_id)
             continue
         if recording.state in {State.ARCHIVED, State.ERASED} and recording_id not in held:
-            await asyncio.to_thread(dock.spool.discard, recording_id)
-            discarded += 1
-    return discarded
+            proved[recording_id] = recording
+    going = await _due(dock, proved) if dock.live.now.keep.days else list(proved)
+    for recording_id in going:
+        await asyncio.to_thread(dock.spool.discard, recording_id)
+    return len(going)
+
+
+async def _due(dock: Dock, proved: dict[str, Recording]) -> list[str]:
+    """Of copies that may go, those whose time is over, and as many of the others as room is short of."""
+    ledger = dock.ledger
+    wanted, ledger.wanted_bytes = ledger.wanted_bytes, 0
+    copies = [
+        expiry.ProvedCopy(each.recording.recording_id, each.recording.size_bytes, parse_rfc3339(each.archived))
+        for each in await dock.journal.kept(list(proved))
+    ]
+    keep, now, free = dock.live.now.keep, dock.clock.now(), ledger.free_bytes()
+    return expiry.due(copies, keep, now, free_bytes=free, wanted_bytes=wanted)

@@ -8,6 +8,7 @@ from datetime import time
 from dockd.alerts.channel import Channel
 from dockd.core.alerts import Rules
 from dockd.core.bandwidth import Timetable
+from dockd.core.expiry import Keep
 from dockd.core.policy import Policy
 
 
@@ -26,6 +27,7 @@ class Orders:
         channels: how, besides the log.
         shift_starts: when the shift of each camera's officer begins, in the time zone of `alerts`.
         bandwidth: how fast the dock may send, and when.
+        keep: how long the spool keeps what the archive has proved.
     """
 
     may_erase: bool = False
@@ -38,6 +40,7 @@ class Orders:
     channels: Sequence[Channel] = ()
     shift_starts: Mapping[str, time] = field(default_factory=dict)
     bandwidth: Timetable = field(default_factory=Timetable)
+    keep: Keep = field(default_factory=Keep)
 
 
 class Live:

@@ -27,6 +27,7 @@ class Dock:
         pinned_keys: the archive's, as texts, for the eraser's own check.
         uploads: how many recordings may be on their way at once, now.
         checkpoint_due: set when the custody log has something that the archive should witness soon.
+        room_due: set when room in the spool is short, or when what the site keeps there has changed.
         retention_due: set when somebody said what may have the archive keep recordings longer: of one, or in the policy.
     """
 
@@ -43,6 +44,7 @@ class Dock:
     uploads: Concurrency = field(default_factory=lambda: Concurrency(2))
     checkpoint_due: asyncio.Event = field(default_factory=asyncio.Event)
     retention_due: asyncio.Event = field(default_factory=asyncio.Event)
+    room_due: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def may_erase(self) -> bool:

@@ -64,10 +64,12 @@ class Ledger:
     Attributes:
         path: on the spool's file system.
         keep_free_bytes: never promised.
+        wanted_bytes: what a copy needs that found no room, until somebody has seen to it.
     """
 
     path: Path
     keep_free_bytes: int
+    wanted_bytes: int = 0
     _promised: dict[object, int] = field(default_factory=dict)
 
     @property

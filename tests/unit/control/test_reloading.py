@@ -17,6 +17,7 @@ from dockd.config import load_site
 from dockd.config.acceptance import accept, in_force, path_of
 from dockd.control.overview import Overview
 from dockd.control.reloading import Reloader
+from dockd.core.expiry import Keep
 from dockd.dock.board import Configuration
 from dockd.dock.live import Orders
 from dockd.dock.parts import Dock
@@ -208,3 +209,16 @@ async def test_hours_of_the_link_are_taken_over_live(tmp_path: Path) -> None:
         assert bandwidth.at(datetime(2026, 11, 24, 14, 0, tzinfo=UTC)) == 2_000_000
         assert bandwidth.at(datetime(2026, 11, 24, 13, 59, tzinfo=UTC)) is None
         assert bandwidth.at(datetime(2026, 11, 25, 15, 0, tzinfo=UTC)) is None
+
+
+async def test_copies_that_the_site_keeps_no_longer_go_at_once(tmp_path: Path) -> None:
+    """The file says so, live; whoever keeps the spool looks again."""
+    kept = ERASING.replace("/dockd/spool\n", "/dockd/spool\n  keep_days: 7\n  low_water: 2 GiB\n")
+    assert kept != ERASING
+    async with reloading(tmp_path) as site:
+        site.site_file.write_text(kept)
+        await site.until(lambda _, o: o.keep == Keep(7, 2 << 30))
+        site.dock.room_due.clear()
+        site.site_file.write_text(ERASING)
+        await site.until(lambda _, o: o.keep.days == 0)
+        assert site.dock.room_due.is_set()
