@@ -48,7 +48,7 @@ demo: setup-run ## docks cameras with real video and brings every recording into
 	@$(BIN)/dockd demo
 
 .PHONY: test
-test: root check deb deb-check rig-always ## all that CI runs: packages and machines too (as root on Debian; 25 minutes on 2 quiet cores)
+test: root check deb deb-check rig-always ## all that CI runs: packages and machines too (as root on Debian; less than an hour on 2 quiet cores)
 
 .PHONY: check
 check: lint pytest coverage ## every gate, and every test that needs neither root nor machines (a quarter of an hour)

@@ -40,7 +40,6 @@ class ClosedDoor:
 
 
 @pytest.mark.once
-@pytest.mark.always
 async def test_archive_that_is_down_for_ten_rounds_and_a_disk_that_fills_up(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
