@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeGuard, TypeVar, Union, get_args, get_
 import msgspec
 
 from dockd.config.problems import Problems
-from dockd.config.rules import Rule, nearest, shown
+from dockd.config.rules import SIZE, Rule, nearest, shown
 from dockd.config.source import Mapping, Node, Place, Scalar, Sequence
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -130,6 +130,12 @@ def _text(annotation: object, rule: Rule, node: Scalar, path: str, problems: Pro
         return rule.read(node.value)
     except ValueError as exc:
         raise _noted(problems, node.place, f"{_label(path)}{exc}") from exc
+
+
+def written_default(field: msgspec.structs.FieldInfo) -> object:
+    """What a key that is not required has where nobody says anything, as a site file would say it; sizes are whole GiB."""
+    default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
+    return f"{default >> 30} GiB" if isinstance(default, int) and SIZE in unwrapped(field.type)[1] else default
 
 
 def unwrapped(annotation: object) -> tuple[object, tuple[object, ...]]:

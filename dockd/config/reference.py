@@ -10,8 +10,8 @@ from typing import get_args, get_origin
 
 import msgspec
 
-from dockd.config.fill import expectation, unwrapped
-from dockd.config.model import GIB, Site
+from dockd.config.fill import expectation, unwrapped, written_default
+from dockd.config.model import Site
 from dockd.config.rules import LIVE
 
 BEGIN, END = "<!-- keys: made by dockd.config.reference -->", "<!-- end of keys -->"
@@ -56,14 +56,11 @@ def _written_as(words: str) -> str:
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
-    value = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
-    match value:
+    match value := written_default(field):
         case None | ():
             return "none"
         case bool():
             return f"`{str(value).lower()}`"
-        case _ if value == GIB:
-            return "`1 GiB`"
         case _:
             return f"`{value}`"
 

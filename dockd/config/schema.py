@@ -13,12 +13,12 @@ from typing import Annotated, get_args, get_origin
 
 import msgspec
 
-from dockd.config.model import GIB, Site
+from dockd.config.fill import written_default
+from dockd.config.model import Site
 from dockd.config.profile import ProfileFile
 from dockd.config.rules import Rule
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_WRITTEN_DEFAULTS = {GIB: "1 GiB"}
 
 Schema = dict[str, object]
 
@@ -63,11 +63,9 @@ def _property(given: Schema, field: msgspec.structs.FieldInfo) -> Schema:
         if isinstance(extra, Rule):
             given |= extra.schema
     given |= _items(kind)
-    default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
-    if isinstance(default, Path):
+    default = written_default(field)
+    if isinstance(default, str | Path):
         given["default"] = str(default)
-    elif isinstance(default, int) and default in _WRITTEN_DEFAULTS:
-        given["default"] = _WRITTEN_DEFAULTS[default]
     return given
 
 

@@ -5,13 +5,13 @@ what it kept goes as any other does.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import structlog
 
 from dockd.clock import parse_rfc3339
 from dockd.core import expiry
-from dockd.core.recording import Recording, State
+from dockd.core.recording import State
 from dockd.dock.parts import Dock
 
 _log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ class Keeper:
         while True:
             await ordered.wait()
             ordered = self._dock.journal.next_order()  # taken before looking: what is lifted meanwhile is seen next
-            await self._discard(await asyncio.to_thread(self._dock.spool.recording_ids))
+            self._dock.room_due.set()
 
     async def _expire(self) -> None:
         while True:
@@ -80,7 +80,7 @@ async def discard_proved(dock: Dock, lying_there: Iterable[str]) -> int:
     """
     ids = sorted(lying_there)
     held = await dock.journal.held(ids)
-    proved: dict[str, Recording] = {}
+    proved: list[str] = []
     for recording_id in ids:
         try:
             recording = await dock.journal.recording(recording_id)
@@ -88,20 +88,20 @@ async def discard_proved(dock: Dock, lying_there: Iterable[str]) -> int:
             _log.warning("unknown recording in the spool", recording=recording_id)
             continue
         if recording.state in {State.ARCHIVED, State.ERASED} and recording_id not in held:
-            proved[recording_id] = recording
-    going = await _due(dock, proved) if dock.live.now.keep.days else list(proved)
+            proved.append(recording_id)
+    going = await _due(dock, proved) if dock.live.now.keep.days else proved
     for recording_id in going:
         await asyncio.to_thread(dock.spool.discard, recording_id)
     return len(going)
 
 
-async def _due(dock: Dock, proved: dict[str, Recording]) -> list[str]:
+async def _due(dock: Dock, proved: Sequence[str]) -> list[str]:
     """Of copies that may go, those whose time is over, and as many of the others as room is short of."""
     ledger = dock.ledger
     wanted, ledger.wanted_bytes = ledger.wanted_bytes, 0
     copies = [
         expiry.ProvedCopy(each.recording.recording_id, each.recording.size_bytes, parse_rfc3339(each.archived))
-        for each in await dock.journal.kept(list(proved))
+        for each in await dock.journal.kept(proved)
     ]
     keep, now, free = dock.live.now.keep, dock.clock.now(), ledger.free_bytes()
     return expiry.due(copies, keep, now, free_bytes=free, wanted_bytes=wanted)

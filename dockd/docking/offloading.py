@@ -138,8 +138,9 @@ class Offloader:
             _log.warning("spool full", bay=self._bay.bay, camera=self._bay.camera, needed=full.needed_bytes, free=full.free_bytes)
             self._bay.waiting = Refusal(full.code, full.message, full.hint)
             self._show(Phase.WAITING)  # once: two bays that wait would wake each other for ever
-        self._dock.ledger.wanted_bytes = max(self._dock.ledger.wanted_bytes, self._room_bytes(next_up))
-        self._dock.room_due.set()
+        if self._dock.live.now.keep.days:  # else nothing that could go lies there, and looking takes as long as the queue is
+            self._dock.ledger.wanted_bytes = max(self._dock.ledger.wanted_bytes, self._room_bytes(next_up))
+            self._dock.room_due.set()
         try:
             async with asyncio.timeout(_ROOM_S):  # room that others make is nobody's news
                 await self._dock.board.news()

@@ -81,3 +81,14 @@ def test_the_schema_refuses_what_the_loader_refuses(folder: str) -> None:
         if validator.is_valid(content):
             accepted.add(path.stem)
     assert accepted == BEYOND_A_SCHEMA[folder]
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_default_is_what_the_key_may_say(kind: Kind) -> None:
+    """An editor puts it there as it stands."""
+    whole = json.loads(printed(kind))
+    parts = [whole, *whole["$defs"].values()]
+    keys = [each for part in parts for each in part.get("properties", {}).values() if each.get("default", "") != ""]
+    assert keys
+    for each in keys:
+        Draft202012Validator({**each, "$defs": whole["$defs"]}).validate(each["default"])
