@@ -8,6 +8,7 @@ again from its beginning when the token is still on the medium and what is writt
 a new camera. docs/adr/0020 says why the first block.
 """
 
+import errno
 import os
 import secrets
 from dataclasses import dataclass
@@ -190,6 +191,7 @@ class BegunBook:
 
         Raises:
             CameraUnknownError: there is a token, but nothing here that fits it.
+            OSError: its first block cannot be read, as when it is just being pulled; nothing is forgotten.
         """
         token = _token(disk)
         known = {written.token: written for written in self._all()}
@@ -228,10 +230,9 @@ def _begun(written: _Written) -> Begun:
 
 
 def _token(disk: int) -> str | None:
-    """What is in the disk's first sector, None if that is no token."""
-    try:
-        first = os.pread(disk, SECTOR_BYTES, 0)
-    except OSError:
-        return None  # whoever reads on meets the error, and has words for it
+    """What is in the disk's first sector, None if that is no token; a disk that cannot be read has not said so."""
+    first = os.pread(disk, SECTOR_BYTES, 0)
+    if len(first) != SECTOR_BYTES:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # the kernel's answer for a disk that has left is the end of the file
     begin, end = len(_MAGIC), len(_MAGIC) + 2 * _TOKEN_BYTES
     return first[begin:end].decode("ascii", "replace") if first.startswith(_MAGIC) else None

@@ -9,7 +9,7 @@ from dockd.core.clearance import OverwritePermit
 from dockd.core.erasure import Erasure
 from dockd.core.names import basename, parent, shown
 from dockd.core.usb import described
-from dockd.errors import EraseFailedError
+from dockd.errors import CameraGoneError, CameraUnknownError, EraseFailedError
 from dockd.helper.begun import Begun, BegunBook, Device, Fresh
 from dockd.helper.blueprint import disk_bytes, fresh_disk
 from dockd.helper.docked import Docked
@@ -65,6 +65,24 @@ def clear(
     camera.unmount()
     begun = book.begin(permit, device_of(camera), camera.profile, fresh, officers)
     return finish(camera, begun, book, alive)[0]
+
+
+def broken_off(camera: Docked, book: BegunBook) -> Begun | None:
+    """The clear that was begun on this disk and not finished; None for a disk that has no token on it.
+
+    Raises:
+        CameraGoneError: it leaves just now; what was begun is finished at its next docking.
+        CameraUnknownError: there is a token that nothing here fits, or the disk does not say whether there is one.
+    """
+    try:
+        return book.found(camera.disk.descriptor, device_of(camera))
+    except OSError as exc:
+        if not camera.disk.disk.path.exists():
+            msg = "the camera left before its first block was read"
+            raise CameraGoneError(msg) from exc
+        msg = f"the camera's first block cannot be read: {exc.strerror}"
+        hint = "Take the camera out and put it back; if that does not help, hand it to your admin."
+        raise CameraUnknownError(msg, hint=hint) from exc
 
 
 def finish(camera: Docked, begun: Begun, book: BegunBook, alive: Alive) -> tuple[Erasure, bool]:

@@ -21,7 +21,7 @@ from dockd.errors import (
 )
 from dockd.helper import guard, kept, wire
 from dockd.helper.begun import BegunBook
-from dockd.helper.clearing import device_of, finish
+from dockd.helper.clearing import broken_off, finish
 from dockd.helper.docked import Docked, Where, docked
 from dockd.helper.erasing import CameraEraser
 from dockd.helper.holds import HoldBook
@@ -216,7 +216,7 @@ class Session:
             raise CameraUnknownError(msg)
         camera = docked(self._sysfs, self._permitted(), where)
         try:
-            if (begun := self._begun.found(camera.disk.descriptor, device_of(camera))) is not None:
+            if (begun := broken_off(camera, self._begun)) is not None:
                 camera.close()
                 return wire.Unfinished(begun.camera, begun.docking), -1
             camera.mount()
@@ -252,7 +252,7 @@ class Session:
         permitted = self._permitted()
         camera = docked(self._sysfs, permitted, where)
         try:
-            begun = self._begun.found(camera.disk.descriptor, device_of(camera))
+            begun = broken_off(camera, self._begun)
             if begun is None:
                 msg = "nothing was left unfinished"
                 raise ClearanceRefusedError(msg)

@@ -99,7 +99,7 @@ class Dock:
         await self.guest.sh(f"mkdir -p {PROFILES} {DIRECTORIES}")
         await self.guest.write_all(files)
 
-    async def change(self, **sections: dict[str, Any]) -> None:
+    async def change(self, **sections: object) -> None:
         """Say something else of what a running dock takes over from its site file, and return when it has."""
         self.site |= sections
         await self.describe()
@@ -199,6 +199,22 @@ class Dock:
             RigError: it did not in time; with the end of the daemon's log.
         """
         await self._held(1, deadline_s)
+
+    async def upload_slowly(self) -> None:
+        """Have each recording of some MiB be on its way to the archive for seconds, so that a scenario meets it there."""
+        await self.change(bandwidth=[{"limit": "512 KB/s"}])
+
+    @asynccontextmanager
+    async def archive_stops(self) -> AsyncIterator[None]:
+        """Have the archive stand still in the middle of an upload, as soon as it holds something.
+
+        Raises:
+            RigError: it did not come to that in time; with the end of the daemon's log.
+        """
+        await self.some_archived()
+        await self.uploading()
+        with self.outside.standing_still():
+            yield
 
     async def uploading(self, *, deadline_s: float = ARCHIVED_S) -> None:
         """Wait until some recording is on its way to the archive.

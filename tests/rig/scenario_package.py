@@ -33,12 +33,11 @@ async def test_upgrade_in_the_middle_of_uploads(prepared_machine: Prepared, plac
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
         guest = machine.guest
         dock = await Dock(machine, outside).ready()
+        await dock.upload_slowly()
         await carry_in(machine, camera, f"{DIRECTORIES}/1")
         before = await _runs(dock)
         async with lent(machine, place / "debs") as debs:
-            await dock.some_archived()
-            with outside.standing_still():
-                await dock.uploading()
+            async with dock.archive_stops():
                 await guest.sh(f"dpkg -i {debs}/later.deb", timeout_s=_INSTALL_S)
             assert objects_count(outside.vault) < len(camera.originals)
             after = await _runs(dock)

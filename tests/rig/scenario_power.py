@@ -54,16 +54,15 @@ async def test_power_cut_during_copy_and_uploads_loses_nothing(
     parts = prepared_machine.docking(place, logged=True)
     async with Machine(parts, place / "console") as machine:
         guest = machine.guest
-        await carry_in(machine, gone, f"{DIRECTORIES}/1")
         dock = await ready(usb_dock(machine, outside))
-        await dock.some_archived()
-        with outside.standing_still():
+        await dock.upload_slowly()
+        await carry_in(machine, gone, f"{DIRECTORIES}/1")
+        async with dock.archive_stops():
             await dock.lamp_until("d1", files_copied=len(gone.originals))
             await guest.sh(f"mv {DIRECTORIES}/1 {DIRECTORIES}/taken; sync")
             await dock.lamp_until("d1", camera=None)
             await dock_camera(machine, staying, "1", Faults(rate_bytes_s=MIB))
             await guest.until("ls /var/lib/dockd/spool/recordings/*.part")
-            await dock.uploading()
             await (machine.quit() if form == SAME_DISKS else machine.cut())
     assert objects_count(outside.vault) < len(gone.originals)
     async with Machine(after_the_cut(form, parts, prepared_machine, place), place / "console") as machine:

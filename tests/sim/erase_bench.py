@@ -1,5 +1,6 @@
 """A camera in a bay of a real helper, an archive's notary, and a client that may be the daemon or whoever took its place."""
 
+import errno
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ from dockd.core.profile import Profile, Source, UsbId
 from dockd.core.proof import StatementKind
 from dockd.core.recording import StoredObject
 from dockd.core.usb import Volume
-from dockd.helper import client, overwriting, wire
+from dockd.helper import begun, client, overwriting, wire
 from dockd.helper.permitted import Permitted
 from tests.sim.bay_sysfs import BAY, PORT, add_partition, diskseq, loop_device
 from tests.sim.evidence import DOCK, Notary, measure
@@ -129,9 +130,11 @@ def obey_orders(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
     `cut`: die when more bytes than it says were written to a camera that is being cleared; once.
     `spoil`: the disk whose image it names gives back something else than was written.
+    `mute`: a disk's first block cannot be read; if it names a folder of the kernel's, renamed now: the disk left.
     """
     write, samples = overwriting._Overwriting._write, overwriting._Overwriting._samples
-    cut, spoil = folder / "cut", folder / "spoil"
+    token = begun._token
+    cut, spoil, mute = folder / "cut", folder / "spoil", folder / "mute"
     written = 0
 
     def writing(self: overwriting._Overwriting, content: memoryview, offset: int) -> None:
@@ -149,6 +152,14 @@ def obey_orders(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
                 disk.write(b"x" * 4096)
         return samples(self)
 
+    def reading(disk: int) -> str | None:
+        if not mute.exists():
+            return token(disk)
+        if left := mute.read_text():
+            Path(left).rename(f"{left}.left")
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(begun, "_token", reading)
     monkeypatch.setattr(overwriting._Overwriting, "_write", writing)
     monkeypatch.setattr(overwriting._Overwriting, "_samples", sampling)
 

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from dockd.core.erasure import Erasing, Method, Overwritten, ReadBack
-from dockd.errors import CameraUnknownError, ClearanceRefusedError, EraseFailedError, WorkerError
+from dockd.errors import CameraGoneError, CameraUnknownError, ClearanceRefusedError, EraseFailedError, WorkerError
 from dockd.helper import client, told, wire
+from dockd.helper.begun import BegunBook, Device
 from dockd.helper.permitted import Permitted
 from tests.sim.bay_sysfs import BAY, loop_device
 from tests.sim.erase_bench import (
@@ -403,6 +404,35 @@ def test_a_camera_that_was_formatted_meanwhile_is_a_new_camera(bench: EraseBench
         session.resume(begun, quiet)
     assert bench.there() == {CLIP, OTHER, FACTS}
     assert not list((bench.helper.folder / "state/clearing").iterdir())
+
+
+def test_a_disk_whose_first_block_cannot_be_read_is_not_forgotten(bench: EraseBench) -> None:
+    """Pulled just when its clear goes on, or broken: it is finished when it can be read again."""
+    (bench.device / "serial").write_text("USB-1\n")
+    broken_off(bench)
+    begun, mute = unfinished(bench), bench.helper.folder / "mute"
+    mute.touch()
+    with bench.helper.session() as session, pytest.raises(CameraUnknownError, match="first block cannot be read"):
+        session.resume(begun, quiet)
+    disk = bench.device / "host2/block" / bench.node.name
+    mute.write_text(str(disk))
+    with bench.helper.session() as session, pytest.raises(CameraGoneError, match="left before"):
+        session.resume(begun, quiet)
+    mute.unlink()
+    disk.with_name(f"{disk.name}.left").rename(disk)
+    with bench.helper.session() as session:
+        assert session.resume(begun, quiet).erasure.method is Method.CLEAR
+
+
+@pytest.mark.parametrize("disk", ["/dev/null", "/proc/self/mem"])
+def test_a_disk_that_ends_or_fails_at_its_first_byte_is_not_one_without_a_token(tmp_path: Path, disk: str) -> None:
+    """The end of the file is what the kernel gives for a disk that has left; nothing at all may follow from it."""
+    descriptor = os.open(disk, os.O_RDONLY)
+    try:
+        with pytest.raises(OSError, match="Input/output error"):
+            BegunBook(tmp_path).found(descriptor, Device(1, 2, "USB-1", SIZE_BYTES))
+    finally:
+        os.close(descriptor)
 
 
 def test_a_disk_that_somebody_else_holds_is_not_overwritten(bench: EraseBench) -> None:
