@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import os
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from dockd.config.ports import with_ports
 from dockd.errors import ConfigError
 from dockd.helper.client import port_power
 from dockd.helper.wire import SOCKET
+from dockd.logs import speak
 from dockd.web.view import BayView, StatusView
 
 
@@ -124,6 +126,7 @@ def probe(*, bay: str, config: Path, as_json: bool) -> None:
     if port is None:
         msg = f"{bay!r} is no USB bay of {config}"
         raise click.UsageError(msg)
+    speak(logging.WARNING)
     verdict = asyncio.run(_probed(bay, port))
     if as_json:
         print_json(ProbedDocument(bay, port, str(verdict)))

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
+from dockd.cli.documents import ImportDocument
 from dockd.cli.options import CONFIG
 from dockd.web.lists import CamerasView, CameraView
 
@@ -58,12 +59,14 @@ Examples:
   sudo dockd cameras import cameras.csv
   sudo dockd cameras import cameras.csv --yes
 
-The first row names the columns: serial, and where wanted officer and shift_ends. The site file says: roster: roster.csv""",
+The first row names the columns: serial, and where wanted officer and shift_ends. The site file says: roster: roster.csv
+--json asks nothing: without --yes it says what would change, and writes nothing.""",
 )
 @CONFIG
 @click.option("--yes", is_flag=True, help="Ask nothing.")
+@AS_JSON
 @click.argument("sheet", type=click.Path(path_type=Path, dir_okay=False), metavar="CSV")
-def import_(*, config: Path, yes: bool, sheet: Path) -> None:
+def import_(*, config: Path, yes: bool, as_json: bool, sheet: Path) -> None:
     """Take a spreadsheet of cameras as this dock's roster; every wrong row is named, and nothing is written then.
 
     A running dock takes it over. Exit code 1: the answer was not yes.
@@ -71,6 +74,12 @@ def import_(*, config: Path, yes: bool, sheet: Path) -> None:
     from dockd.config.importing import imported, write_roster  # noqa: PLC0415 - listing cameras needs no YAML
 
     plan = imported(config, sheet)
+    if as_json:
+        good = yes or not plan.changes
+        if plan.changes and yes:
+            write_roster(plan)
+        print_json(ImportDocument(str(plan.roster), plan.changes, len(plan.cameras), written=good))
+        sys.exit(0 if good else 1)
     for line in plan.changes or ("nothing differs",):
         click.echo(line)
     if not plan.changes:

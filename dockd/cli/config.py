@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from dockd.cli.asking import AS_JSON, print_json
-from dockd.cli.documents import ConfigCheckDocument, ConfigDiffDocument, DifferenceDocument, EraseDocument
+from dockd.cli.documents import AcceptDocument, ConfigCheckDocument, ConfigDiffDocument, DifferenceDocument, EraseDocument
 from dockd.cli.options import CONFIG
 from dockd.clock import SystemClock, rfc3339
 from dockd.config import Site, acceptance, load_profiles, load_site
@@ -88,13 +88,15 @@ Examples:
   sudo dockd config accept
   sudo dockd config accept --unencrypted-spool
   sudo dockd config accept --yes          (in a play or a script that was reviewed)
+  sudo dockd config accept --json         (asks nothing: without --yes it says what waits)
 
 Exit code 1: not accepted, because the answer was not yes, or because the spool's disk is not encrypted."""
 )
 @CONFIG
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option("--unencrypted-spool", is_flag=True, help="Accept too that the spool's disk is not encrypted.")
-def accept(*, config: Path, yes: bool, unencrypted_spool: bool) -> None:
+@AS_JSON
+def accept(*, config: Path, yes: bool, unencrypted_spool: bool, as_json: bool) -> None:
     """Accept what in the site file weakens evidence; until then the last accepted one stays in force.
 
     That is: another archive, key or authority; an erase policy under which more is erased; a spool on a disk in the clear. Run
@@ -108,21 +110,32 @@ def accept(*, config: Path, yes: bool, unencrypted_spool: bool) -> None:
     bare = not disk.encrypted and (unencrypted_spool or known)
     wanted = guarded(site, unencrypted_spool=bare)
     lines = permits(wanted) if before is None else changes(before.content.guarded, wanted)
+
+    def say(text: str, document: AcceptDocument) -> None:
+        if as_json:
+            print_json(document)
+        else:
+            click.echo(text)
+
     if not disk.encrypted and not bare:
-        click.echo(f"the spool {site.spool.directory} {disk.why}: whoever takes the dock's disk can read every recording on it")
-        click.echo("  Put the spool's disk on LUKS, or accept that too: --unencrypted-spool")
+        why = f"the spool {site.spool.directory} {disk.why}: whoever takes the dock's disk can read every recording on it"
+        cure = "Put the spool's disk on LUKS, or accept that too: --unencrypted-spool"
+        say(f"{why}\n  {cure}", AcceptDocument(accepted=False, changes=tuple(lines), why=f"{why}. {cure}"))
         sys.exit(1)
     if before is not None and before.content.guarded == wanted:
-        click.echo(f"nothing to accept: {before.content.by} accepted it all at {before.content.at}")
+        by, at = before.content.by, before.content.at
+        say(f"nothing to accept: {by} accepted it all at {at}", AcceptDocument(accepted=True, by=by, at=at))
         return
-    click.echo(f"{config}:")
-    for line in lines or ("nothing weaker; what was accepted before and is not asked for any more is withdrawn",):
-        click.echo(f"  {line}")
-    if not yes and not click.confirm("Accept this for this dock?"):
+    shown = tuple(lines) or ("nothing weaker; what was accepted before and is not asked for any more is withdrawn",)
+    if not as_json:
+        click.echo("\n  ".join((f"{config}:", *shown)))
+    if not yes and (as_json or not click.confirm("Accept this for this dock?")):
+        if as_json:
+            print_json(AcceptDocument(accepted=False, changes=shown, why="nobody said yes: --yes"))
         sys.exit(1)
-    by = acceptance.person()
-    acceptance.accept(config, site, by=by, at=rfc3339(SystemClock().now()), unencrypted_spool=bare)
-    click.echo(f"accepted by {by}; in {acceptance.path_of(config)}")
+    by, at = acceptance.person(), rfc3339(SystemClock().now())
+    acceptance.accept(config, site, by=by, at=at, unencrypted_spool=bare)
+    say(f"accepted by {by}; in {acceptance.path_of(config)}", AcceptDocument(accepted=True, changes=shown, by=by, at=at))
 
 
 @command.command(

@@ -1,6 +1,7 @@
 """`dockd demo`: the whole journey, to be watched and to be checked."""
 
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Coroutine
@@ -50,7 +51,9 @@ def command(*, directory: Path, cameras: tuple[Path, ...], check: bool, more: tu
 
     from dockd.demo.folder import WorkFolder  # noqa: PLC0415 - see above
     from dockd.demo.play import compare_again, play  # noqa: PLC0415 - see above
+    from dockd.logs import speak  # noqa: PLC0415 - see above
 
+    speak(logging.WARNING)
     folder, console, clock = WorkFolder(directory.absolute()), Console(highlight=False), SystemClock()
     sources = [each.absolute() for each in (*cameras, *more)]
     good = _run(compare_again(folder, console, clock) if check else play(folder, sources, console, clock))

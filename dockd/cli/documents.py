@@ -175,3 +175,123 @@ class GapsDocument(msgspec.Struct, frozen=True):
 
     proved: int
     missing: tuple[GapDocument, ...]
+
+
+class QuarantinedDocument(msgspec.Struct, frozen=True):
+    """A recording that went no further.
+
+    Attributes:
+        recording: its id.
+        camera: serial of the one that it came from.
+        path: on that camera, as it is shown.
+        state: of the recording; refused, or another of one whose altered bytes were set aside.
+        refused: when it was last refused, null if it goes on.
+        code: of the error that refused it, as in docs/runbook.md; null if it goes on.
+        why: in a sentence.
+        hint: what a person can do.
+        kept: names of the files that the dock has of it; none: the camera has the only copy.
+    """
+
+    recording: str
+    camera: str
+    path: str
+    state: str
+    refused: str | None
+    code: str | None
+    why: str
+    hint: str
+    kept: tuple[str, ...]
+
+
+class QuarantineDocument(msgspec.Struct, frozen=True):
+    """What `dockd report quarantine --json` prints.
+
+    Attributes:
+        recordings: in order of discovery.
+        output: the folder that all of it was copied to, null without --output or if there is nothing.
+        files: how many files were copied there, evidence.zip not counted.
+    """
+
+    recordings: tuple[QuarantinedDocument, ...]
+    output: str | None = None
+    files: int = 0
+
+
+class ExportDocument(msgspec.Struct, frozen=True):
+    """What `dockd report export --json` prints.
+
+    Attributes:
+        bundle: the file that was written.
+        files: how many are in it.
+        archive_keys: public keys of the archive under which it can be checked, the present one first.
+        dock_key: the dock's public key.
+        verify_with: the command that checks it.
+    """
+
+    bundle: str
+    files: int
+    archive_keys: tuple[str, ...]
+    dock_key: str
+    verify_with: str
+
+
+class KeyDocument(msgspec.Struct, frozen=True):
+    """What `dockd report key --json` prints.
+
+    Attributes:
+        key: the dock's public key.
+        backup: the file that the private key was copied to, null without --backup.
+    """
+
+    key: str
+    backup: str | None = None
+
+
+class AcceptDocument(msgspec.Struct, frozen=True):
+    """What `dockd config accept --json` prints.
+
+    Attributes:
+        accepted: whether all that the site file asks for is accepted now.
+        changes: what was to be accepted, or withdrawn, a line for each; none if all of it had been before.
+        by: who accepted it, null if nobody did.
+        at: when, null if nobody did.
+        why: what stands against it, empty if it is accepted.
+    """
+
+    accepted: bool
+    changes: tuple[str, ...] = ()
+    by: str | None = None
+    at: str | None = None
+    why: str = ""
+
+
+class ImportDocument(msgspec.Struct, frozen=True):
+    """What `dockd cameras import --json` prints.
+
+    Attributes:
+        roster: the file.
+        changes: a line for each camera that comes (+), goes (-) or changes (~).
+        cameras: how many the spreadsheet has.
+        written: whether the roster is that now.
+    """
+
+    roster: str
+    changes: tuple[str, ...]
+    cameras: int
+    written: bool
+
+
+class RebuiltDocument(msgspec.Struct, frozen=True):
+    """What `dockd journal rebuild --json` prints.
+
+    Attributes:
+        journal: the new one.
+        verified: recordings whose bytes in the spool are those that were verified.
+        refused: recordings whose bytes are not.
+        held: whether everything is on hold under the case journal-rebuilt, since not every hold of the old journal could be read.
+    """
+
+    journal: str
+    verified: int
+    refused: int
+    held: bool

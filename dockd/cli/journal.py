@@ -1,6 +1,7 @@
 """`dockd journal`: make a lost or damaged journal anew from the spool."""
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import click
 import msgspec
 
 from dockd.cli.asking import AS_JSON, ask, fetch_file, print_json, reaching
+from dockd.cli.documents import RebuiltDocument
 from dockd.cli.options import CONFIG
 from dockd.clock import SystemClock
 from dockd.config.site import load_site
@@ -18,6 +20,7 @@ from dockd.core.recording import MediumReading, State
 from dockd.errors import DockError
 from dockd.journal.rebuild import rebuild as rebuild_journal
 from dockd.journal.salvage import IN_DOUBT
+from dockd.logs import speak
 from dockd.offload.spool import Spool
 
 
@@ -77,21 +80,27 @@ class BackupDocument(msgspec.Struct, frozen=True):
 
 
 @command.command(
-    epilog="""Example:
-
-    systemctl stop dockd && dockd journal rebuild --config /etc/dockd/site.yaml"""
+    epilog="""\b
+Examples:
+  systemctl stop dockd && dockd journal rebuild --config /etc/dockd/site.yaml
+  dockd journal rebuild --json | jq '{verified, refused, held}'"""
 )
+@AS_JSON
 @CONFIG
-def rebuild(config: Path) -> None:
+def rebuild(*, as_json: bool, config: Path) -> None:
     """Make a new journal from the manifests in the spool, reading every recording there once more.
 
     The old journal is renamed, never deleted. The new one says that it was rebuilt, and treats nothing as archived:
     everything in the spool is sent again, and nothing is erased before the archive was asked again. The daemon must not run.
     """
+    speak(logging.WARNING)
     site = load_site(config)
     spool = Spool(site.spool.directory)
     spool.prepare()
     counts, cases = asyncio.run(_rebuild(spool, site.dock))
+    if as_json:
+        print_json(RebuiltDocument(str(spool.journal), counts[State.VERIFIED], counts[State.REFUSED], IN_DOUBT in cases))
+        return
     click.echo(f"{spool.journal}: rebuilt with {counts[State.VERIFIED]} verified recordings, {counts[State.REFUSED]} refused")
     if IN_DOUBT in cases:
         click.echo("Not every hold of the old journal could be read, so all that was recorded until now is on hold.")

@@ -1,13 +1,16 @@
 """`dockd report export` and `dockd report key`: what is handed to somebody who does not trust us."""
 
+import logging
 import os
+import shlex
 import socket
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from dockd.cli.asking import ask
+from dockd.cli.asking import AS_JSON, ask, print_json
+from dockd.cli.documents import ExportDocument, KeyDocument
 from dockd.cli.options import CONFIG, moment
 from dockd.config.handing_over import archive_keys
 from dockd.errors import DockError
@@ -18,6 +21,7 @@ from dockd.errors import DockError
 Examples:
   dockd report export --camera A1-7 --since 2026-11-01 --output case-17.zip
   dockd report export 0f3a... 77b1... --media /mnt/copies --output case-18.zip
+  dockd report export --camera A1-7 --output case-17.zip --json | jq -r .verify_with
 
 It needs the dock's key and journal: call it as root or dockd, whether the daemon runs or not. Check what came of it with
 dockd verify."""
@@ -50,6 +54,7 @@ dockd verify."""
     show_default=True,
     help="A new file.",
 )
+@AS_JSON
 @CONFIG
 def export(
     *,
@@ -62,6 +67,7 @@ def export(
     tsa: str | None,
     archive_key: tuple[str, ...],
     output: Path,
+    as_json: bool,
     config: Path,
 ) -> None:
     """Write a bundle about RECORDINGs that anybody can check offline, without this dock."""
@@ -75,8 +81,10 @@ def export(
     from dockd.evidence.exporting import export as exported  # noqa: PLC0415
     from dockd.evidence.exporting import write  # noqa: PLC0415
     from dockd.evidence.gathering import Wish  # noqa: PLC0415
+    from dockd.logs import speak  # noqa: PLC0415
     from dockd.offload.spool import Spool  # noqa: PLC0415
 
+    speak(logging.WARNING)
     site = load_site(config)
     key = dock_key(site.spool.directory, new=False)
     begin, end = (None if each is None else rfc3339(each) for each in (since, until))
@@ -85,9 +93,12 @@ def export(
     maker = Maker(site.dock, key, keys, site.archive.id, SystemClock().now(), tsa)
     files = exported(Spool(site.spool.directory).journal, wish, maker, media)
     write(files, output)
-    click.echo(f"{output}: {len(files)} files")
     theirs = "".join(f" --archive-key {each}" for each in keys)
-    click.echo(f"  dockd verify {output}{theirs} --dock-key {key.public_text}")
+    verify_with = f"dockd verify {shlex.quote(str(output))}{theirs} --dock-key {key.public_text}"
+    if as_json:
+        print_json(ExportDocument(str(output), len(files), keys, key.public_text, verify_with))
+    else:
+        click.echo(f"{output}: {len(files)} files\n  {verify_with}")
 
 
 @click.command(
@@ -95,6 +106,7 @@ def export(
 Examples:
   sudo dockd report key
   sudo dockd report key --backup /media/stick/balt-ero-01-key.pem
+  sudo dockd report key --json | jq -r .key
 
 The copy is read again from where it lies before the custody log says so; dockd selftest asks for one. Whoever has it can sign
 as this dock: put it into a safe, and onto no other machine. docs/runbook.md says how a lost key is put back."""
@@ -102,15 +114,17 @@ as this dock: put it into a safe, and onto no other machine. docs/runbook.md say
 @click.option(
     "--backup", type=click.Path(path_type=Path, dir_okay=False), help="Copy the private key to this new file, for a safe."
 )
+@AS_JSON
 @CONFIG
-def key(config: Path, backup: Path | None) -> None:
+def key(*, config: Path, backup: Path | None, as_json: bool) -> None:
     """Print the dock's public key, which signs its custody log; publish it where others can find it."""
     from dockd.config.site import load_site  # noqa: PLC0415 - as above
     from dockd.custody.keyring import dock_key  # noqa: PLC0415
 
     site = load_site(config)
     ours = dock_key(site.spool.directory, new=False)
-    click.echo(ours.public_text)
+    if not as_json:
+        click.echo(ours.public_text)
     if backup is not None:
         place = backup.absolute()
         if os.path.realpath(place).startswith(f"{os.path.realpath(site.spool.directory)}/"):
@@ -123,3 +137,5 @@ def key(config: Path, backup: Path | None) -> None:
             raise DockError(msg, hint="Name a file that does not exist yet, in a folder that you may write to.") from exc
         ask(site.control.socket, "/key-backed-up", body={"key": ours.public_text, "to": f"{socket.gethostname()}:{place}"})
         click.echo(f"{backup}: the private key, mode 0600, read again; put it into a safe", err=True)
+    if as_json:
+        print_json(KeyDocument(ours.public_text, None if backup is None else str(backup)))

@@ -1,6 +1,7 @@
 """`dockd vault`: serve the archive that ships with dockd, and make its docks' tokens."""
 
 import asyncio
+import logging
 from pathlib import Path
 
 import click
@@ -55,6 +56,7 @@ def command(  # noqa: PLR0917 - click passes them by name
     """Serve a vault: a tus 1.0.0 archive that proves what it holds."""
     ctx.obj = root
     if ctx.invoked_subcommand is not None:
+        speak(logging.WARNING)
         return
     if root is None:
         msg = "--root is needed: the store's folder"

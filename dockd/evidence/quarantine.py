@@ -45,12 +45,16 @@ class Quarantined:
     refused: str | None
     copies: tuple[Path, ...]
 
+    def why(self) -> str:
+        """What is wrong with it, in a sentence."""
+        refusal = self.recording.refusal
+        return refusal.message if refusal is not None else "bytes that are no longer those that were verified were set aside"
+
     def words(self) -> str:
         """One line about it."""
-        refusal = self.recording.refusal
-        why = refusal.message if refusal is not None else "bytes that are no longer those that were verified were set aside"
         kept = ", ".join(path.name for path in self.copies) or "nothing: the camera has the only copy"
-        return f"{self.recording.recording_id} {self.recording.camera} {shown(self.recording.path)}: {why} (kept: {kept})"
+        of = f"{self.recording.recording_id} {self.recording.camera} {shown(self.recording.path)}"
+        return f"{of}: {self.why()} (kept: {kept})"
 
 
 def quarantined(spool: Spool) -> list[Quarantined]:

@@ -47,7 +47,8 @@ It is strict, and holds no secret. Whatever is wrong in it stops everything befo
 
 to see file, line and column of each problem. It is YAML 1.2 without anchors, tags and merge keys. Paths are absolute.
 
-A changed file takes effect when the daemon starts: systemctl restart dockd."""
+A running daemon takes a changed file over by itself, between two units of work, and keeps the last good one if it is
+wrong; "dockd config diff" says which keys wait for the next start. What weakens evidence waits for "dockd config accept"."""
 PROFILE = """A profile says what one kind of camera keeps where: which files are evidence, which belong to one, which may be let
 be.
 

@@ -7,7 +7,10 @@ import pytest
 
 from dockd import cli
 from dockd.cli import schemas
-from tests.gates.source import ROOT, text, tracked
+from tests.gates.source import ROOT, imported, modules, text, tracked
+
+MUTE = {"dockd.cli.verify": "it writes the verifier with a part of what exports, of which nothing looks at a journal"}
+"""Verbs that import what could log, and call nothing of it that does."""
 
 
 def _verbs() -> dict[str, click.Command]:
@@ -90,6 +93,28 @@ def test_every_verb_with_json_has_its_schema() -> None:
     assert {name.removeprefix("dockd ").replace(" ", "-") for name in printing} | {"hold-list"} == set(schemas.DOCUMENTS)
     named = {each for name in CALLABLE for each in VERBS[name].params if "--json" in each.opts}
     assert {each.name for each in named} == {"as_json"}, "a verb's JSON is found by this name"
+
+
+def test_every_verb_that_may_log_does_so_on_standard_error() -> None:
+    """Whatever it loads of the dock: else structlog's own default puts a line among the answer."""
+    sources = {name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): tree for name, tree in modules().items()}
+    imports = {name: set(imported(tree)) for name, tree in sources.items()}
+    logs = {name for name, each in imports.items() if each & {"structlog", "dockd.logs.logger"}} - {"dockd.logs"}
+
+    def loaded(name: str, seen: set[str]) -> set[str]:
+        if name in sources and name not in seen:
+            seen.add(name)
+            for each in imports[name]:
+                if not each.startswith("dockd.cli."):  # a verb's own file is looked at by itself
+                    loaded(each, seen)
+        return seen
+
+    silent = [
+        name
+        for name in sources
+        if name.startswith("dockd.cli.") and loaded(name, set()) & logs and "dockd.logs.speak" not in imports[name]
+    ]
+    assert silent == list(MUTE)
 
 
 def test_every_json_document_is_listed_with_its_schema() -> None:

@@ -5,15 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from click.testing import CliRunner
-
-from dockd.cli.report import command as report
-from dockd.cli.vault import command as vault_command
 from dockd.core.recording import State
 from dockd.evidence import living
 from dockd.evidence.exporting import single_file
 from tests.sim.cameras import make_camera
-from tests.sim.cli_documents import as_described, gaps
+from tests.sim.cli_documents import alone, as_described, gaps
 from tests.sim.dock_process import DockProcess, Site
 from tests.sim.vault_process import VaultProcess
 
@@ -32,12 +28,15 @@ def test_what_a_dock_did_is_shown_to_a_stranger(tmp_path: Path) -> None:
         shutil.copytree(tmp_path / "originals", dock.bay(1), dirs_exist_ok=True)
         dock.wait_until(lambda _: _archived(dock, 2), why="two recordings in the archive")
         dock.wait_for("checkpoint cosigned", count=2)
-        exported = CliRunner().invoke(
-            report, ["export", "--camera", "CAM-1", "--output", str(tmp_path / "case.zip"), "--config", str(dock.write_site())]
-        )
-        assert exported.exit_code == 0, exported.output
-        key = CliRunner().invoke(report, ["key", "--config", str(dock.write_site())]).output.strip()
-        assert f"--archive-key {vault.public_key} --dock-key {key}" in exported.output
+        config, bundle = ("--config", dock.write_site()), tmp_path / "case.zip"
+        exported = alone("report", "export", "--camera", "CAM-1", "--output", bundle, "--json", *config)
+        told = as_described("report-export", exported[1])
+        key = alone("report", "key", *config)[1].strip()
+        assert as_described("report-key", alone("report", "key", "--json", *config)[1]) == {"key": key, "backup": None}
+        assert (exported[0], told["bundle"], told["archive_keys"]) == (0, str(bundle), [vault.public_key])
+        assert told["verify_with"] == f"dockd verify {bundle} --archive-key {vault.public_key} --dock-key {key}"
+        words = alone("report", "export", "--camera", "CAM-1", "--output", tmp_path / "2.zip", *config)[1]
+        assert f"--archive-key {vault.public_key} --dock-key {key}" in words
         _verified_alone(tmp_path, vault.public_key, key)
         _gaps_are_seen(tmp_path, dock.write_site())
         assert dock.stop()[0] == 0
@@ -54,8 +53,8 @@ def test_what_a_dock_did_is_shown_to_a_stranger(tmp_path: Path) -> None:
         assert dock.status().custody.alarm
         assert dock.stop()[0] == 0
         assert "log.refused" in [entry["event"] for entry in dock.custody()]
-        listed = CliRunner().invoke(vault_command, ["logs", "--root", str(tmp_path / "vault")])
-        assert (listed.exit_code, "ALARM 1" in listed.output) == (1, True)
+        code, listed = alone("vault", "logs", "--root", tmp_path / "vault")
+        assert (code, "ALARM 1" in listed) == (1, True)
 
 
 def _gaps_are_seen(folder: Path, site: Path) -> None:

@@ -2,21 +2,21 @@
 
 import shutil
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
-from dockd.cli.vault import command
 from dockd.core.recording import State
 from tests.sim.cameras import make_camera
+from tests.sim.cli_documents import installed
 from tests.sim.dock_process import DockProcess, Site
 from tests.sim.vault_process import VaultProcess
 
 
-def rotate(vault: VaultProcess, *arguments: str) -> Result:
+def rotate(vault: VaultProcess, *arguments: str) -> CompletedProcess[str]:
     """`dockd vault rotate` on that vault's store."""
-    return CliRunner().invoke(command, ["rotate", "--root", str(vault.root), *arguments])
+    return installed("vault", "rotate", "--root", vault.root, *arguments)
 
 
 def empty(dock: DockProcess, bay: int, tmp_path: Path) -> None:
@@ -34,9 +34,9 @@ def test_a_vault_changes_its_key_under_a_dock(tmp_path: Path) -> None:
         with DockProcess(tmp_path / "dock", vault, site) as dock:
             empty(dock, 1, tmp_path)
             printed = rotate(vault)
-            assert printed.exit_code == 0
-            site.archive = yaml.safe_load(printed.output)["archive"]
-            assert rotate(vault).output.splitlines()[1] == printed.output.splitlines()[1]  # asked again: the same key
+            assert printed.returncode == 0
+            site.archive = yaml.safe_load(printed.stdout)["archive"]
+            assert rotate(vault).stdout.splitlines()[1] == printed.stdout.splitlines()[1]  # asked again: the same key
             assert site.archive["key"] != first
             assert dock.stop()[0] == 0
             site.accepted = False  # no admin comes by
@@ -45,9 +45,9 @@ def test_a_vault_changes_its_key_under_a_dock(tmp_path: Path) -> None:
             assert vault.public_key == first
 
             running = rotate(vault, "--switch")
-            assert "another vault serves" in str(running.exception)
+            assert "another vault serves" in running.stderr
             vault.stop()
-            assert rotate(vault, "--switch").exit_code == 0
+            assert rotate(vault, "--switch").returncode == 0
             vault.start()
             assert vault.public_key == site.archive["key"]
             empty(dock, 3, tmp_path)
@@ -62,9 +62,9 @@ def test_a_new_key_without_a_statement_is_sent_nothing(tmp_path: Path) -> None:
     """The site file alone names it: the accepted key stays in force, and the camera keeps its recording."""
     site = Site(needs="archived")
     with VaultProcess(tmp_path / "vault") as vault, DockProcess(tmp_path / "dock", vault, site) as dock:
-        key = yaml.safe_load(rotate(vault).output)["archive"]["key"]
+        key = yaml.safe_load(rotate(vault).stdout)["archive"]["key"]
         vault.stop()
-        assert rotate(vault, "--switch").exit_code == 0
+        assert rotate(vault, "--switch").returncode == 0
         vault.start()
         assert dock.stop()[0] == 0
         site.archive, site.accepted = {"key": key}, False
@@ -86,7 +86,7 @@ def test_a_switch_without_a_next_key_changes_nothing(tmp_path: Path, content: st
         vault.stop()
         if content is not None:
             (vault.root / "next-key.pem").write_text(content)
-            assert "the vault's next key cannot be used" in str(rotate(vault).exception)
+            assert "the vault's next key cannot be used" in rotate(vault).stderr
         words = "no next key waits here" if content is None else "the vault's next key cannot be used"
-        assert words in str(rotate(vault, "--switch").exception)
+        assert words in rotate(vault, "--switch").stderr
         assert vault.public_key == before

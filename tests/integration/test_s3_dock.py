@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from click.testing import CliRunner
 
-from dockd.cli.report import command as report
 from dockd.cli.verify import command as verify
 from dockd.core.recording import State
 from tests.contract.stands.s3 import client, make_bucket
@@ -37,9 +36,9 @@ def test_a_dock_at_a_bucket_is_checked_by_a_stranger_and_by_itself(tmp_path: Pat
             assert "archive" in {each["part"] for each in as_described("config-check", online)["world"]}
             last = [each for each in dock.custody() if each["event"] == "log.deposited"][-1]
             (tmp_path / "checkpoint").write_bytes(asyncio.run(_fetched(store, last)))
-            exported = CliRunner().invoke(report, ["export", "--whole-log", "--output", str(tmp_path / "case.zip"), *config])
-            assert exported.exit_code == 0, exported.output
-            key = CliRunner().invoke(report, ["key", *config]).output.strip()
+            code, exported = alone("report", "export", "--whole-log", "--output", tmp_path / "case.zip", *config)
+            assert code == 0, exported
+            key = alone("report", "key", *config)[1].strip()
         options = ["--dock-key", key, "--against", str(tmp_path / "checkpoint")]
         checked = CliRunner().invoke(verify, [str(tmp_path / "case.zip"), *options])
         assert checked.exit_code == 3, checked.output

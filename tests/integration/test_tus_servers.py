@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 
 from dockd.app import ask_archive
-from dockd.cli.report import command as report
 from dockd.cli.verify import command as verify
 from dockd.clock import SystemClock
 from dockd.config import load_site
@@ -19,6 +18,7 @@ from dockd.core.fitness import Grade
 from dockd.core.recording import State
 from tests.sim.audit import files_below
 from tests.sim.cameras import make_camera
+from tests.sim.cli_documents import alone
 from tests.sim.dock_process import DockProcess, Site
 from tests.sim.foreign_tus import ForeignTus, NodeTus, PySyncTus, PyTus
 
@@ -44,14 +44,14 @@ def test_a_dock_delivers_to_a_tus_server_of_others(make: Callable[[Path], Foreig
 
 def _shown_to_a_stranger(dock: DockProcess, server: ForeignTus, folder: Path) -> None:
     """The bundle proves what it can without an archive's key; the checkpoint that lies at the archive is of the same log."""
-    bundle = ["export", "--whole-log", "--output", str(folder / "case.zip"), "--config", str(dock.write_site())]
-    exported = CliRunner().invoke(report, bundle)
-    assert exported.exit_code == 0, exported.output
+    config = ("--config", dock.write_site())
+    code, exported = alone("report", "export", "--whole-log", "--output", folder / "case.zip", *config)
+    assert code == 0, exported
     last = [each for each in dock.custody() if each["event"] == "log.deposited"][-1]
     with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as archive:
         archive.request("GET", f"/files/{last['object']}")
         (folder / "checkpoint").write_bytes(archive.getresponse().read())
-    key = CliRunner().invoke(report, ["key", "--config", str(dock.write_site())]).output.strip()
+    key = alone("report", "key", *config)[1].strip()
     checked = CliRunner().invoke(verify, [str(folder / "case.zip"), "--dock-key", key, "--against", str(folder / "checkpoint")])
     assert checked.exit_code == 3, checked.output
     assert "no archive witnessed it, the dock alone signed it" in checked.output

@@ -18,16 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from dockd.cli import schemas
-from dockd.cli.report import command as report
 from dockd.core.recording import State
 from dockd.dsse import SigningKey
 from dockd.evidence import verifier
 from tests.sim.cameras import make_camera
-from tests.sim.cli_documents import as_described, validator
+from tests.sim.cli_documents import alone, as_described, validator
 from tests.sim.dock_process import DockProcess, Site
 from tests.sim.vault_process import VaultProcess
 
@@ -158,12 +156,18 @@ def test_hold_and_release(dock: DockProcess) -> None:
 def test_what_was_refused_is_taken_out_of_quarantine(dock: DockProcess, tmp_path: Path) -> None:
     """Listed with the archive's words while the daemon runs; the bytes are the camera's, and the bundle about them verifies."""
     (refused,) = dock.recordings(State.REFUSED)
-    config, out = str(dock.write_site()), tmp_path / "out"
-    listed = CliRunner().invoke(report, ["quarantine", "--config", config])
-    assert listed.exit_code == 0, listed.output
-    assert listed.output.startswith(f"{refused.recording_id} CAM-B DCIM/100MEDIA/CLIP0001.MP4: ")
-    taken = CliRunner().invoke(report, ["quarantine", "--output", str(out), "--config", config])
-    assert taken.output.endswith(f"{out}: 2 files, and evidence.zip about them\n")
+    config, out = ("--config", dock.write_site()), tmp_path / "out"
+    code, listed = alone("report", "quarantine", *config)
+    assert code == 0, listed
+    assert listed.startswith(f"{refused.recording_id} CAM-B DCIM/100MEDIA/CLIP0001.MP4: ")
+    told = as_described("report-quarantine", alone("report", "quarantine", "--json", *config)[1])
+    (each,) = told["recordings"]
+    assert (each["recording"], each["code"], each["kept"]) == (refused.recording_id, "archive-refused", [refused.recording_id])
+    assert (each["why"] in listed, each["hint"] != "", told["output"], told["files"]) == (True, True, None, 0)
+    taken = alone("report", "quarantine", "--output", out, *config)[1]
+    assert taken.endswith(f"{out}: 2 files, and evidence.zip about them\n")
+    again = alone("report", "quarantine", "--output", tmp_path / "again", "--json", *config)[1]
+    assert as_described("report-quarantine", again) == told | {"output": str(tmp_path / "again"), "files": 2}
     copy = out / refused.recording_id / refused.recording_id
     assert copy.read_bytes() == (dock.bay(2) / "DCIM/100MEDIA/CLIP0001.MP4").read_bytes()
     assert verifier.main([str(out / "evidence.zip"), f"--media={copy}"]) == 3  # nothing is wrong, and no archive holds it
@@ -346,6 +350,27 @@ def test_watch_shows_what_changes_as_it_changes(dock: DockProcess, tmp_path: Pat
         _read_until(screen, b"TAKE IT")
         running.send_signal(signal.SIGINT)
         assert running.wait(DEADLINE_S) == 0
+
+
+def test_a_program_watches_what_changes(dock: DockProcess, tmp_path: Path) -> None:
+    """One status in each line, as it is and then as it changes; Ctrl-C is a clean end."""
+    command = [str(DOCKD), "watch", "--json", "--socket", str(dock.control)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            assert running.stderr is not None
+            assert as_described("watch", running.stdout.readline())["bays"][0]["camera"] == "CAM-A"
+            dock.bay(1).rename(tmp_path / "taken")
+            while as_described("watch", running.stdout.readline())["bays"][0]["camera"] is not None:
+                pass
+            (tmp_path / "taken").rename(dock.bay(1))
+            while as_described("watch", running.stdout.readline())["bays"][0]["lamp"] != "take it":
+                pass
+            running.send_signal(signal.SIGINT)
+            assert running.wait(DEADLINE_S) == 0
+            assert running.stderr.read() == ""
+        finally:
+            running.kill()
 
 
 def _read_until(screen: int, words: bytes) -> None:

@@ -28,14 +28,20 @@ def as_described(name: str, printed: str) -> Any:  # noqa: ANN401 - JSON
     return told
 
 
-def alone(*arguments: str | Path) -> tuple[int, str]:
-    """What an installed verb ends with that needs no daemon, and all that it prints on standard output.
+def installed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """An installed verb that needs no daemon.
 
     In a process of its own: such a verb sets up the process's log.
     """
     dockd = Path(sys.executable).with_name("dockd")
     done = subprocess.run([str(dockd), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
+    return done
+
+
+def alone(*arguments: str | Path) -> tuple[int, str]:
+    """What it ends with, and all that it prints on standard output."""
+    done = installed(*arguments)
     return done.returncode, done.stdout
 
 

@@ -151,6 +151,7 @@ def test_a_ports_power_is_probed(site: Path, monkeypatch: pytest.MonkeyPatch, *,
 
     monkeypatch.setattr(bays, "Udev", FakeUdev)
     monkeypatch.setattr(bays, "port_power", power)
+    monkeypatch.setattr(bays, "speak", lambda _least: None)  # this process's log is the tests'
     for arguments, wanted in (([], words), (["--json"], f'"verdict": "{"switches" if obeys else "ignores"}"')):
         done = CliRunner().invoke(bays.command, ["probe", "1", "--config", str(site), *arguments])
         assert (done.exit_code, wanted in done.stdout) == (code, True)

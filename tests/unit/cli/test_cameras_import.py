@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from dockd.cli.cameras import command
 from dockd.config import load_site
+from tests.sim.cli_documents import as_described
 from tests.unit.config.test_site import GOOD
 
 SHEET = "Serial number;Assigned officer;End of shift\nX2;B. Jones;18:00\nX1;A. Smith;\n"
@@ -45,6 +46,18 @@ def test_what_changes_is_shown(site_file: Path) -> None:
     done = take(site_file, "serial,officer,shift_ends\nX3,C. Lee,\nX2,B. Jones,22:00\n", "--yes")
     assert done.output.splitlines()[:-1] == ["+ X3, C. Lee", "- X1, A. Smith", "~ X2, B. Jones, 22:00 (was X2, B. Jones, 18:00)"]
     assert take(site_file, "serial,officer,shift_ends\nX3,C. Lee,\nX2,B. Jones,22:00\n").output == "nothing differs\n"
+
+
+def test_a_program_hears_what_would_change_and_what_did(site_file: Path) -> None:
+    """It is asked nothing: without --yes nothing is written."""
+    roster = site_file.with_name("roster.csv")
+    plan = {"roster": str(roster), "changes": ["+ X2, B. Jones, 18:00", "+ X1, A. Smith"], "cameras": 2}
+    for arguments, code, written in (((), 1, False), (("--yes",), 0, True)):
+        done = take(site_file, SHEET, "--json", *arguments, answer="")
+        assert as_described("cameras-import", done.stdout) == plan | {"written": written}
+        assert (done.exit_code, roster.exists()) == (code, written)
+    same = take(site_file, SHEET, "--json", answer="")
+    assert (same.exit_code, as_described("cameras-import", same.stdout)) == (0, plan | {"changes": [], "written": True})
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,23 @@ def test_spool_in_the_clear_has_to_be_accepted_by_name(site_file: Path, tmp_path
     assert in_force(site_file).acceptance.content.guarded.unencrypted_spool is None
 
 
+def test_a_program_accepts_only_with_a_yes(site_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked nothing, and hears what waits, what was accepted by whom, and what stands against it."""
+    waits = accept(site_file, "--json", answer="")
+    told = as_described("config-accept", waits.stdout)
+    assert (waits.exit_code, told["accepted"], told["by"], "--yes" in told["why"]) == (1, False, None, True)
+    assert "erase.policy: never" in told["changes"]
+    assert not path_of(site_file).exists()
+    done = as_described("config-accept", accept(site_file, "--json", "--yes", answer="").stdout)
+    assert done == told | {"accepted": True, "by": person(), "at": done["at"], "why": ""}
+    again = accept(site_file, "--json", answer="")
+    assert (again.exit_code, as_described("config-accept", again.stdout)) == (0, done | {"changes": []})
+    encrypt(tmp_path, monkeypatch, "LVM-x")
+    bare = accept(site_file, "--json", "--yes", answer="")
+    refused = as_described("config-accept", bare.stdout)
+    assert (bare.exit_code, refused["accepted"], "--unencrypted-spool" in refused["why"]) == (1, False, True)
+
+
 def test_wrong_site_file_is_not_accepted(site_file: Path) -> None:
     """What cannot be in force cannot be accepted."""
     site_file.write_text("dock: 1\n")

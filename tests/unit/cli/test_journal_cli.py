@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
-from dockd.cli.journal import command
 from dockd.clock import SystemClock
 from dockd.core.manifest import Manifest
 from dockd.core.recording import State
@@ -15,6 +13,7 @@ from dockd.delivery.recovery import open_journal
 from dockd.dsse import SigningKey
 from dockd.errors import JournalError
 from dockd.offload.spool import Spool
+from tests.sim.cli_documents import as_described, installed
 from tests.sim.evidence import measure
 
 
@@ -61,11 +60,11 @@ async def test_rebuild_believes_the_medium_and_not_the_manifest(tmp_path: Path) 
     (spool.recordings / f"{'c' * 32}.json").write_bytes(b"{")
     _spool_one(spool, "d" * 32, b"unfinished")
     spool.path_of("d" * 32).unlink()
-    result = await asyncio.to_thread(CliRunner().invoke, command, ["rebuild", "--config", str(site)])
-    assert result.exit_code == 0, result.output
-    assert "1 verified recordings, 1 refused" in result.output
-    assert f"{'c' * 32}.json: cannot be read as a manifest" in result.output
-    assert "release --case journal-rebuilt" in result.output
+    result = await asyncio.to_thread(installed, "journal", "rebuild", "--config", site)
+    assert result.returncode == 0, result.stderr
+    assert "1 verified recordings, 1 refused" in result.stdout
+    assert f"{'c' * 32}.json: cannot be read as a manifest" in result.stderr
+    assert "release --case journal-rebuilt" in result.stdout
     journal = await open_journal(spool, SystemClock())
     try:
         states = {each.recording_id: each.state for each in await journal.recordings()}
@@ -74,5 +73,17 @@ async def test_rebuild_believes_the_medium_and_not_the_manifest(tmp_path: Path) 
     finally:
         await journal.close()
     await (await open_journal(spool, SystemClock())).close()
-    sound = await asyncio.to_thread(CliRunner().invoke, command, ["rebuild", "--config", str(site)])
-    assert "on hold" in sound.output, "what was in doubt stays so until it is released"
+    sound = await asyncio.to_thread(installed, "journal", "rebuild", "--config", site)
+    assert "on hold" in sound.stdout, "what was in doubt stays so until it is released"
+
+
+def test_rebuild_answers_a_program_with_its_document_alone(tmp_path: Path) -> None:
+    """What is logged of an old journal that is no journal goes to standard error."""
+    site, spool = _site_file(tmp_path), Spool(tmp_path / "spool")
+    spool.prepare()
+    _spool_one(spool, "a" * 32, b"evidence")
+    spool.journal.write_text("no journal")
+    done = installed("journal", "rebuild", "--json", "--config", site)
+    told = as_described("journal-rebuild", done.stdout)
+    assert told == {"journal": str(spool.journal), "verified": 1, "refused": 0, "held": True}
+    assert (done.returncode, "old journal not read whole" in done.stderr) == (0, True)
