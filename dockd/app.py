@@ -55,6 +55,7 @@ from dockd.custody.reconciling import Reconciler
 from dockd.delivery.reaching import bare_archive, s3_settings, tus_settings
 from dockd.delivery.recovery import open_journal, recover
 from dockd.delivery.retaining import Retention
+from dockd.delivery.sealing import Sealer
 from dockd.delivery.sending import Delivery
 from dockd.delivery.spool_watch import SpoolWatch
 from dockd.dock.board import Board
@@ -161,7 +162,7 @@ async def _serve(
             alerting = Alerting(dock, lambda: dock.live.now.channels, f"{site.agency} {site.division}, {site.site}")
             tasks.append(group.create_task(alerting.run(), name="alerts"))
             tasks += [group.create_task(each.run(), name="promises") for each in _promises(dock)]
-            tasks.append(group.create_task(SpoolWatch(dock).run(), name="watch of the spool"))
+            tasks += [group.create_task(each.run(), name="guard of the spool") for each in (SpoolWatch(dock), Sealer(dock))]
             tasks.append(group.create_task(dock.journal.examine(), name="examination of the journal"))
             tasks.append(group.create_task(heartbeat(dock.clock), name="heartbeat"))
             if (kiosk := site.kiosk) is not None:

@@ -21,6 +21,7 @@ from typing import Protocol, Self, TypeVar
 
 from blake3 import blake3
 
+from dockd import verity
 from dockd.core.recording import VerifiedRecording
 from dockd.errors import SpoolBrokenError, SpoolMismatchError
 from dockd.medium import ALIGNMENT_BYTES, NotDirectError, open_direct
@@ -61,7 +62,7 @@ HASHERS: dict[str, Callable[[], Hasher]] = {"blake3": blake3, "sha256": sha256, 
 """By their names in tus, best first."""
 
 
-def _stand_back() -> None:
+def stand_back() -> None:
     """Let copies from cameras go first.
 
     At the disk, whose priorities follow niceness (ioprio_set(2)), and at the processor where the kernel shares that out within
@@ -90,7 +91,7 @@ class SpoolFile:
         self.verified = verified
         self._path = path
         self._descriptor = -1
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool-file", initializer=_stand_back)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool-file", initializer=stand_back)
 
     async def __aenter__(self) -> Self:
         try:
@@ -168,6 +169,7 @@ class SpoolFile:
 
     def _close(self) -> None:
         if self._descriptor >= 0:
+            verity.forget_cached(self._descriptor)  # of a sealed file all that was sent is there, and nobody wants it again
             os.close(self._descriptor)
             self._descriptor = -1
 

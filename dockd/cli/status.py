@@ -103,7 +103,7 @@ def _words(bay: BayView) -> list[str]:
 
 def _footer(status: StatusView) -> list[str]:
     archive, spool, queue, daemon = status.archive, status.spool, status.queue, status.daemon
-    bare = "" if spool.encrypted else ", NOT encrypted"
+    bare = (", sealed" if spool.sealed else "") + ("" if spool.encrypted else ", NOT encrypted")
     since = f" since {archive.since}" if archive.since else ""
     counts = ", ".join(f"{count} {state}" for state, count in msgspec.structs.asdict(status.recordings).items() if count)
     return [

@@ -58,6 +58,7 @@ class Fitness:
                 await self._power(),
                 await self._disk(),
                 fitness.encryption(encrypted=standing.spool_encrypted),
+                await self._seal(),
                 await self._signing_key(),
                 *archive_checks(await self._archive()),
                 fitness.refused(self._dock.journal.counts()[State.REFUSED]),
@@ -88,6 +89,11 @@ class Fitness:
         ledger = self._dock.ledger
         size_bytes = (await asyncio.to_thread(shutil.disk_usage, ledger.path)).total
         return fitness.disk(usable_bytes=ledger.free_bytes(), size_bytes=size_bytes)
+
+    async def _seal(self) -> Check:
+        spool = self._dock.spool
+        waiting = 0 if spool.unsealed_why else len(await asyncio.to_thread(lambda: spool.unsealed(spool.recording_ids())))
+        return fitness.seal(spool.unsealed_why, waiting)
 
     async def _signing_key(self) -> Check:
         place = await asyncio.to_thread(key_place, self._dock.spool.directory)

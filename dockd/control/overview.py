@@ -26,7 +26,7 @@ from dockd.core.queue import drain_time_s
 from dockd.core.recording import Recording, State
 from dockd.dock.board import BayBoard
 from dockd.dock.parts import Dock
-from dockd.errors import ControlError, SpoolMismatchError
+from dockd.errors import ControlError, SpoolBrokenError, SpoolMismatchError
 from dockd.web.hold import HoldOrder, ReleaseOrder
 from dockd.web.lists import (
     BackupOrder,
@@ -70,6 +70,7 @@ _MOVING_S = 1.0
 _GATHER_S = 0.2
 _COPIED = frozenset({State.VERIFIED, State.UPLOADING, State.ARCHIVED, State.ERASED})
 _WAITING = frozenset({State.SEEN, State.COPYING, State.VERIFIED, State.UPLOADING})
+_SPOOL_FAILED = frozenset({SpoolMismatchError.code, SpoolBrokenError.code})
 _ARCHIVED = frozenset({State.ARCHIVED, State.ERASED})
 
 
@@ -113,7 +114,11 @@ class Overview:
             time=rfc3339(dock.clock.now()),
             archive=ArchiveView(link.reachable is not False, link.message, link.since or None),
             spool=SpoolView(
-                dock.ledger.free_bytes(), used, dock.ledger.promised_bytes, encrypted=dock.board.configuration.spool_encrypted
+                dock.ledger.free_bytes(),
+                used,
+                dock.ledger.promised_bytes,
+                encrypted=dock.board.configuration.spool_encrypted,
+                sealed=not dock.spool.unsealed_why,
             ),
             queue=QueueView(
                 dock.outbox.files,
@@ -243,14 +248,14 @@ class Overview:
     def _spooled(self, known: Recording) -> tuple[bool, list[custody.Noted]]:
         """Whether the spool has what was verified, and what was done if it has something else; blocks.
 
-        Bytes that were found to be others are read once more, from the medium. If they still are, they make room for a new copy
-        from the camera, which keeps its recordings until the archive proved them.
+        Bytes that were others, or could not be read, are read once more, from the medium. If they still are, they make room for a
+        new copy from the camera, which keeps its recordings until the archive proved them.
         """
         spool, recording_id = self._dock.spool, known.recording_id
         if recording_id not in spool.recording_ids():
             return False, []
         wanted = known.measured
-        if known.refusal is None or known.refusal.code != SpoolMismatchError.code or wanted is None:
+        if known.refusal is None or known.refusal.code not in _SPOOL_FAILED or wanted is None:
             return True, []
         found = spool.examine(recording_id)
         if found is not None and found.is_of(wanted):

@@ -115,6 +115,20 @@ def encryption(*, encrypted: bool) -> Check:
     return Check("encryption", Grade.LOOK, words, "Put the spool on LUKS: docs/INSTALL.md, A spool elsewhere.")
 
 
+def seal(unsealed_why: str, waiting: int) -> Check:
+    """Whether anybody can still write to a verified recording.
+
+    Args:
+        unsealed_why: why the spool's file system seals none; empty if it does.
+        waiting: copies that are not sealed yet.
+    """
+    if unsealed_why:
+        words = f"Verified recordings are watched and hashed again as they are sent, but not sealed: {unsealed_why}."
+        return Check("seal", Grade.GOOD, words)
+    words = "Verified recordings are sealed (fs-verity): nobody can write to them"
+    return Check("seal", Grade.GOOD, f"{words}; {waiting} will be." if waiting else f"{words}.")
+
+
 def signing_key(*, sealed: bool, left: bool, tpm: bool) -> Check:
     """Where the key lies that signs the custody log.
 

@@ -28,6 +28,7 @@ class Dock:
         uploads: how many recordings may be on their way at once, now.
         checkpoint_due: set when the custody log has something that the archive should witness soon.
         room_due: set when room in the spool is short, or when what the site keeps there has changed.
+        sealing_due: set when a copy was finished that may be sealed.
         retention_due: set when somebody said what may have the archive keep recordings longer: of one, or in the policy.
     """
 
@@ -45,6 +46,7 @@ class Dock:
     checkpoint_due: asyncio.Event = field(default_factory=asyncio.Event)
     retention_due: asyncio.Event = field(default_factory=asyncio.Event)
     room_due: asyncio.Event = field(default_factory=asyncio.Event)
+    sealing_due: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def may_erase(self) -> bool:

@@ -228,6 +228,7 @@ class Offloader:
                 if presence.recording.state is State.VERIFIED:
                     self._bay.reading.pop(presence.recording.path, None)
                     self._dock.outbox.put(presence.recording)
+                    self._dock.sealing_due.set()
         self._dock.board.tell()
 
 

@@ -1,7 +1,8 @@
 """The dock's durable store of recordings that the archive has not yet proved.
 
     <spool>/journal.sqlite          the journal, with its -wal, -shm and .lock
-    <spool>/recordings/verified/<id>  the bytes of a verified recording; nothing of dockd's ever writes to a file that lies there
+    <spool>/recordings/verified/<id>  the bytes of a verified recording; nothing of dockd's ever writes to a file that lies there,
+                                      and where the file system has fs-verity nobody can
     <spool>/recordings/<id>.json      its manifest (core.manifest), durable before the recording has its final name
     <spool>/recordings/<id>.part      a copy that is under way or was broken off
     <spool>/recordings/<id>.steps     how far that copy is proved: lines of offset and BLAKE3 of the bytes before it
@@ -15,13 +16,13 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from dockd import durable
+from dockd import durable, verity
 from dockd.core.manifest import Manifest, ManifestError
 from dockd.core.recording import MediumReading
 from dockd.errors import SpoolBrokenError, SpoolFullError
@@ -107,7 +108,11 @@ class Ledger:
 
 
 class Spool:
-    """The spool's folder, as the daemon sees it."""
+    """The spool's folder, as the daemon sees it.
+
+    Attributes:
+        unsealed_why: why what is verified is not sealed here, in words; empty where it is.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -115,9 +120,10 @@ class Spool:
         self.verified = self.recordings / VERIFIED
         self.journal = directory / JOURNAL_NAME
         self.altered = directory / "set-aside"
+        self.unsealed_why = "it was not tried"
 
     def prepare(self) -> None:
-        """Make the folders and show that the disk can be read past its cache.
+        """Make the folders, show that the disk can be read past its cache, and see whether it can seal.
 
         Raises:
             SpoolBrokenError: it cannot be used as a spool, and why.
@@ -134,6 +140,7 @@ class Spool:
             folder = durable.open_folder(self.recordings)
             try:
                 os.close(open_direct(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, dir_fd=folder))
+                self.unsealed_why = _unsealed_why(probe, folder)
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(probe, dir_fd=folder)
@@ -163,6 +170,36 @@ class Spool:
         """Every finished copy that lies there; that it is whole is for `examine` to say."""
         with os.scandir(self.verified) as listing:
             return {entry.name for entry in listing}
+
+    def unsealed(self, recording_ids: Iterable[str]) -> set[str]:
+        """Those of these copies that lie there and are not sealed. Blocks.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        found = set()
+        for recording_id in recording_ids:
+            with contextlib.suppress(FileNotFoundError), self._reading(recording_id) as descriptor:
+                if not verity.is_sealed(descriptor):
+                    found.add(recording_id)
+        return found
+
+    def seal(self, recording_id: str) -> None:
+        """Seal a finished copy; one that has left meanwhile needs none. Blocks while all of it is read.
+
+        Raises:
+            OSError: it cannot be sealed now.
+        """
+        with contextlib.suppress(FileNotFoundError), self._reading(recording_id) as descriptor:
+            verity.seal(descriptor)
+
+    @contextmanager
+    def _reading(self, recording_id: str) -> Iterator[int]:
+        descriptor = os.open(self.path_of(recording_id), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def unfinished_ids(self) -> set[str]:
         """Every copy that was begun and not finished."""
@@ -207,6 +244,7 @@ class Spool:
         try:
             descriptor = open_direct(os.fspath(self.path_of(recording_id)), os.O_RDONLY)
             try:
+                verity.forget_cached(descriptor)
                 return read_back(descriptor, lanes, lambda _: None)
             finally:
                 os.close(descriptor)
@@ -252,6 +290,18 @@ class Spool:
             raise SpoolBrokenError(msg) from exc
         finally:
             os.close(folder)
+
+
+def _unsealed_why(probe: str, folder: int) -> str:
+    """Why the file `probe` cannot be sealed, in words; empty if it now is."""
+    descriptor = os.open(probe, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        verity.seal(descriptor)
+    except OSError as exc:
+        return "its file system has no fs-verity" if exc.errno in verity.LACKING else os.strerror(exc.errno or 0)
+    finally:
+        os.close(descriptor)
+    return ""
 
 
 def _occupied_bytes(entry: os.DirEntry[str]) -> int:

@@ -138,12 +138,14 @@ class SpoolView(msgspec.Struct, frozen=True):
         used_bytes: what the recordings in it occupy.
         reserved_bytes: room promised to copies that are under way.
         encrypted: whether everything in it reaches its disk through dm-crypt.
+        sealed: whether its file system seals verified recordings (fs-verity), so that nobody can write to them.
     """
 
     free_bytes: int
     used_bytes: int
     reserved_bytes: int
     encrypted: bool = False
+    sealed: bool = False
 
 
 class QueueView(msgspec.Struct, frozen=True):

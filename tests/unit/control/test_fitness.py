@@ -1,5 +1,6 @@
 """What the daemon finds when it looks at itself."""
 
+import errno
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from dockd.dock.board import Configuration, Phase
 from dockd.dock.parts import Dock
 from dockd.errors import WorkerError
 from tests.sim.dock_of import dock_in, docked, spooled
+from tests.sim.sealing_kernel import SealingKernel
 
 HONEST = Findings(Identity("vault", signs=True), None, None, "blake3")
 SILENT = Findings(None, None, None, None)
@@ -60,8 +62,8 @@ async def test_a_good_dock_is_fit(dock: Dock) -> None:
     whole = await looking(dock).selftest()
     assert whole.fit
     assert [each.part for each in whole.checks] == [
-        *("bays", "ports", "hub power", "disk", "encryption", "signing key", "archive", "receipt key", "honesty"),
-        *("recordings", "backup", "key backup", "configuration"),
+        *("bays", "ports", "hub power", "disk", "encryption", "seal", "signing key", "archive", "receipt key"),
+        *("honesty", "recordings", "backup", "key backup", "configuration"),
     ]
     # How much room there is, is the machine's own business.
     assert {each.grade for each in whole.checks if each.part != "disk"} == {Grade.GOOD}, whole
@@ -104,6 +106,24 @@ async def test_a_sealed_key_whose_file_was_left_wants_a_look(dock: Dock, tmp_pat
     assert (await grades(looking(dock)))["signing key"] is Grade.GOOD
     (dock.spool.directory / "dock-key.pem").touch()
     assert (await grades(looking(dock)))["signing key"] is Grade.LOOK
+
+
+async def test_copies_that_are_not_sealed_yet_are_counted(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file system seals; where it does not, that is said."""
+
+    async def said() -> str:
+        return next(each.reason for each in (await looking(dock).selftest()).checks if each.part == "seal")
+
+    kernel = SealingKernel(monkeypatch)
+    await spooled(dock, "a" * 32, b"x")
+    await spooled(dock, "b" * 32, b"x")
+    dock.spool.prepare()
+    assert "2 will be" in await said()
+    dock.spool.seal("a" * 32)
+    assert "1 will be" in await said()
+    kernel.refuses = errno.EOPNOTSUPP
+    dock.spool.prepare()
+    assert "but not sealed: its file system has no fs-verity" in await said()
 
 
 @pytest.mark.parametrize(("tpm", "grade"), [(True, Grade.LOOK), (False, Grade.GOOD)])

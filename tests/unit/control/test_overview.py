@@ -160,6 +160,18 @@ async def test_a_copy_that_is_not_what_was_verified_makes_room_for_another(dock:
     assert (retried["event"], retried["by"]) == ("recording.retried", "anna")
 
 
+async def test_a_copy_that_cannot_be_read_makes_room_for_another(dock: Dock) -> None:
+    """A bad place of the disk stays bad, however often it is sent from; what is left of the copy is kept beside the spool."""
+    await spooled(dock, "a" * 32, b"x")
+    await dock.journal.record(custody.Stepped("a" * 32, life.Refused(Refusal("spool-broken", "Input/output error"))))
+    dock.spool.path_of("a" * 32).unlink()
+    dock.spool.path_of("a" * 32).mkdir()  # what gives an error to whoever reads it
+    assert (await _overview(dock)[0].retry("a" * 32, "anna")).state is State.SEEN
+    assert [each.is_dir() for each in dock.spool.altered.iterdir()] == [True]
+    noted = json.loads((await dock.journal.custody())[-2].entry)
+    assert (noted["event"], noted["size_bytes"], noted["blake3"]) == ("spool.set-aside", None, None)
+
+
 @pytest.mark.parametrize("recording", ["a" * 32, "f" * 32])
 async def test_only_what_is_refused_can_be_retried(dock: Dock, recording: str) -> None:
     """A good recording and an unknown one are answered with a sentence, and nothing changes."""
