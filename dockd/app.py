@@ -100,10 +100,9 @@ async def run(site_file: Path, running: Running, profiles: Sequence[Profile], cl
         await recover(dock)
         begun = [*before, circumstances.started(site.dock), *await circumstances.running(), accepted(running.acceptance)]
         await dock.journal.record(*begun, *handed_over(running))
-        try:
-            await _serve(running, profiles, dock, workers, notary=notary, stop=stop, site_file=site_file)
-        finally:
-            await dock.journal.record(circumstances.stopped(site.dock))
+        await _serve(running, profiles, dock, workers, notary=notary, stop=stop, site_file=site_file)
+        # Not after a failure: it was no stop in good order, and the next start says that it was none.
+        await dock.journal.record(circumstances.stopped(site.dock))
     _log.info("stopped")
 
 

@@ -134,8 +134,7 @@ class Charger:
             while True:
                 seen = self._dock.board.change
                 again_s = await self._round()
-                if seen == self._dock.board.change:
-                    await self._woken(seen, again_s)
+                await self._dock.board.news_by(seen, again_s)
                 await self._dock.clock.sleep(_GATHER_S)
         finally:
             for bay in self._bays.values():
@@ -152,19 +151,6 @@ class Charger:
             elif bay.proved or bay.held is not None:
                 switch.append(name)
         return hub_power([bay.board.bay for bay in self._at_hubs()], switch, cannot, sorted(self._over))
-
-    async def _woken(self, seen: int, again_s: float | None) -> None:
-        """Wait for news, or until it is time."""
-        waits = [asyncio.ensure_future(self._dock.board.news(seen))]
-        if again_s is not None:
-            left_s = max(0.0, again_s - self._dock.clock.monotonic())
-            waits.append(asyncio.ensure_future(self._dock.clock.sleep(left_s)))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
 
     async def _round(self) -> float | None:
         """Look, plan, switch; when to do so again if nothing happens."""
@@ -243,12 +229,12 @@ class Charger:
         """What is known of its battery now."""
         board, time = bay.board, rfc3339(self._dock.clock.now())
         if board.camera is None or board.phase is Phase.FAILED:
-            if bay.camera is not None and board.resting is None and board.camera is None:
-                if not any(each.camera == bay.camera for each in self._dock.board.bays.values()):
-                    self._gauge.forget(bay.camera)
-                bay.camera = bay.docking = None
+            if board.phase is Phase.EMPTY:  # one that has not said who it is may be the same, back with the power
+                self._forget(bay)
             return
         if bay.docking != board.docking:
+            if bay.camera != board.camera:
+                self._forget(bay)
             bay.docking, bay.camera = board.docking, board.camera
             if bay.refused_of != board.camera:
                 bay.refused, bay.refused_of = "", None
@@ -268,6 +254,12 @@ class Charger:
         if known.percent != board.battery.percent or known.quality is not board.battery.quality:
             board.battery = known
             self._dock.board.tell()
+
+    def _forget(self, bay: _Bay) -> None:
+        """The camera that was in it left; one that stands in another bay by now is reckoned with there."""
+        if bay.camera is not None and not any(each.camera == bay.camera for each in self._dock.board.bays.values()):
+            self._gauge.forget(bay.camera)
+        bay.camera = bay.docking = None
 
     def _port(self, bay: _Bay) -> Port:
         board = bay.board
@@ -323,8 +315,7 @@ class Charger:
         except DockError as exc:  # nobody can be asked now; whatever was switched has power again
             await held.aclose()
             _log.warning("port power cannot be switched", bay=board.bay, why=exc.message)
-            board.resting, bay.again_s = None, self._dock.clock.monotonic() + _AGAIN_S
-            self._dock.board.tell()
+            await self._refuse(bay, "")
             return
         except BaseException:
             await held.aclose()

@@ -17,7 +17,7 @@ from dockd.core import custody
 from dockd.core.canonical import Json
 from dockd.core.checkout import Candidate, Checkout, Reserved, readiest
 from dockd.core.policy import used_by_another
-from dockd.dock.board import BayBoard
+from dockd.dock.board import BayBoard, Phase
 from dockd.dock.parts import Dock
 from dockd.errors import ControlError
 
@@ -25,6 +25,8 @@ _log = structlog.get_logger(__name__)
 
 _EVENTS = ("camera.checked-out", "camera.taken", "camera.returned", "camera.not-taken")
 _GATHER_S = 0.5
+_MISSED_S = 5.0
+"""So long a camera that was in a bay may be in none before it counts as taken: a hub that stumbles brings it back sooner."""
 
 
 class Desk:
@@ -40,6 +42,7 @@ class Desk:
         self._dock, self._hours, self._zone = dock, hours, zone
         self._standing: dict[str, Checkout] = {}
         self._seen: set[str] = set()
+        self._missed_s: dict[str, float] = {}
         self._turn = asyncio.Lock()
 
     async def load(self) -> None:
@@ -80,9 +83,9 @@ class Desk:
         """Follow the cameras, until cancelled."""
         while True:
             seen = self._dock.board.change
-            await self._follow()
+            again_s = await self._follow()
             self._show()
-            await self._dock.board.news(seen)
+            await self._dock.board.news_by(seen, again_s)
             await self._dock.clock.sleep(_GATHER_S)
 
     def _candidate(self, bay: BayBoard) -> Candidate | None:
@@ -93,11 +96,12 @@ class Desk:
         owner = standing.officer if standing is not None else self._dock.live.now.assigned.get(bay.camera)
         return Candidate(bay.bay, bay.camera, light, owner, bay.battery.percent, bay.free_bytes)
 
-    async def _follow(self) -> None:
-        """Who was taken, who came back, and who was not fetched in time."""
-        here = {bay.shown_camera: bay for bay in self._dock.board.bays.values() if bay.shown_camera is not None}
-        now = self._dock.clock.now()
+    async def _follow(self) -> float | None:
+        """Who was taken, who came back, and who was not fetched in time; when to look again, if nothing happens until then."""
         async with self._turn:
+            here = {bay.shown_camera: bay for bay in self._dock.board.bays.values() if bay.shown_camera is not None}
+            now = self._dock.clock.now()
+            missed_s, self._missed_s = self._missed_s, {}
             for each in self.standing:
                 bay, late = here.get(each.camera), parse_rfc3339(each.until) < now
                 details: dict[str, Json] = {"camera": each.camera, "officer": each.officer, "until": each.until}
@@ -108,6 +112,8 @@ class Desk:
                         await self._dock.journal.record(custody.Noted("camera.not-taken", details | _listed(after)))
                         self._standing = after
                 elif not each.taken and each.camera in self._seen:
+                    if not self._is_taken(each.camera, missed_s):
+                        continue
                     after = self._standing | {each.camera: replace(each, taken=True)}
                     await self._dock.journal.record(custody.Noted("camera.taken", details | _listed(after)))
                     self._standing = after
@@ -116,7 +122,23 @@ class Desk:
                     details |= _by_another(each, bay)
                     await self._dock.journal.record(custody.Noted("camera.returned", details | _listed(after)))
                     self._standing = after
-        self._seen &= set(here)
+            self._seen &= here.keys() | self._missed_s.keys()
+            return min(self._missed_s.values(), default=None)
+
+    def _is_taken(self, camera: str, missed_s: Mapping[str, float]) -> bool:
+        """Whether a camera that is in no bay was taken, by all that is known; until that is so it is missed.
+
+        One that has just come into a bay has not said who it is: it may be this one, back with its port's power or its hub.
+        """
+        bays, now_s = self._dock.board.bays.values(), self._dock.clock.monotonic()
+        at_s = self._missed_s[camera] = missed_s.get(camera, now_s + _MISSED_S)
+        if any(bay.phase is not Phase.EMPTY and bay.shown_camera is None and bay.failure is None for bay in bays):
+            self._missed_s[camera] = max(at_s, now_s + _MISSED_S)
+            return False
+        if now_s < at_s:
+            return False
+        del self._missed_s[camera]
+        return True
 
     def _without(self, camera: str) -> dict[str, Checkout]:
         return {name: each for name, each in self._standing.items() if name != camera}

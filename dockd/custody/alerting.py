@@ -49,10 +49,11 @@ class Alerting:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            seen = self._dock.board.change  # telling a channel takes as long as that does, and news may come meanwhile
             next_s = await self.once()
             try:
                 async with asyncio.timeout(next_s):
-                    await self._dock.board.news()
+                    await self._dock.board.news(seen)
             except TimeoutError:
                 continue
             await self._dock.clock.sleep(_GATHER_S)

@@ -26,6 +26,8 @@ _log = structlog.get_logger(__name__)
 
 EVERY_S = 24 * 3600.0
 SAMPLE = 50
+_HERE = gaps.KINDS - {Kind.UNPROVED}
+"""What is seen without the archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +66,33 @@ class Reconciler:
         """Compare now, write down what was found, and let alerts begin and end; all that is missing."""
         journal, now = self._dock.journal, self._dock.clock.now()
         until, stuck = await journal.head(), await journal.stuck()
-        ours = [each for each in await journal.alerts() if each.ended is None and each.kind in gaps.KINDS]
+        docked = {bay.camera for bay in self._dock.board.bays.values() if bay.camera}
+        here = gaps.uncopied(stuck, docked) + gaps.set_aside(stuck)
+        await journal.record(*await self._changes(here, _HERE))  # at once: an archive that is away is asked for as long as it is
+        self._dock.board.tell()
         held = await journal.held()
-        also = {each.subject for each in ours if each.kind == Kind.UNPROVED} | held
+        also = {each.subject for each in await self._standing({Kind.UNPROVED})} | held
         since = await journal.reconciled_to()
         recordings, kept = await journal.proved(since=since, sample=self._sample, also=sorted(also))
         asked = await ask_again(self._dock.archive, due(recordings, kept, now, held))
-        docked = {bay.camera for bay in self._dock.board.bays.values() if bay.camera}
-        found = gaps.uncopied(stuck, docked) + gaps.set_aside(stuck) + gaps.unproved(asked.lost)
-        standing = [Alert(Kind(each.kind), each.subject, each.message) for each in ours]
-        begun, ended = alerts.changes(standing, found)
+        lost = gaps.unproved(asked.lost)
+        found = here + lost
         note = {"until": until, "proved": asked.proved, "lost": len(asked.lost), "missing": len(found)}
-        await journal.record(
-            custody.Noted(RECONCILED, note),
-            *(custody.AlertBegun(each.kind, each.subject, each.message) for each in begun),
-            *(custody.AlertEnded(each.kind, each.subject) for each in ended),
-        )
+        await journal.record(custody.Noted(RECONCILED, note), *await self._changes(lost, {Kind.UNPROVED}))
         self._dock.board.tell()
         _log.info("reconciled", proved=asked.proved, lost=len(asked.lost), missing=len(found))
         return found
+
+    async def _standing(self, kinds: Collection[Kind]) -> list[Alert]:
+        """The alerts of these kinds."""
+        standing = [each for each in await self._dock.journal.alerts() if each.ended is None and each.kind in kinds]
+        return [Alert(Kind(each.kind), each.subject, each.message) for each in standing]
+
+    async def _changes(self, found: list[Alert], kinds: Collection[Kind]) -> list[custody.Change]:
+        """What makes the alerts of these kinds those that were found."""
+        begun, ended = alerts.changes(await self._standing(kinds), found)
+        changes: list[custody.Change] = [custody.AlertBegun(each.kind, each.subject, each.message) for each in begun]
+        return changes + [custody.AlertEnded(each.kind, each.subject) for each in ended]
 
 
 def due(recordings: Iterable[Recording], kept: Mapping[str, str], now: datetime, held: Collection[str] = ()) -> list[Recording]:

@@ -18,6 +18,7 @@ _log = structlog.get_logger(__name__)
 
 LOOK_S = 3600.0
 """Between two looks for copies whose time is over."""
+_PROVED = frozenset({State.ARCHIVED, State.ERASED})
 
 
 class Keeper:
@@ -87,12 +88,16 @@ async def discard_proved(dock: Dock, lying_there: Iterable[str]) -> int:
         except KeyError:
             _log.warning("unknown recording in the spool", recording=recording_id)
             continue
-        if recording.state in {State.ARCHIVED, State.ERASED} and recording_id not in held:
+        if recording.state in _PROVED and recording_id not in held:
             proved.append(recording_id)
-    going = await _due(dock, proved) if dock.live.now.keep.days else proved
-    for recording_id in going:
-        await asyncio.to_thread(dock.spool.discard, recording_id)
-    return len(going)
+    gone = 0
+    for recording_id in await _due(dock, proved) if dock.live.now.keep.days else proved:
+        # Removing thousands takes minutes, in which an order may come, or the archive be found to have lost one.
+        recording = await dock.journal.recording(recording_id)
+        if recording.state in _PROVED and not await dock.journal.held([recording_id]):
+            await asyncio.to_thread(dock.spool.discard, recording_id)
+            gone += 1
+    return gone
 
 
 async def _due(dock: Dock, proved: Sequence[str]) -> list[str]:

@@ -291,6 +291,18 @@ class Board:
         if since is None or since == self.change:
             await self._changed.wait()
 
+    async def news_by(self, since: int, at_s: float | None) -> None:
+        """As `news`, but no longer than to a moment of the monotonic clock; None for as long as it takes."""
+        waits = [asyncio.ensure_future(self.news(since))]
+        if at_s is not None:
+            waits.append(asyncio.ensure_future(self._clock.sleep(max(0.0, at_s - self._clock.monotonic()))))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
     def left(self, bay: BayBoard) -> None:
         """The camera left that bay, which is still as it was then: remember what was on it, unless it might be taken."""
         lamp = bay.lamp(self.needs)

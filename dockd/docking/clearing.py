@@ -115,8 +115,7 @@ class Clearer:
         _log.info("clearing goes on", bay=self._bay.bay, camera=unfinished.camera, begun=unfinished.docking)
         try:
             done = await self._worker.resume()
-            change = custody.ClearanceFinished(unfinished.camera, self._bay.bay, unfinished.docking, done.erasure)
-            await self._dock.journal.record(change)
+            await self._record(custody.ClearanceFinished(unfinished.camera, self._bay.bay, unfinished.docking, done.erasure))
             _log.info("camera cleared", camera=unfinished.camera, docking=unfinished.docking, method=done.erasure.method.value)
             if done.repartitioned:
                 await self._worker.rest()
@@ -291,7 +290,7 @@ class Clearer:
             raise EraseFailedError(msg)
         erasure = replace(told[0].erasure, instead=minted.instead)
         steps = [(wanted[path], life.Erased(permit)) for path in sorted(erased)]
-        await self._dock.journal.record(
+        await self._record(
             *(custody.Stepped(recording.recording_id, step) for recording, step in steps), custody.CameraCleared(permit, erasure)
         )
         for recording, step in steps:
@@ -306,6 +305,15 @@ class Clearer:
             erased=len(erased),
             left=len(permit.left),
         )
+
+    async def _record(self, *changes: custody.Change) -> None:
+        """Write down what was done: it is so, whoever takes the camera meanwhile, and the end of the docking waits for it."""
+        writing = asyncio.create_task(self._dock.journal.record(*changes))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise
 
 
 def _kept(holds: Holds, permit: ClearancePermit) -> Iterator[str]:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -277,3 +278,17 @@ def test_hold_keeps_a_camera_until_it_is_lifted(tmp_path: Path, vault: VaultProc
     dock.order("release", camera="CAM-1", reason="the court is done")
     dock.wait_until(lambda _: all_erased(dock, 2), why="every recording erased")
     assert [entry["event"] for entry in dock.custody() if entry["event"].startswith("hold.")] == ["hold.placed", "hold.lifted"]
+
+
+def test_dock_that_fails_has_not_stopped_in_good_order(tmp_path: Path, vault: VaultProcess) -> None:
+    """The log never says so of a daemon that ended of an error: the next start says that it ended without notice."""
+    dock = DockProcess(tmp_path / "dock", vault)
+    with closing(dock):
+        dock.control.mkdir()  # where its socket should be
+        dock.start(wait=False)
+        assert dock.wait() != 0
+        dock.control.rmdir()
+        dock.start()
+        events = [each["event"] for each in dock.custody()]
+    assert "daemon.started" in events[: events.index("daemon.interrupted")]
+    assert "daemon.stopped" not in events

@@ -29,6 +29,7 @@ class Outlets:
         begins_s: by serial, seconds to its officer's shift.
         appetite: of every camera.
         docked_percent: what each camera says of itself when it is docked, None for nothing.
+        silent: a camera that comes back with the power has not said who it is, until the test docks it.
     """
 
     board: Board
@@ -43,6 +44,7 @@ class Outlets:
     begins_s: dict[str, float] = field(default_factory=dict)
     appetite: Appetite = field(default_factory=Appetite)
     docked_percent: dict[str, int] = field(default_factory=dict)
+    silent: bool = False
     dockings: int = 0
     asked: int = 0
 
@@ -69,7 +71,11 @@ class Outlets:
         """The port has power again, whoever gave it."""
         if bay in self.off:
             self.off.discard(bay)
-            if bay in self.cameras:
+            if bay in self.cameras and self.silent:
+                self.board.bays[bay].clear()
+                self.board.bays[bay].phase = Phase.IDENTIFYING
+                self.board.tell()
+            elif bay in self.cameras:
                 self.dock(bay)
 
     @asynccontextmanager

@@ -303,6 +303,53 @@ async def test_charge_is_estimated_where_nothing_reports_it(dock: Dock, outlets:
         assert (bay.battery.percent or 0) < 40
 
 
+async def test_what_a_charge_came_to_outlasts_the_identifying(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:
+    """A camera that is back with the power says only seconds later who it is; another one in its place begins at nothing."""
+    outlets.begins_s, outlets.silent = {"B": 60.0, "C": 60.0}, True
+    outlets.dock("1", "A")
+    async with charged(dock, outlets, 900):
+        bay = dock.board.bays["1"]
+        await clock.until(lambda: (bay.battery.percent or 0) >= 40)
+        outlets.dock("2", "B")
+        await clock.until(lambda: resting(dock) == {"1"})
+        outlets.pull("2")
+        await clock.until(lambda: bay.phase is Phase.IDENTIFYING)
+        await clock.passes(10)
+        outlets.dock("1", "A")
+        await clock.until(lambda: bay.battery.percent is not None)
+        assert (bay.battery.percent or 0) >= 40
+        outlets.dock("1", "C")
+        await clock.passes(2)
+        outlets.dock("1", "A")
+        await clock.until(lambda: bay.battery.percent is not None)
+        assert (bay.battery.percent or 0) < 40
+
+
+async def test_helper_that_dies_in_mid_cut_leaves_no_bay_that_looks_for_ever(dock: Dock, clock: StandingClock) -> None:
+    """The camera was off already, and was taken then: nobody comes back, and the bay is empty, which is written down."""
+
+    class Dies(Outlets):
+        @asynccontextmanager
+        async def power(self, bay: str) -> AsyncIterator[Power]:
+            async with super().power(bay):
+                yield self
+
+        async def switch(self, *, on: bool) -> bool:
+            self.switched_off("1")
+            del self.cameras["1"]
+            msg = f"the helper cannot be asked to switch it {'on' if on else 'off'}"
+            raise WorkerError(msg)
+
+    outlets = Dies(dock.board)
+    outlets.dock("1", "A")
+    async with charged(dock, outlets, 100):
+        await clock.until(lambda: dock.board.bays["1"].phase is Phase.UNPOWERED)
+        await clock.until(lambda: dock.board.bays["1"].phase is Phase.EMPTY)
+        await clock.passes(1)
+    (entry,) = await noted(dock, "camera.left-unpowered")
+    assert (entry["camera"], entry["bay"]) == ("A", "1")
+
+
 async def test_site_without_hubs_cuts_nothing(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:
     """Every bay has power; batteries are reckoned with all the same."""
     charger = Charger(dock, Hubs(), outlets.ways())

@@ -169,6 +169,42 @@ async def test_resting_is_not_leaving(dock: Dock, pool: Outlets, clock: Standing
     assert await noted(dock, "camera.taken") == []
 
 
+async def test_a_camera_that_says_only_later_who_it_is_was_not_taken(dock: Dock, pool: Outlets, clock: StandingClock) -> None:
+    """It is back with the power, and its bay does not know yet whose it is; what it was given out for stands."""
+    pool.silent = True
+    async with at_work(dock) as desk:
+        await desk.check_out("A. Smith", "x", camera="A")
+        bay = dock.board.bays["1"]
+        bay.resting = Resting("A", None, Reading(Quality.REPORTED, 60, "x", "t"), Why.RESTING, bay.appetite)
+        pool.switched_off("1")
+        await clock.until(lambda: bay.reserved is not None)
+        pool.give("1")
+        await clock.passes(60)
+        assert bay.phase is Phase.IDENTIFYING
+        pool.dock("1", "A")
+        await clock.until(lambda: bay.reserved is not None)
+        await clock.passes(60)
+        assert [(each.camera, each.taken) for each in desk.standing] == [("A", False)]
+    assert await noted(dock, "camera.taken") == await noted(dock, "camera.returned") == []
+
+
+async def test_a_hub_that_stumbles_takes_no_camera(dock: Dock, pool: Outlets, clock: StandingClock) -> None:
+    """Off the bus and back within seconds: nobody held it in his hands. Gone for longer, it was taken."""
+    async with at_work(dock) as desk:
+        await desk.check_out("A. Smith", "x", camera="A")
+        pool.pull("1")
+        await clock.passes(0)  # it is noticed
+        await clock.passes(3)
+        pool.dock("1", "A")
+        await clock.until(lambda: dock.board.bays["1"].reserved is not None)
+        await clock.passes(60)
+        assert await noted(dock, "camera.taken") == []
+        pool.pull("1")
+        await clock.until(lambda: [each.taken for each in desk.standing] == [True])
+    (taken,) = await noted(dock, "camera.taken")
+    assert (taken["camera"], taken["officer"]) == ("A", "A. Smith")
+
+
 class Reader:
     """A badge reader that obeys the kernel's protocol: whoever reads it gets whole input events."""
 

@@ -4,14 +4,14 @@ import asyncio
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
-from dockd.alerts.channel import Channel
+from dockd.alerts.channel import Channel, News
 from dockd.clock import SystemClock, parse_rfc3339, rfc3339
 from dockd.core import custody, life
-from dockd.core.alerts import Rules, Shift
+from dockd.core.alerts import Kind, Rules, Shift
 from dockd.core.policy import Policy
 from dockd.core.recording import Refusal
 from dockd.custody.alerting import Alerting
@@ -191,3 +191,35 @@ async def test_a_week_offline_says_when_the_disk_will_be_full_and_keeps_its_orde
             await dock.journal.record(custody.Stepped(recording_id, life.Refused(refused)))
         await watching(dock, clock, listener).once()
         assert [each.phase for each in listener.heard if each.kind == "filling"] == ["begun", "ended"]
+
+
+@dataclass(slots=True)
+class Slow(Listener):
+    """A mail server that takes its time with the first message."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    takes: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def tell(self, news: News) -> None:
+        """Hear it, when it may be."""
+        self.asked.set()
+        await self.takes.wait()
+        self.heard.append(news)
+
+
+async def test_what_happens_while_somebody_is_told_is_told_next(tmp_path: Path) -> None:
+    """Not an hour later, when the clock is looked at again."""
+    clock, slow = Set("2026-11-27T22:00:00Z"), Slow()
+    async with dock_in(tmp_path) as dock:
+        task = asyncio.create_task(watching(dock, clock, slow).run())
+        async with asyncio.timeout(30):
+            await slow.asked.wait()
+            await dock.journal.record(custody.AlertBegun(Kind.SPOOL, "r1", "its bytes are others"))
+            dock.board.tell()
+            slow.takes.set()
+            while len(slow.heard) < 2:
+                await SystemClock().sleep(0.01)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert [each.kind for each in slow.heard] == ["undocked", "spool"]

@@ -145,3 +145,20 @@ def test_what_the_archive_need_not_keep_any_more_is_not_asked_for() -> None:
     one, two, three = seen("1" * 32), seen("2" * 32), seen("3" * 32)
     kept = {"1" * 32: "2026-11-25T00:00:00+00:00", "2" * 32: "2026-11-24T00:00:00+00:00"}
     assert due([one, two, three], kept, NOW) == [one]
+
+
+async def test_what_is_missing_here_is_an_alert_while_the_archive_is_away(tmp_path: Path) -> None:
+    """It is asked for as long as it takes, which may be a week; a camera that left too early is somebody's today."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=1, size_bytes=10_000, sidecars=False)
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        await _archived(dock, tmp_path / "camera", 1)
+        await dock.dock.journal.record(CameraDocked("d1", "C1", "dcf", "2", None), RecordingSeen(seen("1" * 32)))
+        archive.faults.unreachable = True
+        reconciling = asyncio.create_task(Reconciler(dock.dock).once())
+        async with asyncio.timeout(30):
+            while await _alerts(dock) != [("uncopied", "C1")]:
+                await dock.dock.board.news()
+        assert not reconciling.done()
+        archive.faults.unreachable = False
+        assert len(await reconciling) == 1

@@ -11,7 +11,7 @@ from dockd.clock import SystemClock
 from dockd.core.expiry import Keep
 from dockd.core.recording import State
 from dockd.delivery.keeping import Keeper, discard_proved
-from dockd.offload.spool import Ledger
+from dockd.offload.spool import Ledger, Spool
 from tests.sim.archive import SimArchive
 from tests.sim.cameras import make_camera
 from tests.sim.dock_here import DockHere, dock_here
@@ -108,3 +108,24 @@ async def test_what_waits_for_the_archive_never_goes(tmp_path: Path) -> None:
         archive.faults.unreachable = False
         await dock.until(lambda: archived(dock))
         await gone(dock)
+
+
+async def test_an_order_that_comes_while_copies_go_keeps_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands take minutes to remove: what is held by then stays, also where it was to go when the first was removed."""
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        keeping(dock, days=365)
+        dock.insert(camera(tmp_path, "CAM-1"))
+        await dock.until(lambda: archived(dock))
+        spool, loop, discard = dock.dock.spool, asyncio.get_running_loop(), Spool.discard
+        lying = spool.recording_ids()
+
+        def meanwhile(self: Spool, recording_id: str) -> None:
+            for other in lying - {recording_id}:
+                asyncio.run_coroutine_threadsafe(dock.hold("recording", other), loop).result()
+            discard(self, recording_id)
+
+        monkeypatch.setattr(Spool, "discard", meanwhile)
+        dock.dock.ledger.wanted_bytes = 1 << 60
+        assert await discard_proved(dock.dock, lying) == 1
+        assert len(spool.recording_ids()) == 1
