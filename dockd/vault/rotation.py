@@ -11,6 +11,7 @@ import os
 
 from dockd.clock import Clock, rfc3339
 from dockd.core.handover import HANDOVER_TYPE, Handover
+from dockd.crashpoint import passing
 from dockd.dsse import KeyFormatError, SigningKey
 from dockd.errors import VaultError
 from dockd.vault.ledger import Ledger
@@ -43,7 +44,9 @@ def switch(place: Store) -> str:
     """
     try:
         following = SigningKey.load(place.next_key_path)
+        passing("vault.key-replacing")
         os.replace(place.next_key_path, place.key_path)  # noqa: PTH105 - both names at once
+        passing("vault.key-replaced")
         place.sync()
     except FileNotFoundError as exc:
         msg = "no next key waits here"

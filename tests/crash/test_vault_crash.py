@@ -11,12 +11,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 from blake3 import blake3
 
 import dockd.vault
 from dockd.vault.ledger import UploadState
 from dockd.vault.service import open_ledger
 from dockd.vault.store import Store
+from tests.sim.cli_documents import installed
 from tests.sim.simple_dock import BODY_TYPE, Sent, SimpleDock
 from tests.sim.vault_process import VaultDiedError, VaultProcess
 
@@ -55,6 +57,9 @@ POINTS = (
     "vault.dropped",
 )
 
+SWITCHING = ("vault.key-replacing", "vault.key-replaced")
+"""Steps that `dockd vault rotate --switch` takes, while no vault runs."""
+
 KILLS = 30
 
 
@@ -64,7 +69,7 @@ def _points_in_the_source() -> set[str]:
     for path in Path(dockd.vault.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
-                case ast.Call(func=ast.Attribute(attr="passing"), args=[ast.Constant(value=str(name))]):
+                case ast.Call(func=ast.Attribute(attr="passing") | ast.Name(id="passing"), args=[ast.Constant(value=str(name))]):
                     found.add(name)
                 case _:
                     pass
@@ -73,7 +78,7 @@ def _points_in_the_source() -> set[str]:
 
 def test_every_crash_point_of_the_vault_is_walked() -> None:
     """A durable step that gains a crash point gains a crash test with it."""
-    assert set(POINTS) == _points_in_the_source()
+    assert {*POINTS, *SWITCHING} == _points_in_the_source()
 
 
 REPEATED = ("vault.reread", "vault.blob-linked", "vault.blob-synced", "vault.receipt-committing", "vault.quarantine-linked")
@@ -105,6 +110,29 @@ def test_a_kill_at_a_durable_step_loses_nothing(point: str, tmp_path: Path) -> N
         _check_nothing_is_lost(dock)
     finally:
         vault.kill()
+
+
+@pytest.mark.parametrize("point", SWITCHING)
+def test_a_kill_in_the_change_of_keys_leaves_one_of_the_two(point: str, tmp_path: Path) -> None:
+    """Nothing but the old key or the new one signs afterwards; asked for again, it is the new one, and nothing is lost."""
+    with VaultProcess(tmp_path / "store") as vault:
+        dock = SimpleDock(vault, "dock-1", vault.start, Random(point))
+        dock.deliver(dock.new(b"before"), piece_bytes=0, checksum=True)
+        before = vault.public_key
+        following: str = yaml.safe_load(installed("vault", "rotate", "--root", vault.root).stdout)["archive"]["key"]
+        vault.stop()
+        switch = ("vault", "rotate", "--root", vault.root, "--switch")
+        assert installed(*switch, crash_at=point).returncode == -signal.SIGKILL
+        vault.start()
+        assert vault.public_key == (following if point == "vault.key-replaced" else before)
+        vault.stop()
+        again = installed(*switch)
+        assert (again.returncode == 0) == (point == "vault.key-replacing"), again.stderr
+        vault.start()
+        assert vault.public_key == following != before
+        dock.earlier_keys = (before,)
+        dock.deliver(dock.new(b"after"), piece_bytes=0, checksum=True)
+        _check_nothing_is_lost(dock)
 
 
 def test_kills_at_random_instants_lose_nothing(tmp_path: Path) -> None:

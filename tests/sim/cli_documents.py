@@ -1,6 +1,7 @@
 """What a verb printed with --json, held against the schema that ships; and the installed verb that needs no daemon."""
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -28,13 +29,18 @@ def as_described(name: str, printed: str) -> Any:  # noqa: ANN401 - JSON
     return told
 
 
-def installed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """An installed verb that needs no daemon.
+def installed(*arguments: str | Path, crash_at: str = "") -> subprocess.CompletedProcess[str]:
+    """An installed verb that needs no daemon; `crash_at` is a crash point, as `DOCKD_CRASH_AT`.
 
-    In a process of its own: such a verb sets up the process's log.
+    In a process of its own, for such a verb sets up the process's log; and in a session of its own, for a crash point kills all
+    of its group.
     """
     dockd = Path(sys.executable).with_name("dockd")
-    done = subprocess.run([str(dockd), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    environment = os.environ | {"DOCKD_CRASH_AT": crash_at}
+    command = [str(dockd), *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=environment, start_new_session=True
+    )
     assert "Traceback" not in done.stderr
     return done
 

@@ -51,6 +51,7 @@ class SimpleDock:
         dock: its name.
         revive: called after every broken connection; starts the vault again if it is dead.
         random: makes nonces, ids and piece sizes.
+        earlier_keys: under which the vault signed before.
     """
 
     vault: VaultProcess
@@ -60,6 +61,7 @@ class SimpleDock:
     token: str = ""
     camera: str = "CAM-1"
     sent: list[Sent] = field(default_factory=list)
+    earlier_keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.token = self.token or self.vault.token(self.dock)
@@ -178,5 +180,5 @@ class SimpleDock:
             recording_id=recording.recording_id,
             measured=measured,
         )
-        keys = PinnedKeys(self.vault.public_key)
+        keys = PinnedKeys(self.vault.public_key, *self.earlier_keys)
         return accept_statement(envelope, keys, kind=kind, stored=stored, nonce=nonce, dock=self.dock, camera=self.camera)
