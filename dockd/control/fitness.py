@@ -86,9 +86,11 @@ class Fitness:
             return fitness.ports(self._usb_bays, (), exc.message)
 
     async def _disk(self) -> Check:
-        ledger = self._dock.ledger
+        ledger, keep = self._dock.ledger, self._dock.live.now.keep
         size_bytes = (await asyncio.to_thread(shutil.disk_usage, ledger.path)).total
-        return fitness.disk(usable_bytes=ledger.free_bytes(), size_bytes=size_bytes)
+        usable_bytes = ledger.free_bytes() + await self._dock.yielding_bytes()
+        spare_bytes = ledger.free_bytes() - keep.low_water_bytes if keep.days else None
+        return fitness.disk(usable_bytes=usable_bytes, size_bytes=size_bytes, spare_bytes=spare_bytes)
 
     async def _seal(self) -> Check:
         spool = self._dock.spool

@@ -37,7 +37,7 @@ def full_at(inflow: Inflow, free_bytes: int, now: datetime) -> datetime | None:
 
     Args:
         inflow: of the last week.
-        free_bytes: room for copies, beyond what is kept free.
+        free_bytes: room for copies, beyond what is kept free; what proved copies would make way for included.
         now: by the same clock as the inflow's.
     """
     if not inflow.behind_bytes or not inflow.came_bytes or inflow.first is None:

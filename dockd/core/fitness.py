@@ -96,14 +96,23 @@ def hub_power(bays: Sequence[str], switch: Sequence[str], cannot: Mapping[str, s
     return Check("hub power", Grade.GOOD, words)
 
 
-def disk(*, usable_bytes: int, size_bytes: int) -> Check:
-    """Room in the spool beyond what is kept free."""
+def disk(*, usable_bytes: int, size_bytes: int, spare_bytes: int | None = None) -> Check:
+    """Room in the spool beyond what is kept free.
+
+    Args:
+        usable_bytes: for cameras that come, what proved copies would make way for included.
+        size_bytes: of the disk.
+        spare_bytes: what may be taken before proved copies go early; None where the site keeps none.
+    """
     words = f"there is room for {_gigabytes(usable_bytes)} on a disk of {_gigabytes(size_bytes)}."
     cure = "Let uploads make room: see dockd queue. If the archive is away for long, give the spool a larger disk."
     if usable_bytes <= 0:
         return Check("disk", Grade.BAD, f"Nothing can be copied: {words}", cure)
     if usable_bytes < ONE_CAMERA_BYTES:
         return Check("disk", Grade.LOOK, f"A full camera would not fit: {words}", cure)
+    if spare_bytes is not None and spare_bytes < ONE_CAMERA_BYTES:
+        words = f"A full camera makes copies go before spool.keep_days are over: {words}"
+        return Check("disk", Grade.LOOK, words, "Give the spool a larger disk, or say fewer days in the site file.")
     return Check("disk", Grade.GOOD, words[0].upper() + words[1:])
 
 

@@ -72,7 +72,9 @@ class Alerting:
         present = {camera: _presence(*times) for camera, times in (await dock.journal.last_docked()).items()}
         waiting = [Waiting(*row[:3], parse_rfc3339(row[3])) for row in await dock.journal.waiting()]
         found = alerts.undocked(orders.alerts, present, now) + alerts.past_deadline(orders.policy, waiting, now)
-        found += filling(await self._inflow(now), dock.ledger.free_bytes(), now, orders.alerts.zone)
+        inflow = await self._inflow(now)
+        yielding_bytes = await dock.yielding_bytes() if inflow.behind_bytes else 0
+        found += filling(inflow, dock.ledger.free_bytes() + yielding_bytes, now, orders.alerts.zone)
         standing = [
             Alert(Kind(each.kind), each.subject, each.message)
             for each in await dock.journal.alerts()

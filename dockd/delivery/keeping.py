@@ -1,7 +1,8 @@
 """What leaves the spool: copies that the archive proved, when their time is over or room is short, unless an order keeps them.
 
 A hold keeps the dock's own copy as well as the camera's: what may not be erased is not expired either. When an order is lifted,
-what it kept goes as any other does.
+what it kept goes as any other does. A copy of what the archive was found not to prove any more stays too, until it does: it may
+be the last one.
 """
 
 import asyncio
@@ -75,12 +76,12 @@ class Keeper:
 
 
 async def discard_proved(dock: Dock, lying_there: Iterable[str]) -> int:
-    """Remove of these copies what the archive proved, what no order keeps, and what the site does not keep any longer.
+    """Remove of these copies what the archive proved, what nothing binds, and what the site does not keep any longer.
 
     What the journal does not know stays, and is named. How many went.
     """
     ids = sorted(lying_there)
-    held = await dock.journal.held(ids)
+    bound = await dock.bound(ids)
     proved: list[str] = []
     for recording_id in ids:
         try:
@@ -88,13 +89,13 @@ async def discard_proved(dock: Dock, lying_there: Iterable[str]) -> int:
         except KeyError:
             _log.warning("unknown recording in the spool", recording=recording_id)
             continue
-        if recording.state in _PROVED and recording_id not in held:
+        if recording.state in _PROVED and recording_id not in bound:
             proved.append(recording_id)
     gone = 0
     for recording_id in await _due(dock, proved) if dock.live.now.keep.days else proved:
         # Removing thousands takes minutes, in which an order may come, or the archive be found to have lost one.
         recording = await dock.journal.recording(recording_id)
-        if recording.state in _PROVED and not await dock.journal.held([recording_id]):
+        if recording.state in _PROVED and not await dock.bound([recording_id]):
             await asyncio.to_thread(dock.spool.discard, recording_id)
             gone += 1
     return gone

@@ -1,11 +1,13 @@
 """What the journeys through one dock share: the parts that `app` built."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from dockd.archive.protocol import Archive
 from dockd.clock import Clock, parse_rfc3339
+from dockd.core.alerts import Kind
 from dockd.core.concurrency import Concurrency
 from dockd.core.profile import CRITICAL
 from dockd.core.queue import UNDELIVERED, is_critical
@@ -62,6 +64,19 @@ class Dock:
     def unsigned(self) -> bool:
         """The archive signs nothing, and the site file takes the dock's own word for what it holds."""
         return self.live.now.unsigned and not self.pinned_keys
+
+    async def bound(self, recording_ids: Collection[str]) -> set[str]:
+        """Of these recordings, those whose copies stay: an order says so, or the archive does not prove them any more."""
+        lost = {each.subject for each in await self.journal.alerts() if each.kind == Kind.UNPROVED and each.ended is None}
+        return await self.journal.held(sorted(recording_ids)) | (lost & set(recording_ids))
+
+    async def yielding_bytes(self) -> int:
+        """Room that copies take which the archive has proved, and which go where room is short."""
+        if not self.live.now.keep.days:
+            return 0  # none stays
+        there = await asyncio.to_thread(self.spool.recording_ids)
+        free = there - await self.bound(there)
+        return sum(each.recording.size_bytes for each in await self.journal.kept(sorted(free)))
 
     def critical(self) -> tuple[str, ...]:
         """When each recording of a critical incident that the archive does not have was first seen: in a bay, or in the queue."""

@@ -12,6 +12,7 @@ from dockd.alerts.channel import Channel, News
 from dockd.clock import SystemClock, parse_rfc3339, rfc3339
 from dockd.core import custody, life
 from dockd.core.alerts import Kind, Rules, Shift
+from dockd.core.expiry import Keep
 from dockd.core.policy import Policy
 from dockd.core.recording import Refusal
 from dockd.custody.alerting import Alerting
@@ -22,7 +23,7 @@ from tests.sim.archive import SimArchive
 from tests.sim.cameras import make_camera
 from tests.sim.dock_here import DockHere, dcf, dock_here
 from tests.sim.dock_of import dock_in, docked, spooled
-from tests.sim.evidence import seen
+from tests.sim.evidence import Notary, seen, stored
 from tests.sim.told import Listener
 
 RULES = Rules(4, UTC, {"C1": Shift(time(18))})
@@ -58,6 +59,15 @@ def watching(dock: Dock, clock: Set, *channels: Channel) -> Alerting:
     """The alerts of a dock at the time of a clock."""
     dock.live.now = Orders(policy=Policy(within_hours=24), alerts=RULES, channels=channels)
     return Alerting(replace(dock, clock=clock), lambda: channels, "ICE ERO, Baltimore")
+
+
+async def kept(dock: Dock, recording_id: str, content: bytes, *, at: str) -> None:
+    """A recording, first seen `at`, that the archive has proved and that lies in the spool all the same."""
+    place = stored(await spooled(dock, recording_id, content, at=at), content)
+    await dock.journal.record(
+        custody.Stepped(recording_id, life.UploadStarted()),
+        custody.Stepped(recording_id, life.UploadProved(Notary().receipt(place), place)),
+    )
 
 
 async def test_a_missed_camera_is_told_once_and_its_return_too(tmp_path: Path) -> None:
@@ -180,7 +190,13 @@ async def test_a_week_offline_says_when_the_disk_will_be_full_and_keeps_its_orde
             dock.outbox.put(recording)
             put.append(recording.recording_id)
             clock.moment += timedelta(days=1)
-        await watching(dock, clock, listener).once()
+        alerting = watching(dock, clock, listener)
+        await kept(dock, "kept", b"x" * 1000, at="2026-11-10T12:00:00Z")
+        dock.live.now = replace(dock.live.now, keep=Keep(days=30))
+        await alerting.once()
+        assert not [each for each in listener.heard if each.kind == "filling"], "it makes way for what comes"
+        dock.spool.discard("kept")
+        await alerting.once()
         (begun,) = [each for each in listener.heard if each.kind == "filling"]
         # Ten bytes a day came, and there is room for thirty: three days from now, in the zone of the office's alerts.
         assert (begun.kind, begun.message.rpartition("around ")[2]) == ("filling", "Monday 2026-11-30 12:00")

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from dockd.clock import SystemClock
+from dockd.core import custody
+from dockd.core.alerts import Kind
 from dockd.core.expiry import Keep
 from dockd.core.recording import State
 from dockd.delivery.keeping import Keeper, discard_proved
@@ -93,6 +95,23 @@ async def test_below_the_low_water_mark_copies_go_without_being_asked(tmp_path: 
         dock.insert(camera(tmp_path, "CAM-1"))
         await dock.until(lambda: archived(dock))
         await gone(dock)
+
+
+async def test_a_copy_of_what_the_archive_lost_stays_until_it_is_proved_again(tmp_path: Path) -> None:
+    """Whatever its time and the room: it may be the last one. Where it is proved again, it goes as any other."""
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
+        keeping(dock, days=7)
+        dock.insert(camera(tmp_path, "CAM-1"))
+        await dock.until(lambda: archived(dock))
+        assert await dock.dock.yielding_bytes() == 2 * SIZE
+        lost, other = sorted(dock.dock.spool.recording_ids())
+        await dock.dock.journal.record(custody.AlertBegun(Kind.UNPROVED, lost, "it does not prove it any more"))
+        assert await dock.dock.yielding_bytes() == SIZE
+        keeping(dock, days=0)
+        assert await discard_proved(dock.dock, {lost, other}) == 1
+        assert dock.dock.spool.recording_ids() == {lost}
+        await dock.dock.journal.record(custody.AlertEnded(Kind.UNPROVED, lost))
+        assert await discard_proved(dock.dock, {lost}) == 1
 
 
 async def test_what_waits_for_the_archive_never_goes(tmp_path: Path) -> None:
