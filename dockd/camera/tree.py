@@ -66,7 +66,7 @@ def walk(root: int, moved: Callable[[int], None], in_use: Occupancy | None = Non
         in_use: what its file system says is taken, if that is known. Where it is not what was seen, the root is an entry, too.
 
     Raises:
-        CameraGoneError: the root cannot be listed, or can no longer be.
+        CameraGoneError: the root cannot be listed, or can no longer be; or its disk has left by the end.
     """
     device, most_bytes = os.fstat(root).st_dev, _capacity_bytes(root)
     pending, entries, name_bytes = [b""], 0, 0
@@ -79,6 +79,7 @@ def walk(root: int, moved: Callable[[int], None], in_use: Occupancy | None = Non
                 names = sorted(os.fsencode(entry.name) for entry in listing)
                 if in_use is not None:
                     seen_all.append(identity_of(os.fstat(descriptor)))
+                missed: set[bytes] = set()
                 for name in names:
                     path = folder + b"/" + name if folder else name
                     try:
@@ -89,12 +90,14 @@ def walk(root: int, moved: Callable[[int], None], in_use: Occupancy | None = Non
                             raise
                         seen = Found(path, None, f"it cannot be looked at: {exc.strerror}")
                     if seen is None:
+                        missed.add(name)
                         continue
                     name_bytes += len(path)
                     if seen.identity is None and not seen.problem:
                         pending.append(path)
                     else:
                         found.append(seen)
+                found += _nameless(descriptor, folder, missed)
         except OSError as exc:
             if not folder or exc.errno in _GONE or not _answers(root):
                 msg = f"the camera stopped answering: {exc.strerror}"
@@ -109,6 +112,9 @@ def walk(root: int, moved: Callable[[int], None], in_use: Occupancy | None = Non
         if entries > MOST_ENTRIES or name_bytes > MOST_NAME_BYTES:
             yield Found(folder, None, f"more than {MOST_ENTRIES} entries, or names too long: the rest was not looked at")
             return
+    if not _attached(root):
+        msg = "the camera was taken out while it was looked through"
+        raise CameraGoneError(msg)  # FAT gives no error for a folder whose disk is gone: it looks empty
     if in_use is not None and (words := in_use.unaccounted(seen_all)):
         yield Found(b"", None, words)
 
@@ -177,6 +183,18 @@ def _look(descriptor: int, name: bytes, path: bytes, device: int, most_bytes: in
         # Room for it would be waited for without end, and those after it with it.
         return Found(path, identity_of(status), f"it says that it has {status.st_size} bytes, more than the whole camera")
     return Found(path, identity_of(status))
+
+
+def _nameless(descriptor: int, folder: bytes, missed: set[bytes]) -> Iterator[Found]:
+    """Of the entries that were listed and then not found those that are listed still: none of them vanished.
+
+    The kernel finds no name on FAT that ends with a dot.
+    """
+    if not missed:
+        return
+    with opened_folder(descriptor, b"") as again, os.scandir(again) as listing:
+        for name in sorted(missed & {os.fsencode(entry.name) for entry in listing}):
+            yield Found(folder + b"/" + name if folder else name, None, "it is listed, and cannot be found by its name")
 
 
 @contextmanager
@@ -252,7 +270,7 @@ def _open_plain(folder: int, path: bytes, *, direct: bool) -> int:
 
 
 def still_there(root: int, path: bytes) -> SourceChangedError | CameraGoneError:
-    """Why `path` is missing: the file alone, or the camera."""
+    """Why `path` is missing: the file alone, or the camera, of which FAT says no more than that nothing is there."""
     if _answers(root, path):
         return SourceChangedError(f"{shown(path)} is no longer on the camera")
     return CameraGoneError("the camera was taken out")
@@ -272,13 +290,18 @@ def _answers(root: int, path: bytes = b"") -> bool:
     """
     try:
         with opened_folder(root, _volume(root, path)) as folder:
-            device = os.fstat(folder).st_dev
-            if os.major(device) and DISKS.exists() and not (DISKS / f"{os.major(device)}:{os.minor(device)}").exists():
+            if not _attached(folder):
                 return False
             with os.scandir(folder) as listing:
                 return any(True for _ in listing)
     except OSError:
         return False
+
+
+def _attached(folder: int) -> bool:
+    """Whether the kernel still has the disk of an open folder."""
+    device = os.fstat(folder).st_dev
+    return not os.major(device) or not DISKS.exists() or (DISKS / f"{os.major(device)}:{os.minor(device)}").exists()
 
 
 def _volume(root: int, path: bytes) -> bytes:

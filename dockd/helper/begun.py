@@ -8,8 +8,6 @@ again from its beginning when the token is still on the medium and what is writt
 a new camera. docs/adr/0020 says why the first block.
 """
 
-import errno
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from dockd.core.holds import Holds
 from dockd.core.profile import Profile
 from dockd.errors import CameraUnknownError, EraseFailedError
 from dockd.helper.kept import Kept
-from dockd.helper.sectors import SECTOR_BYTES, Sectors
+from dockd.helper.sectors import SECTOR_BYTES, Sectors, exactly
 
 _MAGIC = b"This disk is being cleared by a docking station; its recordings are in the archive.\n"
 _TOKEN_BYTES = 32
@@ -231,8 +229,6 @@ def _begun(written: _Written) -> Begun:
 
 def _token(disk: int) -> str | None:
     """What is in the disk's first sector, None if that is no token; a disk that cannot be read has not said so."""
-    first = os.pread(disk, SECTOR_BYTES, 0)
-    if len(first) != SECTOR_BYTES:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))  # the kernel's answer for a disk that has left is the end of the file
+    first = exactly(disk, SECTOR_BYTES, 0)
     begin, end = len(_MAGIC), len(_MAGIC) + 2 * _TOKEN_BYTES
     return first[begin:end].decode("ascii", "replace") if first.startswith(_MAGIC) else None

@@ -1,13 +1,12 @@
 """What a disk is to hold after a clear: the same partition table, the same file system, empty but for what the camera expects."""
 
 import fcntl
-import os
 import struct
 
 from dockd.helper import exfat, ext4, fat
 from dockd.helper.begun import Fresh
 from dockd.helper.docked import Docked
-from dockd.helper.sectors import SECTOR_BYTES, NotRebuiltError, Sectors, tree_of
+from dockd.helper.sectors import SECTOR_BYTES, NotRebuiltError, Sectors, exactly, tree_of
 from dockd.helper.sysfs import number
 
 _BLKGETSIZE64 = 0x80081272  # linux/fs.h
@@ -46,7 +45,7 @@ def fresh_disk(camera: Docked, folders: tuple[str, ...], files: dict[str, bytes]
         table, start = _table(camera, partition)
         whole.put(0, table)
     made = _MAKERS[camera.profile.filesystem](
-        lambda offset, size: os.pread(volume, size, offset), disk_bytes(volume), tree_of(folders, files)
+        lambda offset, size: exactly(volume, size, offset), disk_bytes(volume), tree_of(folders, files)
     )
     whole.embed(start, made)
     return Fresh(whole, partition, tuple(path.encode() for path in sorted(files)))
@@ -54,7 +53,7 @@ def fresh_disk(camera: Docked, folders: tuple[str, ...], files: dict[str, bytes]
 
 def _table(camera: Docked, partition: int) -> tuple[bytes, int]:
     """The partition table without the code before it, and where its only partition begins, as kernel and table agree."""
-    sector = os.pread(camera.disk.descriptor, SECTOR_BYTES, 0)
+    sector = exactly(camera.disk.descriptor, SECTOR_BYTES, 0)
     entries = [sector[_TABLE_AT + index * _ENTRY_BYTES :][:_ENTRY_BYTES] for index in range(_ENTRIES)]
     used = [(index + 1, entry[4], *struct.unpack("<II", entry[8:])) for index, entry in enumerate(entries) if any(entry)]
     if sector[510:] != b"\x55\xaa" or len(used) != 1:

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from dockd.camera.tree import opened_folder, walk
+from dockd.camera.tree import opened_folder, still_there, walk
 from dockd.core.clearance import OverwritePermit
 from dockd.core.erasure import Erasure
 from dockd.core.names import basename, parent, shown
@@ -41,7 +41,7 @@ def prepared(camera: Docked, root: int) -> Fresh:
 
     Raises:
         NotRebuiltError: it could not be made anew.
-        OSError: the camera does not answer.
+        CameraGoneError, OSError: the camera does not answer.
     """
     profile = camera.profile
     folders, files = list(profile.erase.folders), {}
@@ -125,7 +125,9 @@ def _kind(root: int, path: str) -> int:
     try:
         with opened_folder(root, parent(name)) as folder:
             return stat.S_IFMT(os.stat(basename(name), dir_fd=folder, follow_symlinks=False).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        if isinstance(missing := still_there(root, name), CameraGoneError):
+            raise missing from exc
         return 0
 
 

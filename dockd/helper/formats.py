@@ -1,7 +1,8 @@
 """What a camera's file system says of itself on the medium, read without believing it."""
 
-import os
 import struct
+
+from dockd.helper.sectors import exactly
 
 _EXT4_AT, _EXT4_MAGIC = 1024, 0xEF53
 _EXT4_VALID, _EXT4_ERRORS = 1, 2
@@ -26,10 +27,10 @@ def unclean(volume: int, filesystem: str) -> str:
         case "vfat":
             return _unclean_fat(volume)
         case "exfat":
-            flags = struct.unpack_from("<H", os.pread(volume, 512, 0), 106)[0]
+            flags = struct.unpack_from("<H", exactly(volume, 512, 0), 106)[0]
             return _NOT_CLOSED if flags & _EXFAT_DIRTY else _DAMAGED if flags & _EXFAT_FAILED else ""
         case _:
-            state = struct.unpack_from("<H", os.pread(volume, 1024, _EXT4_AT), 0x3A)[0]
+            state = struct.unpack_from("<H", exactly(volume, 1024, _EXT4_AT), 0x3A)[0]
             if needs_repair(volume, filesystem) or not state & _EXT4_VALID:
                 return _NOT_CLOSED
             return _DAMAGED if state & _EXT4_ERRORS else ""
@@ -39,7 +40,7 @@ def needs_repair(volume: int, filesystem: str) -> bool:
     """Whether mounting it for writing changes what a read-only mount showed: a journal to be replayed, orphans to be removed."""
     if filesystem != "ext4":
         return False
-    superblock = os.pread(volume, 1024, _EXT4_AT)
+    superblock = exactly(volume, 1024, _EXT4_AT)
     incompatible, compatible_to_read = struct.unpack_from("<II", superblock, 0x60)
     (last_orphan,) = struct.unpack_from("<I", superblock, 0xE8)
     return bool(incompatible & _EXT4_RECOVER or compatible_to_read & _EXT4_ORPHANS or last_orphan)
@@ -47,11 +48,11 @@ def needs_repair(volume: int, filesystem: str) -> bool:
 
 def _unclean_fat(volume: int) -> str:
     """Linux marks the boot sector, others the second entry of the table of clusters (Microsoft's FAT specification, 2000)."""
-    boot = os.pread(volume, 512, 0)
+    boot = exactly(volume, 512, 0)
     sector_bytes, reserved, table16 = struct.unpack_from("<H", boot, 11)[0], *struct.unpack_from("<H6xH", boot, 14)
     if boot[0x25 if table16 else 0x41] & 1:
         return _NOT_CLOSED
-    begin = os.pread(volume, 8, reserved * sector_bytes)
+    begin = exactly(volume, 8, reserved * sector_bytes)
     if not table16:
         (mark,) = struct.unpack_from("<I", begin, 4)
         return "" if mark & 0x08000000 else _NOT_CLOSED

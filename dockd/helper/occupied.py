@@ -1,12 +1,11 @@
 """What the file system on a volume has given away, counted on the medium where the kernel's own count may be only a note."""
 
-import os
 from pathlib import Path
 
-from dockd.core.occupancy import Occupancy
+from dockd.core.occupancy import UNREADABLE, Occupancy
 from dockd.helper import exfat, ext4, fat
 from dockd.helper.blueprint import disk_bytes
-from dockd.helper.sectors import NotRebuiltError
+from dockd.helper.sectors import NotRebuiltError, exactly
 from dockd.logs import logger
 
 _log = logger(__name__)
@@ -25,7 +24,7 @@ def in_use(volume: int, filesystem: str, root: int | Path) -> Occupancy | None:
     """
 
     def read(offset: int, size: int) -> bytes:
-        return os.pread(volume, size, offset)
+        return exactly(volume, size, offset)
 
     try:
         match filesystem:
@@ -40,9 +39,9 @@ def in_use(volume: int, filesystem: str, root: int | Path) -> Occupancy | None:
 
 
 def in_use_if_readable(volume: int, filesystem: str, root: int | Path) -> Occupancy | None:
-    """As `in_use`, but where the medium gives an error that is only noted: what can be read is read all the same."""
+    """As `in_use`, but where the medium gives an error that is said of it: what can be read is read all the same."""
     try:
         return in_use(volume, filesystem, root)
     except OSError as exc:
         _log.warning("what is in use cannot be counted", filesystem=filesystem, why=exc.strerror)
-        return None
+        return UNREADABLE

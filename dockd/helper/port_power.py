@@ -99,10 +99,17 @@ class Switch:
             (each / "disable").write_text(_OFF)
 
     def _on(self, ports: list[Path]) -> None:
+        failed: OSError | None = None
         for each in ports:
-            _turn_on(each, self._notes)
+            try:
+                _turn_on(each, self._notes)
+            except OSError as exc:
+                failed = exc  # a socket's other port gives power too
+                continue
             if each in self._off:
                 self._off.remove(each)
+        if failed is not None:
+            raise failed
 
 
 def restore(sysfs: Sysfs, notes: Path) -> None:

@@ -1,6 +1,8 @@
 """What a disk is to hold after a clear: zeros, but for a few sectors that a fresh file system consists of."""
 
 import bisect
+import errno
+import os
 from collections.abc import Iterable, Mapping
 
 SECTOR_BYTES = 512
@@ -8,6 +10,18 @@ SECTOR_BYTES = 512
 
 class NotRebuiltError(ValueError):
     """This file system, or what is to lie in it, is of a kind that is not made anew; the words say what."""
+
+
+def exactly(volume: int, size: int, offset: int) -> bytes:
+    """So many bytes of a disk or partition.
+
+    Raises:
+        OSError: the medium's error; that it ends is one too, for so the kernel answers of a disk that has left.
+    """
+    content = os.pread(volume, size, offset)
+    if len(content) != size:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    return content
 
 
 class Sectors:

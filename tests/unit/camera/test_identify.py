@@ -12,7 +12,9 @@ from dockd.camera import identify as identify_module
 from dockd.camera.identify import CameraFacts, identify
 from dockd.camera.tree import open_root
 from dockd.core.profile import Source
-from dockd.errors import CameraUnknownError, SourceUnreadableError
+from dockd.errors import CameraGoneError, CameraUnknownError, SourceUnreadableError
+from tests.sim.camera_fs import CameraFs, fuse_missing
+from tests.sim.cameras import make_camera
 from tests.sim.dock_here import dcf
 
 
@@ -92,6 +94,7 @@ def test_folder_of_facts_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
 
 def test_profile_without_sources_takes_the_folder_name(tmp_path: Path) -> None:
     """A kind of camera that writes nothing down is called like its folder."""
+    (tmp_path / "DCIM").mkdir()
     root = open_root(tmp_path)
     try:
         profile = replace(dcf(), serial=None, battery=None, officer=Source("x", re.compile("no group")))
@@ -126,3 +129,16 @@ def test_shipped_expressions_are_quick_whatever_the_camera_says(tmp_path: Path, 
             facts(tmp_path, text)
         except CameraUnknownError as exc:
             assert "is not one" in exc.message  # noqa: PT017 - a serial may be refused, but not for its cost
+
+
+@pytest.mark.skipif(bool(fuse_missing()), reason=fuse_missing())
+@pytest.mark.parametrize("error", ["ENOENT", "EIO"])
+def test_camera_that_is_pulled_is_no_other_camera(error: str, tmp_path: Path) -> None:
+    """FAT says of a file whose folder it cannot read that there is none: the folder's name is no serial then."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=1, size_bytes=1000)
+    with CameraFs(tmp_path / "camera") as mounted:
+        root = open_root(mounted.mount)
+        mounted.pull(error=error)
+        with pytest.raises(CameraGoneError):
+            identify(root, dcf(), "bay-1")
+        os.close(root)

@@ -165,11 +165,35 @@ def test_file_that_vanishes_during_the_walk_hides_nothing(camera: Path, root: in
 
     def vanishing(path: bytes | str, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
         if path in {b"temporary", b"CLIP0001.MP4"}:
-            raise FileNotFoundError(errno.ENOENT, "gone")
+            os.unlink(path, dir_fd=dir_fd)
         return real_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr(os, "stat", vanishing)
     assert set(walked(root)) == {b"DCIM/100MEDIA/CLIP0002.MP4", b"MISC/CAMERA.TXT"}
+
+
+def test_what_is_listed_and_cannot_be_found_is_named(root: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As FAT's names that end with a dot: footage that nobody can open is not nothing."""
+    real_stat = os.stat
+
+    def no_such_name(path: bytes | str, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        if path in {b"CLIP0001.MP4", b"MISC"}:
+            raise FileNotFoundError(errno.ENOENT, "no such name")
+        return real_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(os, "stat", no_such_name)
+    found = walked(root)
+    assert {path for path, each in found.items() if each.identity is None} == {CLIP, b"MISC"}
+    assert found[CLIP].problem == "it is listed, and cannot be found by its name"
+
+
+def test_a_walk_whose_disk_has_left_is_none(root: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder on FAT looks empty then, without any error: what was not seen would count as gone."""
+    if not os.major(os.fstat(root).st_dev):
+        pytest.skip("this machine's temporary files lie on no disk")
+    (tmp_path / "disks").mkdir()
+    with pytest.raises(CameraGoneError, match="while it was looked through"):
+        list(walk(root, lambda _: monkeypatch.setattr(tree, "DISKS", tmp_path / "disks")))
 
 
 def test_walk_of_too_many_entries_says_that_it_stopped(camera: Path, root: int, monkeypatch: pytest.MonkeyPatch) -> None:

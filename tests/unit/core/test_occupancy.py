@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockd.core.clearance import Identity
-from dockd.core.occupancy import Occupancy
+from dockd.core.occupancy import UNREADABLE, Occupancy
 
 SIZES = st.lists(st.integers(0, 1 << 40), min_size=1, max_size=20)
 ROOT = Identity(1, 2, 4096, 0, 0)
@@ -33,3 +33,9 @@ def test_inodes_add_up_to_the_last_one(sizes: list[int], off: int) -> None:
     assert bool(words) == bool(off)
     assert (f"{off} inodes are in use, and belong to no file" in words) == (off > 0)
     assert (f"take {-off} inodes more" in words) == (off < 0)
+
+
+@given(SIZES)
+def test_what_cannot_be_counted_never_adds_up(sizes: list[int]) -> None:
+    """Whatever was seen."""
+    assert "cannot be counted" in UNREADABLE.unaccounted([ROOT, *seen(sizes)])

@@ -10,7 +10,7 @@ import pytest
 from dockd.core.profile import Profile
 from dockd.core.usb import UsbSource, Volume
 from dockd.core.volumes import NamedVolume
-from dockd.errors import CameraUnknownError
+from dockd.errors import CameraGoneError, CameraUnknownError
 from dockd.helper.attaching import attached
 from dockd.helper.client import Session
 from tests.sim.bay_sysfs import CAMERA
@@ -77,6 +77,16 @@ def test_the_only_volume_is_the_camera(tmp_path: Path) -> None:
     assert read(tmp_path, "DCIM") == ["DCIM"]
     with pytest.raises(CameraUnknownError, match="has no DCIM as cam cameras have"):
         read(tmp_path / "other", "MUSIC")
+
+
+def test_a_camera_that_leaves_is_not_called_a_stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FAT says that there is no such folder when it cannot read; the custody log would have it as a refused device."""
+    if not os.major(tmp_path.stat().st_dev):
+        pytest.skip("this machine's temporary files lie on no disk")
+    (tmp_path / "disks").mkdir()
+    monkeypatch.setattr("dockd.camera.tree.DISKS", tmp_path / "disks")
+    with pytest.raises(CameraGoneError):
+        read(tmp_path, "MUSIC")
 
 
 @pytest.mark.parametrize("folders", [("SOFTWARE", "DCIM"), ("DCIM", "DCIM"), ("DCIM", None)])

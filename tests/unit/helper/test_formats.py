@@ -76,3 +76,11 @@ def test_what_is_damaged_says_so(kind: str, changes: dict[int, bytes], tmp_path:
     """Whoever found the damage has written it down."""
     with volume(kind, tmp_path, changes) as descriptor:
         assert "damaged" in unclean(descriptor, kind)
+
+
+@pytest.mark.parametrize("kind", ["vfat", "exfat", "ext4"])
+def test_a_disk_that_has_left_says_nothing(kind: str, tmp_path: Path) -> None:
+    """The kernel's answer to a read of it is that it ends; that is an error of the medium's, and no word of the file system."""
+    (tmp_path / "left").write_bytes(b"")
+    with (tmp_path / "left").open("rb") as file, pytest.raises(OSError, match="Input/output error"):
+        unclean(file.fileno(), kind)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dockd.core.clearance import Identity
+from dockd.core.occupancy import UNREADABLE
 from dockd.helper import exfat, fat
 from dockd.helper.occupied import in_use, in_use_if_readable
 from dockd.helper.sectors import NotRebuiltError, tree_of
@@ -86,7 +87,7 @@ def test_exfat_counts_its_bitmap(options: list[str], size_bytes: int, tmp_path: 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may have loop devices")
 def test_what_cannot_be_counted_is_not_known(tmp_path: Path) -> None:
-    """FAT12 is on no camera's card, and an error of the medium hides nothing else of it."""
+    """FAT12 is on no camera's card; an error of the medium hides nothing else of it, and is said."""
     small = tmp_path / "small"
     with small.open("wb") as file:
         file.truncate(2 * MIB)
@@ -96,7 +97,7 @@ def test_what_cannot_be_counted_is_not_known(tmp_path: Path) -> None:
         assert in_use(volume, "vfat", tmp_path) is None
         os.close(volume)
     with (tmp_path / "no disk").open("wb") as file:
-        assert in_use_if_readable(file.fileno(), "exfat", tmp_path) is None
+        assert in_use_if_readable(file.fileno(), "exfat", tmp_path) == UNREADABLE
         with pytest.raises(OSError, match="ioctl"):
             in_use(file.fileno(), "exfat", tmp_path)
 

@@ -59,6 +59,17 @@ def test_a_socket_for_fast_devices_is_two_ports(scene: Scene) -> None:
     assert scene.noted() == []
 
 
+def test_a_port_that_cannot_be_switched_on_leaves_none_of_the_others_off(scene: Scene) -> None:
+    """The other half of a socket gives power too; the half that failed stays noted, for systemd and the next start."""
+    fast = scene.bay.port(2, bus=2)
+    scene.switch.turn(BAY, on=False)
+    (scene.port / "disable").unlink()
+    (scene.port / "disable").mkdir()  # no write reaches it
+    scene.switch.restore()
+    assert (text(fast / "disable"), scene.noted()) == ("0", ["1-1-port2"])
+    assert scene.switch.is_off
+
+
 def test_a_hub_that_says_that_it_did_not_is_told_of(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel asks the hub when `disable` is read; the answer is handed on, and the port counts as off."""
     write = Path.write_text
