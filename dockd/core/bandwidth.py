@@ -12,8 +12,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """As `datetime.weekday` counts them."""
 
 _DAY_MINUTES = 24 * 60
-_BURST_S = 0.1
-"""What may be sent at once after nothing was sent: one per cent of ten seconds."""
+_BURST_S = 0.2
+"""What may be sent at once after nothing was sent, or after a busy machine was late: two per cent of ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
