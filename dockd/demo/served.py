@@ -44,7 +44,7 @@ class Served:
         self._news = asyncio.Condition()
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._ours = True
+        self._ours, self._ended = True, False
 
     async def __aenter__(self) -> Self:
         """Start it."""
@@ -80,7 +80,7 @@ class Served:
             start_new_session=True,
             limit=_LINE_LIMIT_BYTES,
         )
-        self._ours = False
+        self._ours = self._ended = False
         self._reader = asyncio.create_task(self._read(self._process), name=f"log of dockd {self._arguments[0]}")
         try:
             async with asyncio.timeout(_READY_S):
@@ -144,10 +144,6 @@ class Served:
         """SIGKILL, to it and whatever it started."""
         await self._end(signal.SIGKILL)
 
-    @property
-    def _ended(self) -> bool:
-        return self._process is not None and self._process.returncode is not None
-
     async def _end(self, number: signal.Signals) -> int:
         process = self._process
         if process is None:
@@ -197,6 +193,7 @@ class Served:
                     self._news.notify_all()
         await process.wait()
         async with self._news:
+            self._ended = True  # and all that it said was heard: its last words are among an error's
             self._news.notify_all()
 
     def _error(self, how: str) -> DockError:
