@@ -55,7 +55,8 @@ def load_assets(language: str, layout: tuple[tuple[str, ...], ...] | None) -> As
 
     settings = {"language": language, "layout": layout, "words": said}
     settings_js = f"export default {json.dumps(settings, ensure_ascii=False)};\n"
-    contents = {"page.css": _read("page.css"), "page.js": _read("page.js"), "settings.js": settings_js, "icon.svg": lamp("take")}
+    contents = {name: _read(name) for name in ("page.css", "page.js", "room.js")}
+    contents |= {"settings.js": settings_js, "icon.svg": lamp("take")}
     index = _BLANK.sub(filled, _read("index.html"))
     version = hashlib.sha256("\0".join([index, *contents.values()]).encode()).hexdigest()[:12]
     contents["index.html"] = index.replace("{{version}}", version)

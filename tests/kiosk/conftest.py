@@ -74,6 +74,11 @@ class Kiosk:
         found: list[str] = self.page.evaluate(_MISFITS)
         return found
 
+    def unexplained(self) -> list[str]:
+        """Bays that call for somebody and say neither on their tile nor below why, and what to do; and words that are cut."""
+        found: list[str] = self.page.evaluate(_UNEXPLAINED)
+        return found
+
     def cut_names(self) -> list[str]:
         """Whose name is not seen whole on their tile."""
         cut: list[str] = self.page.evaluate(_CUT)
@@ -83,6 +88,22 @@ class Kiosk:
 _CUT = """() => [...document.querySelectorAll(".who")]
   .filter((each) => each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 2)
   .map((each) => each.textContent)"""
+_UNEXPLAINED = """() => {
+  const seen = (each) => each.getBoundingClientRect().width > 2;
+  const below = [...document.querySelectorAll("#asides li")].filter(seen).map((each) => each.textContent);
+  const bays = below.flatMap((each) => each.split(":")[0].match(/\\d+/g));
+  const found = [];
+  for (const tile of document.querySelectorAll(".tile[data-lamp=help], .tile[data-lamp=back]")) {
+    const all = [...tile.querySelectorAll(".what, .step")].every(seen);
+    const said = bays.filter((each) => each === tile.dataset.bay).length;
+    if (all === (said === 1) || said > 1)
+      found.push(`bay ${tile.dataset.bay} is explained ${all ? "on it" : ""} and ${said} times below`);
+  }
+  for (const each of document.querySelectorAll(".what, .step, #asides li"))
+    if (seen(each) && (each.scrollHeight > each.clientHeight + 2 || each.scrollWidth > each.clientWidth + 1))
+      found.push(`cut: ${each.textContent}`);
+  return found;
+}"""
 _TILE = """bay => [...document.querySelectorAll(`.tile[data-bay="${bay}"] :is(p, span)`)]
   .filter((each) => !each.closest("[hidden]") && !each.firstElementChild)
   .map((each) => each.textContent).join(" | ")"""
@@ -107,8 +128,9 @@ _MISFITS = """() => {
     for (const each of tile.querySelectorAll(".body *"))
       if (parseFloat(getComputedStyle(each).fontSize) >= size) found.push(`${name}: ${each.className} is as large as the lamp`);
     const short = tile.querySelector(".short").getBoundingClientRect();
-    for (const each of tile.querySelectorAll(".shape, .causes li, .who")) {
+    for (const each of tile.querySelectorAll(".shape, .causes li, .who, .what, .step")) {
       const other = each.getBoundingClientRect();
+      if (other.width < 2) continue; // read out, and not seen
       const beside = short.left > other.right - 1 || other.left > short.right - 1;
       if (short.width && !beside && short.top < other.bottom - 3 && other.top < short.bottom - 3)
         found.push(`${name}: the time left lies over ${each.getAttribute("class") || each.dataset.cause}`);

@@ -104,6 +104,34 @@ def test_every_reason_is_read_on_its_tile(browser: Browser, language: str) -> No
     assert misfits == []
 
 
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_small_tiles_have_their_reasons_said_below_or_one_touch_away(browser: Browser, language: str) -> None:
+    """Each bay that needs help is named once there, with why and what to do, or where to touch; in three lines at the most."""
+    tiles = tuple(tile(str(number), why) for number, why in enumerate(REASONS[:32], 1))
+    with served(tiles, language) as port:
+        kiosk = Kiosk(browser.new_page(viewport={"width": 800, "height": 480}))
+        kiosk.open(port)
+        below = kiosk.page.locator("#asides li")
+        for width, height in ((800, 480), (480, 800)):
+            kiosk.page.set_viewport_size({"width": width, "height": height})
+            below.nth(2).wait_for()
+            kiosk.shoot(f"reasons-{language}-{width}x{height}")
+            assert [*kiosk.misfits(), *kiosk.unexplained()] == []
+            assert below.count() == 3
+            first = next(each for each in tiles if each.lamp is Lamp.HELP)
+            words = f"{said(f'why.{first.why}', language)} {said(f'step.{first.why}', language)}"
+            assert words in below.nth(0).inner_text()
+            assert below.nth(2).inner_text().endswith(said("aside.touch", language))
+        bay = below.nth(2).inner_text().split(":")[0].split(", ")[-2]
+        kiosk.page.locator(f'.tile[data-bay="{bay}"] .open').click()
+        assert said(f"why.{tiles[int(bay) - 1].why}", language) in kiosk.page.locator("#more-body").inner_text()
+        assert kiosk.violations() == []
+        kiosk.page.keyboard.press("Escape")
+        kiosk.page.set_viewport_size({"width": 3840, "height": 2160})
+        below.first.wait_for(state="detached")
+        assert [*kiosk.misfits(), *kiosk.unexplained()] == []
+
+
 @pytest.mark.parametrize(
     ("language", "clears", "words"),
     [

@@ -1,4 +1,5 @@
 // The kiosk page: shows what the dock says over /events. Everything that comes from a camera is written with textContent only.
+import { settle } from "./room.js";
 import settings from "./settings.js";
 
 const { language, layout, words } = settings;
@@ -15,6 +16,7 @@ let notices = [];
 let heard = 0;
 let said = new Map();
 let opened = null;
+let settled = "";
 const fitted = new WeakMap();
 
 /** The words for a key, with {names} filled in; a count chooses between .one and .other. */
@@ -122,6 +124,8 @@ function paint(bay) {
     write(find("span", item), cause(tile, name, state));
   });
   percent(find("[data-cause=charged] i", node), tile);
+  const aside = notice ? say(`aside.${notice.kind}`) : why;
+  tiles.get(bay).told = { lamp, why: aside, step, key: [bay, lamp, why, step, bar.hidden, tile.officer, tile.causes].join() };
   announce(bay, lamp, why, step);
   if (opened === bay) detail(tile, notice);
 }
@@ -133,6 +137,15 @@ function fit(who) {
   who.classList.remove("tight");
   who.classList.toggle("tight", who.scrollHeight > who.clientHeight + 2);
   fitted.set(who, now);
+}
+
+/** Anew only where something is longer or shorter than it was: most news are of progress. */
+function roomy() {
+  const around = [innerWidth, innerHeight, header?.night, find("header").offsetHeight, find("#notices").textContent, stale()];
+  const key = [...around, ...[...tiles.values()].map(({ told }) => told.key)].join("|");
+  if (key === settled) return;
+  settled = key;
+  settle(tiles, find("#asides"), say);
 }
 
 /** How full the battery is; a small tile has room for it only there. */
@@ -158,7 +171,7 @@ function arrange() {
   const rows = layout ?? rowsFor(ids);
   const columns = Math.max(...rows.map((row) => row.length), 1);
   bays.style.setProperty("--columns", columns);
-  bays.style.setProperty("--rows", rows.length);
+  document.body.style.setProperty("--rows", rows.length);
   const nodes = [];
   rows.forEach((row, down) => row.forEach((bay, right) => {
     const each = tiles.get(bay);
@@ -305,6 +318,7 @@ function update(change) {
   else for (const tile of change.tiles ?? []) paint(tile.bay);
   strip();
   show(find("#wait"), false);
+  roomy();
 }
 
 /** Something was heard from the dock. */
@@ -316,6 +330,7 @@ function live() {
   show(find("#stale"), false);
   for (const bay of tiles.keys()) paint(bay);
   if (header) strip();
+  roomy();
   if (before === "lost") write(find("#news"), say("news.fresh"));
 }
 
@@ -328,6 +343,7 @@ function lost() {
   show(find("#wait"), false);
   for (const bay of tiles.keys()) paint(bay);
   strip();
+  roomy();
 }
 
 /** The longest word decides how large all of them are. */
@@ -357,5 +373,6 @@ measure();
 addEventListener("resize", () => {
   if (!layout && tiles.size) arrange();
   for (const { node } of tiles.values()) fit(find(".who", node));
+  roomy();
 });
 connect();

@@ -16,6 +16,7 @@ from dockd.web.assets import LAMPS, LANGUAGES, lamp, load_assets, words
 
 PAGE = resources.files("dockd.web").joinpath("page")
 TABLE: dict[str, dict[str, str]] = json.loads(PAGE.joinpath("words.json").read_text("utf-8"))
+SCRIPTS = ("page.js", "room.js")
 # Parents of errors; none is raised itself.
 PARENTS = {"camera", "spool", "clearance"}
 
@@ -29,7 +30,8 @@ def leaves(kind: type[DockError]) -> Iterator[type[DockError]]:
 
 def meant() -> set[str]:
     """Every key that the page or its script can ask for."""
-    script, html = PAGE.joinpath("page.js").read_text("utf-8"), PAGE.joinpath("index.html").read_text("utf-8")
+    script = "".join(PAGE.joinpath(name).read_text("utf-8") for name in SCRIPTS)
+    html = PAGE.joinpath("index.html").read_text("utf-8")
     keys = set(re.findall(r"\[\[([a-z.-]+)\]\]", html)) - {f"svg.{name}" for name in LAMPS}
     keys |= set(re.findall(r'say\("([a-z.-]+)"', script))
     codes = {each.code for kind in (CameraError, SpoolError, ClearanceError, WorkerError) for each in leaves(kind)} - PARENTS
@@ -42,6 +44,7 @@ def meant() -> set[str]:
     keys |= {f"battery.{part}{quality}" for part in ("", "long.", "when.") for quality in Quality}
     keys |= {f"archive.{state}" for state in ("answers", "away", "unknown")} | {"site.error", "site.pending"}
     keys |= {f"notice.{kind}{part}" for kind in ("back", "unseen", "help", "safe") for part in ("", ".step")}
+    keys |= {f"aside.{kind}" for kind in ("back", "unseen", "help")}
     keys |= {"space.free", "space.full", "ready.take", "ready.clear"}
     return keys
 
@@ -71,7 +74,8 @@ def test_no_word_stands_in_the_page_or_its_script(language: str) -> None:
     html = PAGE.joinpath("index.html").read_text("utf-8")
     visible = re.sub(r"<[^>]*>|\[\[[^\]]*\]\]", " ", html)
     assert visible.split() == []
-    script = re.sub(r"//.*|/\*.*?\*/", "", PAGE.joinpath("page.js").read_text("utf-8"))
+    scripts = "".join(PAGE.joinpath(name).read_text("utf-8") for name in SCRIPTS)
+    script = re.sub(r"//[^\n]*|/\*.*?\*/", "", scripts, flags=re.DOTALL)
     sentences = [text for text in re.findall(r'"([^"]*)"', script) if re.search(r"[a-z] [a-z]", text)]
     assert set(sentences) == {"take it", "leave it", "get help"}  # the lamps' names in the status
     assert words(language)["page.title"] in assets.files["/"].body.decode()

@@ -52,7 +52,7 @@ async def test_the_page_is_small(source: SimSource, language: str) -> None:
     """Under 60 kB with everything that a browser loads for it."""
     total = 0
     async with kiosk_here(source, language=language) as here:
-        for path in ("/", "/page.css", "/page.js", "/settings.js", "/icon.svg"):
+        for path in ("/", "/page.css", "/page.js", "/room.js", "/settings.js", "/icon.svg"):
             async with here.session.get(here.url(path)) as answer:
                 assert answer.status == 200
                 total += len(await answer.read())
