@@ -1,5 +1,6 @@
 """Retries what may succeed later, for as long as it takes: a recording is never given up because the archive was away."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -19,6 +20,26 @@ _T = TypeVar("_T")
 
 Report = Callable[[ArchiveError, float], None]
 """Told of every failure that is tried again, and in how many seconds: status says "archive unreachable" from it."""
+
+
+PATIENCE_S = 3600.0
+_SLOWEST_BYTES_S = 100_000
+"""An archive that is fetched from is not taken for silent while the object is on its way."""
+
+
+async def answered(asking: Awaitable[_T], about: StoredObject, patience_s: float = PATIENCE_S) -> _T:
+    """What a patient archive answers about one object; one that its medium gives errors for would hold up all others for ever.
+
+    Raises:
+        ArchiveBusyError: no answer in `patience_s`, beside what fetching it takes.
+        ArchiveError: as whoever is asked.
+    """
+    try:
+        async with asyncio.timeout(patience_s + about.measured.size_bytes / _SLOWEST_BYTES_S):
+            return await asking
+    except TimeoutError as exc:
+        msg = f"the archive gave no answer about {about.object_id} for {patience_s / 60:.0f} minutes"
+        raise ArchiveBusyError(msg) from exc
 
 
 class Retrying:

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import structlog
 
+from dockd.archive.retrying import PATIENCE_S, answered
 from dockd.clock import parse_rfc3339
 from dockd.core.custody import Noted, RecordingKeptLonger
 from dockd.core.recording import Recording, StoredObject
@@ -35,10 +36,11 @@ class ArchivedHolds:
         dock: whose orders they are.
         every_s: between two looks, where no order comes.
         again_s: the same where the archive did not take all.
+        patience_s: how long an answer about one is waited for.
     """
 
-    def __init__(self, dock: Dock, *, every_s: float = EVERY_S, again_s: float = AGAIN_S) -> None:
-        self._dock, self._every_s, self._again_s = dock, every_s, again_s
+    def __init__(self, dock: Dock, *, every_s: float = EVERY_S, again_s: float = AGAIN_S, patience_s: float = PATIENCE_S) -> None:
+        self._dock, self._every_s, self._again_s, self._patience_s = dock, every_s, again_s, patience_s
         self._told: set[str] = set()
 
     async def run(self) -> None:
@@ -60,7 +62,7 @@ class ArchivedHolds:
             if (stored := kept.recording.stored) is None:
                 continue
             try:
-                if await self._dock.archive.keep(stored, held=True, retain_days=0):
+                if await answered(self._dock.archive.keep(stored, held=True, retain_days=0), stored, self._patience_s):
                     held += 1
                 else:
                     await self._renew(kept, stored)
@@ -85,7 +87,8 @@ class ArchivedHolds:
         if promised <= parse_rfc3339(kept.archived) or promised > now + _RENEWED_BEFORE:
             return
         nonce, camera = secrets.token_hex(16), kept.recording.camera
-        proof = await self._dock.archive.prove_again(stored, nonce, camera=camera, retain_until=now + _PROMISED_FOR)
+        asking = self._dock.archive.prove_again(stored, nonce, camera=camera, retain_until=now + _PROMISED_FOR)
+        proof = await answered(asking, stored, self._patience_s)
         if proof.statement.retain_until > promised:
             await self._dock.journal.record(RecordingKeptLonger(kept.recording.recording_id, proof))
 

@@ -14,12 +14,13 @@ from datetime import datetime
 import structlog
 
 from dockd.archive.protocol import Archive
+from dockd.archive.retrying import PATIENCE_S, answered
 from dockd.clock import parse_rfc3339
 from dockd.core import alerts, custody, gaps
 from dockd.core.alerts import Alert, Kind
 from dockd.core.recording import Recording
 from dockd.dock.parts import Dock
-from dockd.errors import ArchiveError, ArchiveRefusedError, ProofRefusedError, UploadLostError
+from dockd.errors import ArchiveBusyError, ArchiveError, ArchiveRefusedError, ProofRefusedError, UploadLostError
 from dockd.journal.gaps import RECONCILED
 
 _log = structlog.get_logger(__name__)
@@ -32,10 +33,11 @@ _HERE = gaps.KINDS - {Kind.UNPROVED}
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the archive answered: how many it proved again, and which it did not, with its words."""
+    """What the archive answered: how many it proved again, and which it did not, with its words; about some nothing."""
 
     proved: int
     lost: tuple[tuple[Recording, str], ...]
+    silent: tuple[tuple[Recording, ArchiveBusyError], ...] = ()
 
 
 class Reconciler:
@@ -45,10 +47,11 @@ class Reconciler:
         dock: whose journal, bays and archive it compares.
         every_s: between two.
         sample: how many of the older recordings are asked for each time.
+        patience_s: how long an answer about one is waited for, beside what fetching it takes.
     """
 
-    def __init__(self, dock: Dock, *, every_s: float = EVERY_S, sample: int = SAMPLE) -> None:
-        self._dock, self._every_s, self._sample = dock, every_s, sample
+    def __init__(self, dock: Dock, *, every_s: float = EVERY_S, sample: int = SAMPLE, patience_s: float = PATIENCE_S) -> None:
+        self._dock, self._every_s, self._sample, self._patience_s = dock, every_s, sample, patience_s
 
     async def run(self) -> None:
         """Until cancelled. A dock that was off when a day was over does it at its start."""
@@ -64,6 +67,13 @@ class Reconciler:
 
     async def once(self) -> list[Alert]:
         """Compare now, write down what was found, and let alerts begin and end; all that is missing."""
+        while True:
+            found, complete = await self._part()
+            if complete:
+                return found
+
+    async def _part(self) -> tuple[list[Alert], bool]:
+        """As `once`, of as many new ones as are asked for at once; whether these were all."""
         journal, now = self._dock.journal, self._dock.clock.now()
         until, stuck = await journal.head(), await journal.stuck()
         docked = {bay.camera for bay in self._dock.board.bays.values() if bay.camera}
@@ -73,15 +83,23 @@ class Reconciler:
         held = await journal.held()
         also = {each.subject for each in await self._standing({Kind.UNPROVED})} | held
         since = await journal.reconciled_to()
-        recordings, kept = await journal.proved(since=since, sample=self._sample, also=sorted(also))
-        asked = await ask_again(self._dock.archive, due(recordings, kept, now, held))
+        recordings, kept, part = await journal.proved(since=since, sample=self._sample, also=sorted(also))
+        asked = await self._answers(due(recordings, kept, now, held))
         lost = gaps.unproved(asked.lost)
         found = here + lost
-        note = {"until": until, "proved": asked.proved, "lost": len(asked.lost), "missing": len(found)}
+        note = {"until": until if part is None else part, "proved": asked.proved, "lost": len(asked.lost), "missing": len(found)}
         await journal.record(custody.Noted(RECONCILED, note), *await self._changes(lost, {Kind.UNPROVED}))
         self._dock.board.tell()
         _log.info("reconciled", proved=asked.proved, lost=len(asked.lost), missing=len(found))
-        return found
+        return found, part is None
+
+    async def _answers(self, recordings: list[Recording]) -> Asked:
+        """What the archive proves now; one that answers nothing at all is away, and is asked until it is back."""
+        while True:
+            try:
+                return await ask_again(self._dock.archive, recordings, patience_s=self._patience_s)
+            except ArchiveBusyError as exc:
+                _log.warning("archive", of="reconciliation", code=exc.code, why=exc.message, next_try_s=0.0)
 
     async def _standing(self, kinds: Collection[Kind]) -> list[Alert]:
         """The alerts of these kinds."""
@@ -104,21 +122,41 @@ def due(recordings: Iterable[Recording], kept: Mapping[str, str], now: datetime,
     ]
 
 
-async def ask_again(archive: Archive, recordings: Iterable[Recording]) -> Asked:
+async def ask_again(archive: Archive, recordings: Iterable[Recording], *, patience_s: float | None = None) -> Asked:
     """Have the archive prove again that it holds each of these.
+
+    One about which it gives no answer, while it answers about others, is not proved: its medium may give errors for it.
+
+    Args:
+        archive: one with its retry around it needs `patience_s`.
+        recordings: archived.
+        patience_s: how long an answer about one is waited for, beside what fetching it takes; None for as long as it takes.
 
     Raises:
         ArchiveError: it cannot be asked.
     """
-    proved, lost = 0, list[tuple[Recording, str]]()
+    asked = await _asked(archive, recordings, patience_s)
+    if asked.silent and not (asked.proved or asked.lost):
+        raise asked.silent[0][1]
+    again = await _asked(archive, [each for each, _ in asked.silent], patience_s)
+    silent = tuple((each, exc.message) for each, exc in again.silent)
+    return Asked(asked.proved + again.proved, (*asked.lost, *again.lost, *silent))
+
+
+async def _asked(archive: Archive, recordings: Iterable[Recording], patience_s: float | None) -> Asked:
+    proved = 0
+    lost, silent = list[tuple[Recording, str]](), list[tuple[Recording, ArchiveBusyError]]()
     for each in recordings:
         if each.stored is None:
             continue
+        asking = archive.prove_again(each.stored, secrets.token_hex(16), camera=each.camera)
         try:
-            await archive.prove_again(each.stored, secrets.token_hex(16), camera=each.camera)
+            await (asking if patience_s is None else answered(asking, each.stored, patience_s))
+        except ArchiveBusyError as exc:
+            silent.append((each, exc))
         except (UploadLostError, ArchiveRefusedError, ProofRefusedError) as exc:
             lost.append((each, exc.message))
             _log.error("proof lost", recording=each.recording_id, why=exc.message)
         else:
             proved += 1
-    return Asked(proved, tuple(lost))
+    return Asked(proved, tuple(lost), tuple(silent))

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from dockd.archive.retrying import PATIENCE_S, answered
 from dockd.clock import parse_rfc3339
 from dockd.core import custody
 from dockd.core.alerts import Kind
@@ -36,10 +37,11 @@ class Retention:
     Args:
         dock: whose recordings and archive it compares.
         every_s: between two looks, where nobody says anything.
+        patience_s: how long an answer about one is waited for.
     """
 
-    def __init__(self, dock: Dock, *, every_s: float = EVERY_S) -> None:
-        self._dock, self._every_s = dock, every_s
+    def __init__(self, dock: Dock, *, every_s: float = EVERY_S, patience_s: float = PATIENCE_S) -> None:
+        self._dock, self._every_s, self._patience_s = dock, every_s, patience_s
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -93,7 +95,8 @@ class Retention:
         changes: list[custody.Change] = []
         try:
             nonce = secrets.token_hex(16)
-            proof = await self._dock.archive.prove_again(recording.stored, nonce, camera=recording.camera, retain_until=until)
+            asking = self._dock.archive.prove_again(recording.stored, nonce, camera=recording.camera, retain_until=until)
+            proof = await answered(asking, recording.stored, self._patience_s)
         except ArchiveError as exc:
             why = exc.message
         else:

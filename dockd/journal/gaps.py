@@ -14,7 +14,12 @@ RECONCILED = "archive.reconciled"
 
 _SINCE = """
 SELECT DISTINCT json_extract(CAST(entry AS TEXT), '$.recording') FROM custody
+WHERE seq > ? AND seq <= ? AND json_extract(CAST(entry AS TEXT), '$.event') IN ('recording.archived', 'recording.recognised')
+"""
+_PART_OF = """
+SELECT seq FROM custody
 WHERE seq > ? AND json_extract(CAST(entry AS TEXT), '$.event') IN ('recording.archived', 'recording.recognised')
+ORDER BY seq LIMIT 1 OFFSET ?
 """
 _THESE = """
 SELECT * FROM recording
@@ -31,7 +36,8 @@ _PAGE = """
 SELECT * FROM recording WHERE state IN ('archived', 'erased') AND sequence > ? ORDER BY sequence LIMIT ?
 """
 _MOST_AT_ONCE = 5000
-"""A dock that reconciles for the first time in years does not ask for all of them in one night."""
+"""A dock that reconciles for the first time in years writes down in between how far it has come."""
+_ALL = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +55,17 @@ def stuck(connection: sqlite3.Connection, path: Path) -> list[Recording]:
     return [to_recording(row, path) for row in rows.fetchall()]
 
 
-def proved(connection: sqlite3.Connection, path: Path, *, since: int, sample: int, also: Sequence[str] = ()) -> list[Recording]:
+def part_of(connection: sqlite3.Connection, since: int) -> int | None:
+    """Up to which custody entry the archive proved as many after `since` as are asked for at once; None if it were fewer."""
+    row = connection.execute(_PART_OF, (since, _MOST_AT_ONCE - 1)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def proved(
+    connection: sqlite3.Connection, path: Path, *, since: int, sample: int, also: Sequence[str] = (), until: int | None = None
+) -> list[Recording]:
     """All that the archive proved after custody entry `since`, those in `also`, and as many others as `sample`, at random."""
-    new = [row[0] for row in connection.execute(_SINCE, (since,))][-_MOST_AT_ONCE:]
+    new = [row[0] for row in connection.execute(_SINCE, (since, _ALL if until is None else until))]
     chosen = json.dumps([*new, *also])
     rows = connection.execute(_THESE, (chosen,)).fetchall() + connection.execute(_OTHERS, (chosen, sample)).fetchall()
     return [to_recording(row, path) for row in rows]

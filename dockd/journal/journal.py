@@ -175,12 +175,16 @@ class Journal:
         """Up to which custody entry the last reconciliation went, 0 if there was none."""
         return await self._read(gaps.reconciled_to)
 
-    async def proved(self, *, since: int, sample: int, also: Sequence[str]) -> tuple[list[Recording], dict[str, str]]:
-        """All that the archive proved after custody entry `since`, these, and some others; and until when it keeps each."""
+    async def proved(self, *, since: int, sample: int, also: Sequence[str]) -> tuple[list[Recording], dict[str, str], int | None]:
+        """All that the archive proved after custody entry `since`, these, and some others; and until when it keeps each.
 
-        def question(connection: sqlite3.Connection) -> tuple[list[Recording], dict[str, str]]:
-            found = gaps.proved(connection, self._path, since=since, sample=sample, also=also)
-            return found, gaps.kept_until(connection, found)
+        Of very many the first ones, and up to which entry these were; None where they are all.
+        """
+
+        def question(connection: sqlite3.Connection) -> tuple[list[Recording], dict[str, str], int | None]:
+            until = gaps.part_of(connection, since)
+            found = gaps.proved(connection, self._path, since=since, sample=sample, also=also, until=until)
+            return found, gaps.kept_until(connection, found), until
 
         return await self._read(question)
 

@@ -3,16 +3,18 @@
 import asyncio
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from dockd.clock import SystemClock
 from dockd.core import life
 from dockd.core.custody import CameraDocked, RecordingSeen, Stepped
-from dockd.core.recording import Refusal, State
-from dockd.custody.reconciling import Reconciler, due
-from dockd.errors import ArchiveDeniedError
+from dockd.core.proof import ArchiveProof
+from dockd.core.recording import Refusal, State, StoredObject
+from dockd.custody.reconciling import Reconciler, ask_again, due
+from dockd.errors import ArchiveBusyError, ArchiveDeniedError
 from tests.sim.archive import SimArchive
 from tests.sim.cameras import make_camera
 from tests.sim.consignments import HurriedClock
@@ -162,3 +164,64 @@ async def test_what_is_missing_here_is_an_alert_while_the_archive_is_away(tmp_pa
         assert not reconciling.done()
         archive.faults.unreachable = False
         assert len(await reconciling) == 1
+
+
+class Failing(SimArchive):
+    """An archive whose disk gives errors for one of its objects, and for no other: it says so, as the vault does."""
+
+    async def prove_again(
+        self, stored: StoredObject, nonce: str, *, camera: str, retain_until: datetime | None = None
+    ) -> ArchiveProof:
+        """As the protocol says, but for the first object that it took."""
+        if stored.object_id == next(iter(self.uploads)):
+            msg = "the archive answered 503: its disk gave an error while the object was read; come back later"
+            raise ArchiveBusyError(msg, retry_after_s=0.01)
+        return await super().prove_again(stored, nonce, camera=camera, retain_until=retain_until)
+
+
+async def test_an_object_that_the_archives_disk_gives_errors_for_is_an_alert_and_holds_up_no_other(tmp_path: Path) -> None:
+    """It is asked about for a while, and no longer: who waits for ever hears of no loss. `dockd report gaps` names it as well."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=2, size_bytes=10_000, sidecars=False)
+    archive = Failing()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        await _archived(dock, tmp_path / "camera", 2)
+        async with asyncio.timeout(30):
+            (lost,) = await Reconciler(dock.dock, patience_s=0.2).once()
+        assert "the archive gave no answer about" in lost.message
+        assert [kind for kind, _ in await _alerts(dock)] == ["unproved"]
+        recordings = await dock.recordings()
+        asked = await ask_again(archive, recordings)
+        assert (asked.proved, [why for _, why in asked.lost]) == (
+            1,
+            ["the archive answered 503: its disk gave an error while the object was read; come back later"],
+        )
+        with pytest.raises(ArchiveBusyError):
+            await ask_again(archive, [each for each in recordings if each.recording_id == lost.subject])
+
+
+async def test_an_archive_that_answers_nothing_is_away_and_has_lost_nothing(tmp_path: Path) -> None:
+    """It is asked until it is back."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=2, size_bytes=10_000, sidecars=False)
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        await _archived(dock, tmp_path / "camera", 2)
+        archive.faults.unreachable = True
+        reconciling = asyncio.create_task(Reconciler(dock.dock, patience_s=0.05).once())
+        asked = archive.calls.count("prove_again")
+        while archive.calls.count("prove_again") < asked + 20:
+            await SystemClock().sleep(0.01)
+        archive.faults.unreachable = False
+        assert await reconciling == []
+        assert await _alerts(dock) == []
+
+
+async def test_of_very_many_new_ones_none_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are asked for part by part, and how far that came is written down after each."""
+    monkeypatch.setattr("dockd.journal.gaps._MOST_AT_ONCE", 2)
+    make_camera(tmp_path / "camera", "CAM-1", recordings=5, size_bytes=1000, sidecars=False)
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
+        await _archived(dock, tmp_path / "camera", 5)
+        await Reconciler(dock.dock, sample=0).once()
+        notes = await dock.entries("archive.reconciled")
+        assert [each["proved"] for each in notes] == [2, 2, 1]
+        assert [each["until"] for each in notes] == sorted({each["until"] for each in notes})
