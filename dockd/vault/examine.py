@@ -117,9 +117,7 @@ class Examiner:
         """
         damage = held.damage or await self._damage(held.measured)
         if damage and not held.damage:
-            crashpoint.passing("vault.damage-marking")
-            await self._desk.ask(self._desk.ledger.mark_damaged, held.measured.digests.blake3, damage)
-            crashpoint.passing("vault.damage-marked")
+            damage = await self._mark_if_damaged(held.measured)
         if damage:
             _log.error("object damaged", object=held.upload.upload_id, dock=held.upload.dock, damage=damage)
             msg = f"This object is damaged: {damage}."
@@ -139,6 +137,16 @@ class Examiner:
             time=self._clock.now(),
             retain_until=retain_until,
         )
+
+    async def _mark_if_damaged(self, wanted: Measured) -> str:
+        """What a second reading finds wrong, which is marked for good; good bytes may have been taking the place of bad ones."""
+        async with self._alone(wanted.digests.blake3):
+            damage = await self._damage(wanted)
+            if damage:
+                crashpoint.passing("vault.damage-marking")
+                await self._desk.ask(self._desk.ledger.mark_damaged, wanted.digests.blake3, damage)
+                crashpoint.passing("vault.damage-marked")
+        return damage
 
     async def _work(self, tasks: asyncio.TaskGroup) -> None:
         while True:

@@ -154,6 +154,22 @@ async def test_an_object_whose_disk_fails_is_not_called_damaged(served: Served, 
     assert (await served.ask("POST", f"{path}/holding", body=b'{"nonce": "feedfacefeedface"}')).status == 200
 
 
+async def test_one_reading_alone_makes_no_damage(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mark stays for good: a file that is missed, or bytes that are others, as it is being replaced, are read once more."""
+    path = await served.store(DATA)
+    real, first = reread.measure, [FileNotFoundError(errno.ENOENT, "no such file")]
+
+    def missed_once(file: Path, stopping: threading.Event) -> Measured:
+        if first:
+            raise first.pop()
+        return real(file, stopping)
+
+    monkeypatch.setattr(reread, "measure", missed_once)
+    for _ in range(2):
+        assert (await served.ask("POST", f"{path}/holding", body=b'{"nonce": "feedfacefeedface"}')).status == 200
+    assert first == []
+
+
 async def test_a_medium_that_lies_is_found_out(served: Served) -> None:
     """Bytes that changed between their arrival and the re-reading are rejected, however right they arrived."""
     path = await served.place(DATA)
