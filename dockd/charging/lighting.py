@@ -28,6 +28,8 @@ from dockd.power.command import NOTES, CommandLamps
 _log = structlog.get_logger(__name__)
 
 _AGAIN_S = 5.0
+_MEND_S = 30.0
+"""A lamp that is broken for good must not trouble the others, nor one that stumbled say for ever what is no longer so."""
 _GOODNIGHT_S = 1.0
 
 
@@ -97,26 +99,38 @@ class Keeper:
 
     async def _keep(self, lights: Lights) -> None:
         shown = self._shown = {}
+        failed: set[str] = set()
+        again_s: float | None = None
         while True:
             seen = self._board.change
+            if again_s is not None and self._clock.monotonic() >= again_s:
+                failed = {bay for bay in sorted(failed) if not await self._shows(lights, {bay: shown[bay]})}
+                again_s = self._clock.monotonic() + _MEND_S if failed else None
             wanted = {bay: self._state(bay) for bay in self._bays}
             changed = {bay: state for bay, state in wanted.items() if bay not in shown or shown[bay] is not state}
             if not changed:
-                await self._news(lights, seen)
+                await self._news(lights, seen, again_s)
                 continue
             shown |= changed  # before they are: whoever ends this must know what may be lit
-            try:
-                await lights.show(changed)
-            except LampError as exc:
-                self._report(exc)  # one lamp is broken: the others must not suffer from attempts to mend it
-            else:
-                if self._failing:
-                    _log.info("lamps are shown again")
-                    self._failing = ""
+            if not await self._shows(lights, changed):
+                failed |= changed.keys()
+                again_s = again_s or self._clock.monotonic() + _MEND_S
 
-    async def _news(self, lights: Lights, seen: int) -> None:
-        """Wait for news of the board, or until the lamps show who knows what."""
-        waits = [asyncio.ensure_future(self._board.news(seen)), asyncio.ensure_future(lights.lost())]
+    async def _shows(self, lights: Lights, states: Mapping[str, Lamp | None]) -> bool:
+        """Show these; whether they all are. Of one that is not nobody knows what it says, so it is tried again, but not often."""
+        try:
+            await lights.show(states)
+        except LampError as exc:
+            self._report(exc)
+            return False
+        if self._failing:
+            _log.info("lamps are shown again")
+            self._failing = ""
+        return True
+
+    async def _news(self, lights: Lights, seen: int, again_s: float | None) -> None:
+        """Wait for news of the board, until the lamps show who knows what, or until one that failed is tried again."""
+        waits = [asyncio.ensure_future(self._board.news_by(seen, again_s)), asyncio.ensure_future(lights.lost())]
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

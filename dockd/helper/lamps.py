@@ -50,10 +50,14 @@ class Lamps:
             raise CameraUnknownError(msg, hint="Compare the daemon's site file with the helper's, and restart both.")
         failed: LampError | None = None
         for bay, state in lamps.items():
-            self._lit = self._lit - {bay} if state == OFF else self._lit | {bay}
             try:
-                self._note(bay, wirings[bay], lit=state != OFF)
+                if state != OFF:
+                    self._lit.add(bay)
+                    self._note(bay, wirings[bay], lit=True)
                 self._leds.show(wirings[bay], None if state == OFF else Lamp(state))
+                if state == OFF:  # only now: one that could not be darkened may say what is no longer so
+                    self._note(bay, wirings[bay], lit=False)
+                    self._lit.discard(bay)
             except LampError as exc:
                 failed = exc
         if failed is not None:
@@ -78,6 +82,6 @@ class Lamps:
             return
         _log.warning("lamps ask for help", bays=sorted(self._lit), why="the daemon is gone")
         try:
-            self.show(dict.fromkeys(self._lit, Lamp.HELP.value))
+            self.show(dict.fromkeys(sorted(self._lit), Lamp.HELP.value))
         except (CameraUnknownError, LampError) as exc:
             _log.error("a lamp may say what is no longer so", why=exc.message)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dockd.charging.lighting import Keeper, keepers_of
-from dockd.clock import SystemClock
+from dockd.clock import Clock, SystemClock
 from dockd.config import load_site
 from dockd.core.readiness import Lamp, Needs
 from dockd.core.recording import Refusal
@@ -16,6 +16,7 @@ from dockd.dock.board import Board, Phase
 from dockd.errors import DockError, LampError, WorkerError
 from tests.sim.consignments import HurriedClock
 from tests.sim.dock_of import dock_in
+from tests.sim.standing_clock import StandingClock
 
 
 class Row:
@@ -59,9 +60,9 @@ class Row:
 
 
 @asynccontextmanager
-async def kept(row: Row, board: Board, *, meant: bool = True) -> AsyncIterator[None]:
+async def kept(row: Row, board: Board, *, meant: bool = True, clock: Clock | None = None) -> AsyncIterator[None]:
     """A keeper at work, in a dock that is meant to stop when it does, or not."""
-    keeper = Keeper(board, HurriedClock(), tuple(board.bays), row.connect, lambda: meant)
+    keeper = Keeper(board, clock or HurriedClock(), tuple(board.bays), row.connect, lambda: meant)
     task = asyncio.create_task(keeper.run())
     try:
         yield
@@ -71,9 +72,9 @@ async def kept(row: Row, board: Board, *, meant: bool = True) -> AsyncIterator[N
         assert task.cancelled()
 
 
-def two_bays() -> Board:
+def two_bays(clock: Clock | None = None) -> Board:
     """Nothing in them."""
-    return Board(HurriedClock(), ("1", "2"), needs=Needs.ARCHIVED)
+    return Board(clock or HurriedClock(), ("1", "2"), needs=Needs.ARCHIVED)
 
 
 def fail(board: Board, bay: str) -> None:
@@ -99,15 +100,36 @@ async def test_lamps_follow_the_board_and_go_dark_at_a_stop() -> None:
 
 async def test_one_broken_lamp_does_not_trouble_the_others() -> None:
     """They are not let go of, which would have all of them ask for help; it is tried again when it changes."""
-    board, row = two_bays(), Row()
+    clock = StandingClock()
+    board, row = two_bays(clock), Row()
     row.fails = LampError("the lamp dock:bay1 cannot blink by itself")
-    async with kept(row, board):
+    async with kept(row, board, clock=clock):
         await row.next()
         fail(board, "1")
         assert await row.next() == {"1": Lamp.HELP, "2": None}
         row.fails = None
         fail(board, "2")
         assert await row.next() == {"1": Lamp.HELP, "2": Lamp.HELP}
+    assert row.connections == 1
+
+
+async def test_a_lamp_that_stumbled_does_not_say_for_ever_what_is_no_longer_so() -> None:
+    """It may still be green over the next camera: it is tried again, alone, until it is shown, and no longer."""
+    clock = StandingClock()
+    board, row = two_bays(clock), Row()
+    row.fails = LampError("the lamp dock:bay1 cannot be set: Input/output error")
+    async with kept(row, board, clock=clock):
+        await row.next()
+        await clock.passes(29)
+        assert not row.shown.is_set()
+        await clock.passes(2)
+        assert await row.next() == {"1": None, "2": None}
+        row.fails = None
+        await clock.passes(30)
+        assert row.shown.is_set()
+        row.shown.clear()
+        await clock.passes(3600)
+        assert not row.shown.is_set()
     assert row.connections == 1
 
 

@@ -84,6 +84,21 @@ async def test_broken_lamp_is_named_and_the_others_are_shown(helper: HelperHere,
     assert leds["help"]["trigger"] == "timer"
 
 
+async def test_lamp_that_could_not_be_darkened_is_not_taken_for_dark(helper: HelperHere, leds: LedClass) -> None:
+    """It may be green over nothing: when the daemon is gone it asks for help with the others."""
+    async with client.lamps(helper.path) as lamps:
+        await lamps.show({BAY: Lamp.TAKE})
+        leds.offer("one")
+        brightness = leds.folder / "one" / "brightness"
+        brightness.rename(brightness.with_name("gone"))
+        with pytest.raises(LampError, match="the lamp one cannot be set"):
+            await lamps.show({BAY: None})
+        brightness.with_name("gone").rename(brightness)
+        leds.offer("one")
+    await asyncio.to_thread(helper.end_sessions)
+    assert (leds["one"]["trigger"], leds["one"]["delay_on"]) == ("timer", "150")
+
+
 def died(helper: HelperHere) -> None:
     """What systemd does then."""
     script = Path(__file__).parents[3] / "packaging/systemd/leds-ask-for-help"
