@@ -23,7 +23,7 @@ SPOOL_DEVICE = "/dev/mapper/spool"
 MIB = 1 << 20
 INSTALL_S = 600.0
 
-# As an admin does it, but that deriving the key from a file of random bytes need not be slow.
+# As an admin does it, by docs/HARDWARE.md, but that deriving the key from a file of random bytes need not be slow.
 ENCRYPT_THE_SPOOL = f"""
 head -c 64 /dev/urandom >/etc/spool.key
 chmod 600 /etc/spool.key
@@ -33,7 +33,7 @@ echo '{SPOOL_DEVICE} /var/lib/dockd ext4 defaults 0 2' >>/etc/fstab
 mkdir -p /var/lib/dockd
 systemctl daemon-reload
 systemctl start systemd-cryptsetup@spool.service
-mkfs.ext4 -q -m 0 -L spool {SPOOL_DEVICE}
+mkfs.ext4 -q -O verity -L spool -m 0 {SPOOL_DEVICE}
 mount /var/lib/dockd
 """
 

@@ -72,8 +72,9 @@ async def test_cameras_are_read_and_nothing_is_written(
     assert [each.serial for each in cameras if not each.as_it_was()] == []
 
 
-@pytest.mark.always
-@pytest.mark.parametrize(("filesystem", "partitioned"), [("vfat", True), ("exfat", True), ("ext4", False)])
+@pytest.mark.parametrize(
+    ("filesystem", "partitioned"), [pytest.param("vfat", True, marks=pytest.mark.always), ("exfat", True), ("ext4", False)]
+)
 async def test_cameras_are_deleted_and_cleared(
     filesystem: str, partitioned: bool, prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:

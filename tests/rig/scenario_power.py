@@ -76,6 +76,7 @@ async def test_power_cut_during_copy_and_uploads_loses_nothing(
     assert staying.as_it_was()
 
 
+@pytest.mark.always
 async def test_power_cut_of_the_vaults_own_machine_loses_nothing_acknowledged(prepared_machine: Prepared, place: Path) -> None:
     """The vault's machine loses its power during an upload: what it had signed for is there, and the rest comes after."""
     camera = build(place, "CAM-1", recordings=6, recording_bytes=2 * MIB)

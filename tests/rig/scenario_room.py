@@ -1,4 +1,4 @@
-"""Nowhere to go: an archive that is down for long, and a disk that is full. Nothing is lost, and it goes on by itself."""
+"""The spool's disk: an archive that is down for long, no room, and recordings that lie there while somebody writes to them."""
 
 import asyncio
 import json
@@ -12,13 +12,23 @@ from tests.rig.cameras import MIB, build
 from tests.rig.docks import objects_count
 from tests.rig.machine import Machine
 from tests.rig.outside import Outside
-from tests.rig.prepared import Prepared
+from tests.rig.prepared import SPOOL_DEVICE, Prepared
 from tests.rig.scenario_usb import dock_camera, ready, usb_dock
 
 ROUNDS = 10
 # Recordings, and the log for its witness.
 _WHO_COME = 2
 _KEEP_FREE, _ROOM = 8 * MIB, 10 * MIB
+_VERIFIED = "/var/lib/dockd/spool/recordings/verified"
+# One byte of it, as a disk does that has aged, or whoever has the disk in another machine.
+_ALTER_THE_LARGEST = f"""
+systemctl stop dockd.service
+inode=$(stat -c %i $(ls -S {_VERIFIED}/* | head -n 1))
+block=$(debugfs -R "bmap <$inode> 0" {SPOOL_DEVICE})
+umount /var/lib/dockd
+printf x | dd of={SPOOL_DEVICE} bs=1 seek=$((block * 4096 + 100)) conv=notrunc,fsync
+mount /var/lib/dockd
+"""
 
 
 class ClosedDoor:
@@ -39,6 +49,7 @@ class ClosedDoor:
         self._listener.close()
 
 
+@pytest.mark.always
 @pytest.mark.once
 async def test_archive_that_is_down_for_ten_rounds_and_a_disk_that_fills_up(
     prepared_machine: Prepared, place: Path, outside: Outside
@@ -76,6 +87,7 @@ async def test_archive_that_is_down_for_ten_rounds_and_a_disk_that_fills_up(
     assert camera.as_it_was()
 
 
+@pytest.mark.always
 async def test_disk_that_something_else_filled_to_the_last_block(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
@@ -95,3 +107,30 @@ async def test_disk_that_something_else_filled_to_the_last_block(
         await dock_camera(machine, camera, "1")
         await dock.archived([camera], deadline_s=600)
         await dock.lamp_until("1", lamp="take it")
+
+
+async def test_sealed_recordings_are_not_written_by_root_and_not_altered_below(
+    prepared_machine: Prepared, place: Path, outside: Outside
+) -> None:
+    """The kernel lets nobody write, and gives an error for what the disk has altered: it is copied again, and archived, once."""
+    camera = build(place, "CAM-1", recordings=3)
+    outside.vault.kill()
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
+        guest, dock = machine.guest, await ready(usb_dock(machine, outside))
+        await dock_camera(machine, camera, "1")
+        await dock.lamp_until("1", files_copied=len(camera.originals))
+        await guest.until(f"test $(lsattr {_VERIFIED} | grep -c '^[^ ]*V') -eq {len(camera.originals)}")
+        assert (await dock.status())["spool"]["sealed"] is True
+        await guest.sh(
+            f"for each in {_VERIFIED}/*; do if echo x >>$each || truncate -s 0 $each; then exit 1; fi; done 2>/dev/null"
+        )
+        await guest.sh(_ALTER_THE_LARGEST)
+        outside.vault.start()
+        await dock.start()
+        await dock.heard("spool-broken")
+        await dock.lamp_until("1", lamp="get help")
+        await dock.retry_refused()
+        await dock.archived([camera], deadline_s=600)
+        await dock.lamp_until("1", lamp="take it")
+        await guest.until(f"test -z $(ls {_VERIFIED})")
+    assert camera.as_it_was()
