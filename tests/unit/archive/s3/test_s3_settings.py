@@ -1,5 +1,7 @@
 """Settings that could never work are refused before anything is sent."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +56,12 @@ def test_parts_grow_only_with_objects_that_would_take_too_many() -> None:
     assert [settings.part_bytes_for(size) for size in (0, 1, 80_000 * MIB)] == [8 * MIB] * 3
     assert settings.part_bytes_for(80_000 * MIB + 1) == 9 * MIB
     assert settings.part_bytes_for(5 * MIB**2) == 525 * MIB
+
+
+def test_a_dock_with_another_archive_loads_nothing_of_s3s_client() -> None:
+    """The whole daemon is imported, and all that it would run; botocore alone is tens of megabytes."""
+    program = (
+        "import sys, dockd.app, dockd.cli.run; print([name for name in sys.modules if name.startswith(('aioboto', 'boto'))])"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert printed.stdout.strip() == "[]"
