@@ -40,10 +40,10 @@ class Limited:
         async with self._proofs:
             return await self._inner.prove_again(stored, nonce, camera=camera, retain_until=retain_until)
 
-    async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
+    async def hold(self, stored: StoredObject) -> bool:
         """As the protocol says."""
         async with self._proofs:
-            return await self._inner.keep(stored, held=held, retain_days=retain_days)
+            return await self._inner.hold(stored)
 
     async def close(self) -> None:
         """As the protocol says."""

@@ -103,14 +103,10 @@ class Archive(Protocol):
         """
         ...
 
-    async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
-        """Have what was sent kept as orders and policy say now; never less than before, so it can be asked at any time, again.
+    async def hold(self, stored: StoredObject) -> bool:
+        """Have what was sent held, since an order says that it must not be deleted; it can be asked at any time, again.
 
-        Args:
-            stored: the object.
-            held: an order says that it must not be deleted. Only the archive's own admins lift that there: a dock that somebody
-                took over cannot.
-            retain_days: at least so long, counted from when the archive got it; 0 asks for nothing.
+        Only the archive's own admins lift that there: a dock that somebody took over cannot.
 
         Returns:
             Whether the archive itself sees to it from now on; False where only its admins could.

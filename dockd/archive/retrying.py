@@ -93,11 +93,11 @@ class Retrying:
 
         return await self.persist(once, _proof_may_pass)
 
-    async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
+    async def hold(self, stored: StoredObject) -> bool:
         """As the protocol says."""
 
         async def once() -> bool:
-            return await self._inner.keep(stored, held=held, retain_days=retain_days)
+            return await self._inner.hold(stored)
 
         return await self.persist(once, _proof_may_pass)
 

@@ -107,7 +107,7 @@ class TusArchive:
             raise ArchiveBusyError(msg, retry_after_s=answer.retry_after_s(self._clock.now()))
         return self._accept(answer, StatementKind.HOLDING, stored, nonce, camera)
 
-    async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:  # noqa: ARG002 - as the protocol says
+    async def hold(self, stored: StoredObject) -> bool:  # noqa: ARG002 - as the protocol says
         """Nothing in tus says so. The vault deletes no object by itself; what others do is their admins' to say."""
         return False
 

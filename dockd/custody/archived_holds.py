@@ -62,7 +62,7 @@ class ArchivedHolds:
             if (stored := kept.recording.stored) is None:
                 continue
             try:
-                if await answered(self._dock.archive.keep(stored, held=True, retain_days=0), stored, self._patience_s):
+                if await answered(self._dock.archive.hold(stored), stored, self._patience_s):
                     held += 1
                 else:
                     await self._renew(kept, stored)

@@ -264,18 +264,17 @@ async def test_what_differs_from_what_the_dock_knows_proves_nothing(stand: Stand
         await stand.archive.prove(stored, camera="C2")
 
 
-async def test_what_must_be_kept_longer_is_held_as_before(stand: Stand, tmp_path: Path) -> None:
-    """A hold, and a longer time, that come after the upload: asked for twice, and the same bytes are proved as before."""
+async def test_what_is_put_on_hold_later_is_proved_as_before(stand: Stand, tmp_path: Path) -> None:
+    """A hold that comes after the upload: asked for twice, and the same bytes are proved."""
     content = noise(stand.size)
     stored = await stand.archive.store(consign(tmp_path, content), None, Watched())
     for _ in range(2):
-        assert await stand.archive.keep(stored, held=True, retain_days=9) is stand.keeps
-    assert await stand.archive.keep(stored, held=False, retain_days=0) is stand.keeps
+        assert await stand.archive.hold(stored) is stand.holds
     await assert_held(stand, stored, content)
-    if stand.keeps:
+    if stand.holds:
         unknown = replace(stored, object_id="".join("0" if each.isalnum() else each for each in stored.object_id))
         with pytest.raises(UploadLostError):
-            await stand.archive.keep(unknown, held=True, retain_days=9)
+            await stand.archive.hold(unknown)
 
 
 async def test_an_unknown_object_is_lost_not_proved(stand: Stand, tmp_path: Path) -> None:

@@ -106,19 +106,19 @@ async def test_a_hold_that_comes_after_sending_reaches_the_store(
         return head.get("ObjectLockLegalHoldStatus", "OFF"), head["ObjectLockMode"], lasts
 
     assert (await kept(found.key))[0] == "OFF"
-    assert await archive.keep(stored, held=True, retain_days=0)
-    assert await archive.keep(stored, held=False, retain_days=40)
-    assert await archive.keep(stored, held=False, retain_days=5)
+    assert await archive.hold(stored)
+    sent = datetime.now(UTC)
+    for days in (40, 5):
+        await archive.prove_again(stored, "ab" * 16, camera=CAMERA, retain_until=sent + timedelta(days=days))
     for key in (found.key, manifest):
         status, mode, lasts = await kept(key)
         assert (status, mode) == ("ON", lock.value)
         assert timedelta(days=39, hours=23) < lasts < timedelta(days=40, minutes=1)
-    await archive.prove_again(stored, "ab" * 16, camera=CAMERA)
     with pytest.raises(UploadLostError):
-        await archive.keep(replace(stored, object_id="elsewhere#1"), held=True, retain_days=0)
+        await archive.hold(replace(stored, object_id="elsewhere#1"))
     await archive.close()
     unlocked = S3Archive(settings(store.url, lock=Lock.NONE), SystemClock())
-    assert not await unlocked.keep(stored, held=True, retain_days=50)
+    assert not await unlocked.hold(stored)
     await unlocked.close()
 
 

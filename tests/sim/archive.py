@@ -97,7 +97,7 @@ class SimArchive:
     Attributes:
         faults: the knobs.
         uploads: everything that ever began, by object id.
-        kept: by object id, whether it is held and for how many days it is kept, as far as that was asked for after it was sent.
+        held: ids of objects that were held after they were sent.
         calls: names of the methods called, in order.
         gate: cleared by a test to hold every store before its next piece; set at first.
         waiting: set whenever a store waits at the gate.
@@ -116,7 +116,7 @@ class SimArchive:
     ) -> None:
         self.faults = faults or Faults()
         self.uploads: dict[str, SimObject] = {}
-        self.kept: dict[str, tuple[bool, int]] = {}
+        self.held: set[str] = set()
         self.calls: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -198,16 +198,15 @@ class SimArchive:
             upload.retain_until = max(retain_until, upload.retain_until or retain_until)
         return self._statement(StatementKind.HOLDING, stored, nonce, camera)
 
-    async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
+    async def hold(self, stored: StoredObject) -> bool:
         """As the protocol says."""
-        self._answer("keep")
+        self._answer("hold")
         if stored.object_id not in self.uploads:
             msg = f"the archive does not know {stored.url}"
             raise UploadLostError(msg)
-        before = self.kept.get(stored.object_id, (False, 0))
         if self.faults.knows_no_holds:
             return False
-        self.kept[stored.object_id] = before[0] or held, max(before[1], retain_days)
+        self.held.add(stored.object_id)
         return True
 
     async def close(self) -> None:

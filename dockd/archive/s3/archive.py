@@ -109,12 +109,11 @@ class S3Archive:
             await strengthen(self._wire, self._settings.lock, key, head, held=False, until=retain_until)
         return await self._look(stored, StatementKind.HOLDING, nonce, camera)
 
-    async def keep(self, stored: StoredObject, *, held: bool, retain_days: int) -> bool:
-        """As the protocol says: legal hold and retention of the object and of its manifest, where the site locks at all."""
+    async def hold(self, stored: StoredObject) -> bool:
+        """As the protocol says: a legal hold on the object and on its manifest, where the site locks at all."""
         both = await self._both(stored)
         for key, head in both:
-            until = head["LastModified"] + timedelta(days=retain_days) if retain_days else None
-            await strengthen(self._wire, self._settings.lock, key, head, held=held, until=until)
+            await strengthen(self._wire, self._settings.lock, key, head, held=True, until=None)
         return bool(both)
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ async def strengthen(wire: S3Wire, lock: Lock, key: str, head: Answer, *, held: 
         lock: how it is retained if it is not at all.
         key: the object's.
         head: what the store says of the version.
-        held: as in `Archive.keep`.
+        held: an order says that it must not be deleted.
         until: it is retained at least until then; None asks for nothing.
 
     Raises:

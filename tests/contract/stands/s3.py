@@ -145,7 +145,7 @@ async def s3_stand(server: Seaweed | Moto) -> AsyncIterator[Stand]:
             basis=Basis.STORE_CHECKSUM if sound else Basis.READ_BACK,
             survives=sound,
             size=SIZE,
-            keeps=sound,
+            holds=sound,
             up=up,
         )
 

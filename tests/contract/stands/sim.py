@@ -39,7 +39,7 @@ async def sim_stand(_server: None) -> AsyncIterator[Stand]:
     async def read_back(stored: StoredObject) -> bytes:
         return sim.read_back(stored)
 
-    yield Stand(sim, begin, break_after, hold, kill_midway, forget, read_back, keeps=True)
+    yield Stand(sim, begin, break_after, hold, kill_midway, forget, read_back, holds=True)
 
 
 BACKEND = Backend("sim", lambda _folder: nullcontext(), sim_stand)

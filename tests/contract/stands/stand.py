@@ -44,7 +44,7 @@ class Stand:
             is proved.
         size: of recordings that it takes several pieces for.
         retries: whether breaks are mended inside.
-        keeps: whether the archive itself sees to holds and longer retention that come after the upload.
+        holds: whether the archive itself sees to holds that come after the upload.
         up: cleared while the server is dead.
     """
 
@@ -61,7 +61,7 @@ class Stand:
     miscounts: bool = False
     size: int = SIZE
     retries: bool = False
-    keeps: bool = False
+    holds: bool = False
     up: asyncio.Event = field(default_factory=set_event)
 
 

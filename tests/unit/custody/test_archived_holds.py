@@ -53,8 +53,8 @@ async def test_an_order_that_comes_later_reaches_the_archive(camera: Path, tmp_p
             await dock.dock.journal.next_record().wait()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        assert set(archive.kept.values()) == {(True, 0)}
-        assert len(archive.kept) == 2
+        assert archive.held == set(archive.uploads)
+        assert len(archive.held) == 2
 
 
 async def test_what_was_told_is_not_told_again_and_what_is_not_there_holds_up_nothing(camera: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_what_was_told_is_not_told_again_and_what_is_not_there_holds_up_no
             "archive holds",
             "archive not told of a hold",
         ]
-        assert len(archive.kept) == 1
+        assert len(archive.held) == 1
 
 
 async def test_a_dock_without_orders_tells_nothing(camera: Path, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ async def test_a_dock_without_orders_tells_nothing(camera: Path, tmp_path: Path)
     async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
         await archived(dock, camera)
         assert await ArchivedHolds(dock.dock).once()
-        assert archive.kept == {}
+        assert archive.held == set()
         assert await dock.dock.journal.last_note(TOLD) is None
 
 
