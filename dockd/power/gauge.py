@@ -1,5 +1,7 @@
 """What is known of each camera's charge as time passes: its last report, and what it should have come to since, under power."""
 
+from dataclasses import replace
+
 from dockd.core.battery import FULL, UNKNOWN, Curve, Quality, Reading, estimate
 
 _STEP_PERCENT = 5
@@ -19,8 +21,8 @@ class Gauge:
         self._known[camera] = reading, now_s
 
     def powered(self, camera: str, now_s: float) -> None:
-        """It has power from here on, and has reported nothing: it goes on from what is known."""
-        self._known[camera] = self._known.get(camera, (UNKNOWN, 0.0))[0], now_s
+        """It has power from here on, and has reported nothing: it goes on from what is known. How hot it is now nobody knows."""
+        self._known[camera] = replace(self._known.get(camera, (UNKNOWN, 0.0))[0], celsius=None), now_s
 
     def forget(self, camera: str) -> None:
         """It left."""

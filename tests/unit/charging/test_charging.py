@@ -280,6 +280,23 @@ async def test_hot_battery_is_not_charged_and_says_so(dock: Dock, outlets: Outle
         assert lamp.reason == "Too hot to charge: it has no power until it has cooled down."
 
 
+async def test_a_battery_that_was_hot_is_charged_until_it_says_again_that_it_is(
+    dock: Dock, outlets: Outlets, clock: StandingClock
+) -> None:
+    """After its rest, what it said before is no reason to cut it off at once, for ever."""
+    outlets.batteries["1"] = Reading(Quality.REPORTED, 40, "the camera over USB", "t", 51.0)
+    outlets.dock("1", "A")
+    async with charged(dock, outlets, 9000):
+        await clock.until(lambda: resting(dock) == {"1"})
+        del outlets.batteries["1"]  # the kernel asks the battery only some time after the camera is there
+        asked = outlets.asked
+        await clock.until(lambda: resting(dock) == set())
+        await clock.passes(600)
+        assert (outlets.asked, resting(dock)) == (asked, set())
+        outlets.batteries["1"] = Reading(Quality.REPORTED, 41, "the camera over USB", "t", 51.0)
+        await clock.until(lambda: resting(dock) == {"1"})
+
+
 async def test_charge_is_estimated_where_nothing_reports_it(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:
     """Shown as an estimate and never as a report; what it came to is kept while its port has no power."""
     outlets.dock("1", "A")
