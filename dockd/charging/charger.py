@@ -251,8 +251,11 @@ class Charger:
             if said is not None:
                 self._gauge.reported(board.camera, said, now_s)
         known = self._gauge.reading(board.camera, board.appetite.curve, now_s, time)
-        if known.percent != board.battery.percent or known.quality is not board.battery.quality:
-            board.battery = known
+        told = (known.percent, known.quality, known.celsius)
+        hot = known.celsius is not None and known.celsius > self._hubs.rules.hot_celsius
+        hot = hot and (board.bay not in self._hubs.of or bool(bay.refused))
+        if told != (board.battery.percent, board.battery.quality, board.battery.celsius) or hot is not board.hot:
+            board.battery, board.hot = known, hot
             self._dock.board.tell()
 
     def _forget(self, bay: _Bay) -> None:

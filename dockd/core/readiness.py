@@ -58,6 +58,7 @@ class BayEvidence:
         charges_min: minutes until it is charged enough, None if that is not known.
         free_bytes: room on it, None if nobody knows.
         assigned: whether it is somebody's.
+        hot: its battery is too hot to charge, and nobody can cut its power but by taking it out.
     """
 
     camera: str | None
@@ -72,6 +73,7 @@ class BayEvidence:
     charges_min: float | None = None
     free_bytes: int | None = None
     assigned: bool = True
+    hot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ CODES = (
     "clearing",
     "resting",
     "too-hot",
+    "hot",
     "charging",
     "no-room",
     "not-assigned",
@@ -170,6 +173,9 @@ def readiness(evidence: BayEvidence, needs: Needs, least: Least | None = None) -
 
 def _reached(evidence: BayEvidence, needs: Needs, least: Least) -> Readiness:
     """Nothing on the camera is the only copy: can it be used?"""
+    if evidence.hot:
+        why = "Its battery is too hot to charge, and this bay's power cannot be cut."
+        return Readiness(Lamp.HELP, why, "Take it out, let it cool down, and tell your admin; the recordings are safe.", "hot")
     if least.free_bytes is not None and evidence.free_bytes is not None and evidence.free_bytes < least.free_bytes:
         why = f"There is room for {_gigabytes(evidence.free_bytes)} on the camera, and {_gigabytes(least.free_bytes)} are needed."
         return Readiness(Lamp.HELP, why, "Call your admin; the recordings are safe.", "no-room")

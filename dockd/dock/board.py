@@ -64,6 +64,7 @@ class BayBoard:
         battery: how full the camera's battery is, and how surely that is known.
         charges: the bay is a port, which gives power; a folder's camera has what it came with.
         appetite: what its kind of camera draws.
+        hot: its battery is too hot to charge, and its port's power cannot be cut.
         idle: everything is done and nobody has the camera open: its port may be switched off.
         resting: its port is without power; what is in the bay nobody can see.
         free_bytes: room on the camera, None if nobody knows.
@@ -85,6 +86,7 @@ class BayBoard:
     battery: Reading = UNKNOWN
     charges: bool = False
     appetite: Appetite = field(default_factory=Appetite)
+    hot: bool = False
     idle: bool = False
     resting: Resting | None = None
     free_bytes: int | None = None
@@ -163,6 +165,7 @@ class BayBoard:
                 percent=self.battery.percent if self.charges else None,
                 charges_min=self.charges_min(),
                 free_bytes=self.free_bytes,
+                hot=self.hot,
                 assigned=self.officer is not None or self.reserved is not None,
             ),
             needs,

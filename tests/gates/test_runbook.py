@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -101,6 +102,7 @@ def _lights() -> dict[str, tuple[str, str]]:
     done = BayEvidence("C1", scanned=True, states=(State.ARCHIVED,), percent=62, charges_min=25, free_bytes=10**9, assigned=False)
     asked = (Least(percent=80), Least(free_bytes=16 * 10**9), Least(assigned=True))
     shown += [readiness(done, Needs.ARCHIVED, least) for least in asked]
+    shown.append(readiness(replace(done, hot=True), Needs.ARCHIVED))
     shown.append(Reserved("A. Smith", "18:00").over(readiness(done, Needs.ARCHIVED)))
     shown += [unpowered(62, hot=hot) for hot in (False, True)]
     return {each.code: (each.lamp.value, each.reason) for each in shown}

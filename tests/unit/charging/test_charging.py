@@ -280,6 +280,43 @@ async def test_hot_battery_is_not_charged_and_says_so(dock: Dock, outlets: Outle
         assert lamp.reason == "Too hot to charge: it has no power until it has cooled down."
 
 
+async def test_battery_that_gets_hot_while_it_gets_no_fuller_is_noticed(
+    dock: Dock, outlets: Outlets, clock: StandingClock
+) -> None:
+    """As one that is full and charged on."""
+    outlets.batteries["1"] = Reading(Quality.REPORTED, 100, "the camera over USB", "t", 30.0)
+    outlets.dock("1", "A")
+    async with charged(dock, outlets, 9000):
+        await clock.passes(120)
+        outlets.batteries["1"] = Reading(Quality.REPORTED, 100, "the camera over USB", "t", 51.0)
+        await clock.until(lambda: resting(dock) == {"1"})
+        lamp = dock.board.bays["1"].lamp(Needs.VERIFIED)
+        assert lamp is not None
+        assert lamp.code == "too-hot"
+
+
+async def test_hot_battery_whose_power_nobody_can_cut_is_for_a_person(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:
+    """The dock cannot help it, and says so until it has cooled down; footage that is nowhere else goes first."""
+    outlets.without_switch = {"1"}
+    outlets.batteries["1"] = Reading(Quality.REPORTED, 40, "the camera over USB", "t", 51.0)
+    outlets.dock("1", "A")
+    bay = dock.board.bays["1"]
+
+    def says() -> tuple[Lamp, str]:
+        lamp = bay.lamp(Needs.VERIFIED)
+        assert lamp is not None
+        return lamp.lamp, lamp.code
+
+    async with charged(dock, outlets, 9000):
+        await clock.until(lambda: says() == (Lamp.HELP, "hot"))
+        bay.scanned = False
+        assert says() == (Lamp.LEAVE, "looking")
+        bay.scanned = True
+        outlets.batteries["1"] = Reading(Quality.REPORTED, 40, "the camera over USB", "t", 44.0)
+        await clock.until(lambda: says() == (Lamp.TAKE, "done-verified"))
+    assert outlets.asked == 0
+
+
 async def test_a_battery_that_was_hot_is_charged_until_it_says_again_that_it_is(
     dock: Dock, outlets: Outlets, clock: StandingClock
 ) -> None:

@@ -135,6 +135,12 @@ LEAST = Least(percent=80, free_bytes=16 * 10**9, assigned=True)
         (charged(None), Lamp.TAKE, "done-archived", "Everything is in the archive. How full its battery is nobody knows."),
         (charged(99, free_bytes=10**9), Lamp.HELP, "no-room", "There is room for 1.0 GB on the camera, and 16.0 GB are needed."),
         (charged(99, free_bytes=16 * 10**9), Lamp.TAKE, "done-archived", "Everything is in the archive."),
+        (
+            replace(charged(79), hot=True),
+            Lamp.HELP,
+            "hot",
+            "Its battery is too hot to charge, and this bay's power cannot be cut.",
+        ),
         (charged(99, assigned=False), Lamp.HELP, "not-assigned", "This camera is assigned to nobody."),
     ],
 )
@@ -142,7 +148,7 @@ def test_a_camera_must_be_of_use_besides(evidence: BayEvidence, lamp: Lamp, code
     """One sentence says what is missing, and how long that takes where it is known; what nobody knows keeps no camera."""
     shown = readiness(evidence, Needs.ARCHIVED, LEAST)
     assert (shown.lamp, shown.code, shown.reason) == (lamp, code, words)
-    assert readiness(evidence, Needs.ARCHIVED).lamp is Lamp.TAKE
+    assert (readiness(evidence, Needs.ARCHIVED).lamp is Lamp.TAKE) == (not evidence.hot)
 
 
 @given(EVIDENCE, st.sampled_from(Needs), st.none() | st.integers(0, 100), st.none() | st.integers(0, 10**11), st.booleans())
