@@ -141,11 +141,11 @@ function fit(who) {
 
 /** Anew only where something is longer or shorter than it was: most news are of progress. */
 function roomy() {
-  const around = [innerWidth, innerHeight, header?.night, find("header").offsetHeight, find("#notices").textContent, stale()];
-  const key = [...around, ...[...tiles.values()].map(({ told }) => told.key)].join("|");
-  if (key === settled) return;
-  settled = key;
-  settle(tiles, find("#asides"), say);
+  const around = [innerWidth, innerHeight, find("header").offsetHeight, find("#notices").textContent, stale(), [...tiles.keys()]].join("|");
+  const changed = around === settled ? new Map([...tiles].filter(([, { told, fits }]) => told.key !== fits)) : tiles;
+  settled = around;
+  for (const tile of changed.values()) tile.fits = tile.told.key;
+  if (changed.size) settle(tiles, find("#asides"), say, changed);
 }
 
 /** How full the battery is; a small tile has room for it only there. */

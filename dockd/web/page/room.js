@@ -4,17 +4,23 @@ const LINES = 3;
 /**
  * Leave on each tile what it has room for. What one that calls for somebody cannot say is said in `list`, once for all such bays.
  * Each line there takes room from the tiles, which then only say less: that ends, at the latest with nothing on any tile.
+ * Where only some tiles changed, and the list is as high as it was, all others are left alone.
  */
-export function settle(tiles, list, say) {
-  const boxes = [...tiles.values()].map(({ node }) => node.querySelector(".tile"));
+export function settle(tiles, list, say, changed = tiles) {
+  const whole = changed === tiles;
+  const boxes = [...changed.values()].map(({ node }) => node.querySelector(".tile"));
   boxes.forEach((box) => delete box.dataset.terse);
-  tell(list, [], say);
-  for (let told = ""; ;) {
+  if (whole) tell(list, [], say);
+  for (let high = list.offsetHeight; ;) {
     shorten(boxes);
-    const groups = apart(tiles, say);
-    if (JSON.stringify(groups) === told || (!told && groups.length === 0)) return;
-    told = JSON.stringify(groups);
-    tell(list, groups, say);
+    tell(list, apart(tiles, say), say);
+    const now = list.offsetHeight;
+    if (now === high) return;
+    if (!whole) {
+      settle(tiles, list, say);
+      return;
+    }
+    high = now;
   }
 }
 
@@ -47,6 +53,9 @@ function apart(tiles, say) {
 }
 
 function tell(list, groups, say) {
+  const told = JSON.stringify(groups);
+  if (list.dataset.told === told) return;
+  list.dataset.told = told;
   list.hidden = groups.length === 0;
   list.replaceChildren(...groups.map((group) => {
     const line = document.createElement("li");
