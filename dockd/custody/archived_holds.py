@@ -7,15 +7,15 @@ hold was lifted: that is for the archive's own admins, so that nobody who took o
 """
 
 import asyncio
-import secrets
 from datetime import timedelta
 
 import structlog
 
 from dockd.archive.retrying import PATIENCE_S, answered
 from dockd.clock import parse_rfc3339
-from dockd.core.custody import Noted, RecordingKeptLonger
+from dockd.core.custody import Noted
 from dockd.core.recording import Recording, StoredObject
+from dockd.custody.promises import kept_longer
 from dockd.dock.parts import Dock
 from dockd.errors import ArchiveError
 from dockd.journal.gaps import Kept
@@ -86,11 +86,7 @@ class ArchivedHolds:
         now, promised = self._dock.clock.now(), parse_rfc3339(kept.until)
         if promised <= parse_rfc3339(kept.archived) or promised > now + _RENEWED_BEFORE:
             return
-        nonce, camera = secrets.token_hex(16), kept.recording.camera
-        asking = self._dock.archive.prove_again(stored, nonce, camera=camera, retain_until=now + _PROMISED_FOR)
-        proof = await answered(asking, stored, self._patience_s)
-        if proof.statement.retain_until > promised:
-            await self._dock.journal.record(RecordingKeptLonger(kept.recording.recording_id, proof))
+        await kept_longer(self._dock, kept, stored, now + _PROMISED_FOR, self._patience_s)
 
     def _refused(self, recording: Recording, error: ArchiveError) -> None:
         _log.error("archive not told of a hold", recording=recording.recording_id, why=error.message, hint=error.hint)

@@ -8,17 +8,17 @@ holding statement, which says what it promises now; it never shortens. Where it 
 """
 
 import asyncio
-import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
-from dockd.archive.retrying import PATIENCE_S, answered
+from dockd.archive.retrying import PATIENCE_S
 from dockd.clock import parse_rfc3339
 from dockd.core import custody
 from dockd.core.alerts import Kind
 from dockd.core.policy import Policy
+from dockd.custody.promises import kept_longer
 from dockd.dock.parts import Dock
 from dockd.errors import ArchiveError
 from dockd.journal.gaps import Kept
@@ -94,15 +94,10 @@ class Retention:
             raise RuntimeError(msg)
         changes: list[custody.Change] = []
         try:
-            nonce = secrets.token_hex(16)
-            asking = self._dock.archive.prove_again(recording.stored, nonce, camera=recording.camera, retain_until=until)
-            proof = await answered(asking, recording.stored, self._patience_s)
+            promised = await kept_longer(self._dock, kept, recording.stored, until, self._patience_s)
         except ArchiveError as exc:
             why = exc.message
         else:
-            promised = proof.statement.retain_until
-            if promised > parse_rfc3339(kept.until):
-                changes.append(custody.RecordingKeptLonger(recording.recording_id, proof))
             why = "" if promised + _SLACK >= until else f"it keeps it until {promised:%Y-%m-%d}"
         if why and not told:
             message = f"the archive should keep recording {recording.recording_id} until {until:%Y-%m-%d}: {why}"
