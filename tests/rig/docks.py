@@ -41,6 +41,15 @@ ALL_BAYS = (*EIGHT, *BEHIND_HUB, *DIRECTORY_BAYS)
 SITE_FILE, ACCEPTED_FILE = "/etc/dockd/site.yaml", "/etc/dockd/site.accepted.json"
 
 
+# The custody log as it lies in the journal, read without the daemon.
+_CUSTODY = """
+import json, sqlite3
+journal = sqlite3.connect("file:/var/lib/dockd/spool/journal.sqlite?mode=ro", uri=True)
+rows = journal.execute("SELECT entry FROM custody ORDER BY seq")
+print(json.dumps([json.loads(entry) for entry, in rows]))
+"""
+
+
 @dataclass(slots=True)
 class Dock:
     """dockd in one machine.
@@ -330,3 +339,9 @@ async def fill_exfat(machine: Machine, camera: Camera) -> Camera:
         await machine.guest.sh(f"cd {tree}; cp -r [!l]* /run/filled; cd /; umount /run/filled")
     await machine.pull("filled")
     return replace(camera, sha256=sha256_of(camera.disk))
+
+
+async def custody(guest: Guest, event: str) -> list[dict[str, Any]]:
+    """The custody entries of one kind."""
+    entries: list[dict[str, Any]] = json.loads(await guest.sh("/usr/lib/dockd/bin/python -I -", stdin=_CUSTODY.encode()))
+    return [each for each in entries if each["event"] == event]

@@ -4,28 +4,17 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.rig.cameras import MIB, Camera, build
-from tests.rig.docks import BEHIND_HUB, HUB_PORT, PROFILES, Dock, objects_count
-from tests.rig.guest import Guest
+from tests.rig.docks import BEHIND_HUB, HUB_PORT, PROFILES, Dock, custody, objects_count
 from tests.rig.machine import BAYS, KIOSK, Faults, Machine, bay_path
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
 from tests.rig.scenario_usb import CONTROLLER, dock_camera, ready, usb_dock
 
-_PYTHON = "/usr/lib/dockd/bin/python -I -"
-
-# The custody log as it lies in the journal, read without the daemon.
-_CUSTODY = """
-import json, sqlite3
-journal = sqlite3.connect("file:/var/lib/dockd/spool/journal.sqlite?mode=ro", uri=True)
-rows = journal.execute("SELECT entry FROM custody ORDER BY seq")
-print(json.dumps([json.loads(entry) for entry, in rows]))
-"""
-
+_PYTHON = "/usr/lib/dockd/bin/python -I"
 # Whoever charges: switches the port off and sits there, until it is killed.
 _HOLD = """
 import asyncio, sys
@@ -38,12 +27,6 @@ async def hold():
 
 asyncio.run(hold())
 """
-
-
-async def custody(guest: Guest, event: str) -> list[dict[str, Any]]:
-    """The custody entries of one kind."""
-    entries: list[dict[str, Any]] = json.loads(await guest.sh(_PYTHON, stdin=_CUSTODY.encode()))
-    return [each for each in entries if each["event"] == event]
 
 
 @pytest.mark.once
@@ -218,7 +201,9 @@ async def test_port_power_goes_and_comes_back_whatever_dies(prepared_machine: Pr
         await guest.write("/run/hold.py", _HOLD)
         for end in ("kill -9 $(cat /run/hold.pid)", "systemctl kill -s KILL dockd-helper.service"):
             await dock.lamp_until("h1", lamp="take it")
-            await guest.sh(f"setsid {_PYTHON[:-1]} /run/hold.py h1 </dev/null >/run/held 2>&1 & echo $! >/run/hold.pid")
+            await guest.sh(
+                "setsid /usr/lib/dockd/bin/python -I /run/hold.py h1 </dev/null >/run/held 2>&1 & echo $! >/run/hold.pid"
+            )
             await guest.until("grep -qx True /run/held")
             assert (await guest.sh(power)).split() == ["1"]
             await dock.lamp_until("h1", lamp=None)

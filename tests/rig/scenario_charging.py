@@ -10,13 +10,13 @@ import pytest
 
 from dockd.docking.attendant import CUT
 from tests.rig.cameras import MIB, Camera, build, sha256_of
-from tests.rig.docks import BEHIND_HUB, HUB_PORT, Dock
+from tests.rig.docks import BEHIND_HUB, HUB_PORT, Dock, custody
 from tests.rig.guest import Guest
 from tests.rig.image import run
 from tests.rig.machine import Machine
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
-from tests.rig.scenario_bays import behind_a_hub, custody
+from tests.rig.scenario_bays import behind_a_hub
 from tests.rig.scenario_usb import CONTROLLER, ready, usb_dock
 from tests.sim.cameras import write_file
 

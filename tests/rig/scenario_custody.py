@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 
 from tests.rig.cameras import build
-from tests.rig.docks import ARCHIVED_S, Dock
+from tests.rig.docks import ARCHIVED_S, Dock, custody
 from tests.rig.image import RigError, run
 from tests.rig.machine import Machine
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
-from tests.rig.scenario_bays import custody
 from tests.rig.scenario_usb import dock_camera, ready, usb_dock
 
 _BOOTS_S = 600.0

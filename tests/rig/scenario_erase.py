@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.rig.cameras import MIB, build, sha256_of
-from tests.rig.docks import EIGHT
+from tests.rig.docks import EIGHT, custody
 from tests.rig.guest import Guest
 from tests.rig.machine import Faults, Machine
 from tests.rig.on_disk import TOKEN, footage_on, is_sound, overwriting, token_on
 from tests.rig.outside import DOCK_ID, Outside
 from tests.rig.power_cut import flushes, replay
 from tests.rig.prepared import Prepared
-from tests.rig.scenario_bays import custody
 from tests.rig.scenario_usb import dock_camera, ready, usb_dock
 
 SLOW = Faults(rate_bytes_s=4 * MIB)

@@ -7,13 +7,12 @@ import pytest
 
 from tests.rig.broken import DARK, LOOP, TOO_LARGE, TORN, damaged, darkened, sound
 from tests.rig.cameras import MIB, Camera, build, sha256_of
-from tests.rig.docks import Dock, fill_exfat
+from tests.rig.docks import Dock, custody, fill_exfat
 from tests.rig.image import run
 from tests.rig.machine import Machine
 from tests.rig.on_disk import FACTS, facts_on, footage_on, is_sound
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
-from tests.rig.scenario_bays import custody
 from tests.rig.scenario_usb import dock_camera, ready, usb_dock
 
 HIDDEN = f"{DARK}/IN.MP4"

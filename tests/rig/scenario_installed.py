@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.rig.cameras import build
-from tests.rig.docks import ACCEPTED_FILE, DIRECTORIES, Dock, break_it, carry_in
+from tests.rig.docks import ACCEPTED_FILE, DIRECTORIES, Dock, break_it, carry_in, custody
 from tests.rig.machine import Machine
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
-from tests.rig.scenario_bays import custody
 
 # What a time service tells the kernel: synchronised, and a millisecond wrong at most (adjtimex(2): status and maxerror are set).
 _KEEP_THE_CLOCK = """python3 -c '

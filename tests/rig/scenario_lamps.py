@@ -4,13 +4,12 @@ import re
 from pathlib import Path
 
 from tests.rig.cameras import build
-from tests.rig.docks import EIGHT, Dock
+from tests.rig.docks import EIGHT, Dock, custody
 from tests.rig.guest import Guest
 from tests.rig.image import ROOT
 from tests.rig.machine import Machine
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
-from tests.rig.scenario_bays import custody
 from tests.rig.scenario_usb import dock_camera, ready, usb_dock
 
 _LOG = "/var/lib/dockd/lamp.log"

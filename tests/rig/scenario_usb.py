@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig.cameras import MIB, Camera, build
-from tests.rig.docks import ALL_BAYS, BEHIND_HUB, HUB_PORT, Dock, objects_count
+from tests.rig.docks import ALL_BAYS, BEHIND_HUB, HUB_PORT, Dock, custody, objects_count
 from tests.rig.machine import KIOSK, Faults, Machine
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
@@ -76,17 +76,22 @@ async def test_pull_in_the_middle_of_a_copy_and_another_bay(prepared_machine: Pr
 
 @pytest.mark.always
 async def test_keyboard_in_a_bay_is_never_let_in(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
-    """A keyboard in a bay has no driver and no input device; the kiosk's own keyboard works."""
+    """Neither it nor a network card gets a driver, an input device or an interface; the kiosk's own keyboard works."""
     async with Machine(prepared_machine.docking(place), place / "console") as machine:
         dock = await ready(usb_dock(machine, outside))
         await machine.plug_other("usb-kbd", name="own", port="1", controller=KIOSK)
         await machine.guest.until("grep -q usb-0000:00:05.0 /proc/bus/input/devices")
         await machine.plug_other("usb-kbd", name="hostile", port="2")
-        await dock.lamp_until("2", lamp="get help")
+        await machine.plug_other("usb-net", name="card", port="3")
+        shown = [await dock.lamp_until(bay, lamp="get help") for bay in ("2", "3")]
+        assert [each["reason"] for each in shown] == ["A keyboard is in bay 2.", "A modem or network card is in bay 3."]
         # Not even for a moment: whoever types fast needs no more.
-        await machine.guest.sh("! dmesg | grep 'input:.*0000:00:04.0'")
-        authorised = await machine.guest.sh(f"cat {CONTROLLER}/usb*/*-2/authorized")
-        assert authorised.split() == ["0"]
+        await machine.guest.sh("if dmesg | grep 'input:.*0000:00:04.0'; then exit 1; fi")
+        await machine.guest.sh("if readlink /sys/class/net/*/device | grep usb; then exit 1; fi")
+        authorised = await machine.guest.sh(f"cat {CONTROLLER}/usb*/*-[23]/authorized")
+        assert authorised.split() == ["0", "0"]
+        refused = await custody(machine.guest, "device.refused")
+        assert [each["bay"] for each in refused] == ["2", "3"]
 
 
 @pytest.mark.always
