@@ -54,6 +54,7 @@ class Live:
         self.now = now
         self._wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
+        self._served: list[asyncio.Future[None]] = []
 
     def touch(self) -> None:
         """The site file may have changed."""
@@ -70,10 +71,11 @@ class Live:
         """Wait until somebody wants the site file to be read again."""
         await self._wanted.wait()
         self._wanted.clear()
+        self._served, self._waiting = self._served + self._waiting, []
 
     def has_reread(self) -> None:
-        """It was read; whoever waited for that goes on."""
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
+        """It was read; whoever had asked before that began goes on, for others may mean what was written since."""
+        served, self._served = self._served, []
+        for each in served:
             if not each.done():
                 each.set_result(None)
