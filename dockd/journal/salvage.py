@@ -79,12 +79,12 @@ def salvage(path: Path) -> Salvaged:
         return found
     try:
         file.inspect(old)
-        written = tip.read(old)
+        written, told = _tip_of(old)
         # Without a log of writes beside it nothing has to be made there to read it.
         how = "mode=ro" if old.with_name(old.name + "-wal").exists() else "immutable=1"
         with closing(sqlite3.connect(f"{old.absolute().as_uri()}?{how}", uri=True, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
-            lost_none = not _goes_less_far(connection, old, written)
+            lost_none = told and not _goes_less_far(connection, old, written)
             for row in connection.execute("SELECT scope, subject, placed_by, reason, case_name FROM hold"):
                 _stands(found, HoldPlaced(*row))
             for entry in _entries(connection, old):
@@ -95,6 +95,15 @@ def salvage(path: Path) -> Salvaged:
         # What was read until here counts, and that it is not all is known.
         _log.warning("old journal not read whole", file=str(old), why=str(exc))
     return found
+
+
+def _tip_of(path: Path) -> tuple[tip.Tip | None, bool]:
+    """How far the log was written, as far as that is known; and whether it could be read."""
+    try:
+        return tip.read(path), True
+    except JournalError as exc:
+        _log.warning("old journal not read whole", file=str(path), why=exc.message)
+        return None, False
 
 
 def _goes_less_far(connection: sqlite3.Connection, path: Path, written: tip.Tip | None) -> bool:

@@ -16,7 +16,7 @@ from typing import Self
 import structlog
 
 from dockd.durable import sync_path
-from dockd.errors import JournalCutError
+from dockd.errors import JournalCutError, JournalError
 
 SUFFIX = "-tip"
 
@@ -80,6 +80,9 @@ def read(journal: Path) -> Tip | None:
     """The tip beside `journal`, None if there is none: an older dockd wrote none, and a power cut may keep one from being whole.
 
     Read it before the journal, which may be written meanwhile.
+
+    Raises:
+        JournalError: it is there, and cannot be read: how far the log went is not known, and an order may be lost with its end.
     """
     path = beside(journal)
     try:
@@ -87,8 +90,9 @@ def read(journal: Path) -> Tip | None:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        _log.warning("tip of the log not read", file=str(path), why=exc.strerror)
-        return None
+        msg = f"{path}: how far the custody log was written cannot be read: {exc.strerror}"
+        hint = "Have the dock's disk examined. Then: dockd journal rebuild --config FILE"
+        raise JournalError(msg, hint=hint) from exc
     return None if found is None else Tip(int(found[1]), bytes.fromhex(found[2].decode()))
 
 

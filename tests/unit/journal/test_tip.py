@@ -171,13 +171,28 @@ async def test_a_disk_that_refuses_the_tip_loses_no_entry(journal: Journal, path
 
 
 async def test_a_tip_that_cannot_be_is_an_error_in_words(path: Path) -> None:
-    """Something else in its place is refused, and what cannot be read is not believed."""
+    """What cannot be read is not passed over, by the daemon as little as by whoever looks on."""
     await (await Journal.create(path, SystemClock())).close()
     tip.beside(path).unlink()
     tip.beside(path).mkdir()
-    with capture_logs() as logs, pytest.raises(JournalError, match="-tip: Is a directory"):
+    with pytest.raises(JournalError, match="-tip: how far the custody log was written cannot be read: Is a directory"):
         await opened(path)
-    assert [each["event"] for each in logs] == ["tip of the log not read"]
+    with pytest.raises(JournalError, match="cannot be read: Is a directory"), onlooking(path):
+        pass
+
+
+async def test_a_tip_that_cannot_be_read_keeps_everything_after_a_rebuild(killed: Path) -> None:
+    """The disk that lost the end of the log gives an error for the tip as well: the hold that was in it is not taken for none."""
+    wal(killed).unlink()
+    tip.beside(killed).unlink()
+    tip.beside(killed).mkdir()
+    with pytest.raises(JournalError, match="cannot be read"):
+        await opened(killed)
+    journal = await rebuild(killed, iter(()), SystemClock(), "dock-1")
+    try:
+        assert [each.case for each in await journal.hold_orders()] == [IN_DOUBT]
+    finally:
+        await journal.close()
 
 
 async def test_an_onlooker_sees_one_instant_and_says_what_is_wrong(journal: Journal, path: Path) -> None:
