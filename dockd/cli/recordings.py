@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dockd.cli.asking import AS_JSON, ask, print_json, reaching, read
-from dockd.cli.words import size
+from dockd.cli.words import plain, size
 from dockd.core.recording import State
 from dockd.web.view import RecordingsView, RecordingView
 
@@ -36,11 +36,15 @@ def command(*, state: str | None, camera: str | None, limit: int, as_json: bool,
     from dockd.cli.tables import print_table  # noqa: PLC0415 - --json is for programs, which wait for no table
 
     print_table(
-        ("Recording", "Camera", "Seen", "State", "Size", "File", "Why"),
-        [(each.recording, each.camera, each.seen, each.state, size(each.size_bytes), each.path, _why(each)) for each in newest],
+        ("Recording", "Camera", "Seen", "State", "Size", "File"),
+        [(each.recording, each.camera, each.seen, each.state, size(each.size_bytes), each.path) for each in newest],
         right=("Size",),
+        whole=("Recording", "State", "Size"),
         none="No such recordings.",
     )
+    for each in newest:
+        if why := _why(each):
+            click.echo(plain(f"{each.recording}: {why}"))
     if len(found) > len(newest):
         click.echo(f"{len(found) - len(newest)} older ones are not shown: --limit")
 

@@ -117,7 +117,7 @@ def _show(document: ReportDocument, told: Report) -> None:
     if document.proofs_lost:
         click.echo(f"{document.proofs_lost} recordings were in the archive and are not any more; they are copied again")
     for act in document.acts:
-        click.echo(plain(f"{act.time} {act.event} by {act.by}: {act.subject} {act.reason}".rstrip()))
+        click.echo(plain(f"{act.time} {act.event} by {act.by}: {act.subject} {act.reason}".rstrip(": ")))
 
 
 command.add_command(export)

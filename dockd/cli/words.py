@@ -29,4 +29,6 @@ def done_in(seconds: int | None) -> str:
 def _duration(seconds: int) -> str:
     minutes, rest_s = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest_s} s"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest_s} s" if minutes else f"{rest_s} s"

@@ -69,6 +69,7 @@ _log = structlog.get_logger(__name__)
 _MOVING_S = 1.0
 _GATHER_S = 0.2
 _COPIED = frozenset({State.VERIFIED, State.UPLOADING, State.ARCHIVED, State.ERASED})
+_COMING = frozenset({State.SEEN, State.COPYING})
 _WAITING = frozenset({State.SEEN, State.COPYING, State.VERIFIED, State.UPLOADING})
 _SPOOL_FAILED = frozenset({SpoolMismatchError.code, SpoolBrokenError.code})
 _ARCHIVED = frozenset({State.ARCHIVED, State.ERASED})
@@ -147,7 +148,8 @@ class Overview:
         total = sum(each.size_bytes for each in recordings)
         done = sum(each.size_bytes for each in recordings if each.state in _COPIED) + sum(bay.reading.values())
         rate = bay.meter.rate_bytes_s()
-        left = drain_time_s([total - done], rate) if done < total else None
+        coming = sum(each.size_bytes for each in recordings if each.state in _COMING) - sum(bay.reading.values())
+        left = drain_time_s([coming], rate) if coming > 0 else None
         ready = None if light is None else until_ready_s(self._dock, bay, light)
         problems = [Problem(shown(path) or "/", reason) for path, reason in bay.problems.items()]
         problems += [Problem(shown(each.path), each.refusal.message) for each in recordings if each.refusal is not None]

@@ -71,7 +71,7 @@ def free_port() -> int:
         return port
 
 
-def run(dock: DockProcess, *arguments: str, code: int | None = 0) -> str:
+def run(dock: DockProcess, *arguments: str, code: int | None = 0, columns: int = 200) -> str:
     """What the command prints, having ended with that code; with any, if that is not the question."""
     done = subprocess.run(
         [DOCKD, *arguments, "--socket", str(dock.control)],
@@ -79,7 +79,7 @@ def run(dock: DockProcess, *arguments: str, code: int | None = 0) -> str:
         text=True,
         timeout=DEADLINE_S,
         check=False,
-        env=os.environ | {"COLUMNS": "200"},
+        env=os.environ | {"COLUMNS": str(columns)},
     )
     assert code is None or done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
@@ -119,6 +119,9 @@ def test_recordings(dock: DockProcess) -> None:
     table = run(dock, "recordings", "--camera", "CAM-A", "--limit", "1")
     assert re.search(r"CAM-A .* archived +300\.0 kB", table)
     assert "1 older ones are not shown" in table
+    narrow = run(dock, "recordings", "--state", "refused", columns=80)
+    assert any(line.startswith(f"{refused['recording']} ") for line in narrow.splitlines()), "an id is copied from here"
+    assert f"{refused['recording']}: {refused['reason']} {refused['next_step']}\n" in narrow
     assert run(dock, "recordings", "--state", "copying") == "No such recordings.\n"
 
 

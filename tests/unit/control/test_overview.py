@@ -91,6 +91,11 @@ async def test_a_bay_shows_how_far_its_camera_is(dock: Dock) -> None:
     assert (view.bytes_total, view.bytes_done) == (4000, 1500)
     assert view.lamp is Lamp.LEAVE
     assert view.remaining_s is None  # nothing moves, so nobody knows
+    bay.meter.add(500)
+    assert (await _overview(dock)[0].status()).bays[0].remaining_s is not None
+    refused = replace(other, state=State.REFUSED, refusal=Refusal("archive-refused", "too large"))
+    bay.present[other.recording_id], bay.reading = Presence(refused, FileKind.RECORDING), {}
+    assert (await _overview(dock)[0].status()).bays[0].remaining_s is None  # it is not copied: nobody waits for that
 
 
 async def test_the_archive_link_keeps_its_first_reason_until_it_answers(dock: Dock) -> None:
