@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 from dockd.core.queue import UNDELIVERED, Turns, is_critical, upload_rank
@@ -13,6 +13,22 @@ _Line = tuple[int, bool, str]
 """Urgency, whether not begun, camera: of these the one that was discovered first goes first, whenever its copy was ready."""
 
 
+@dataclass(slots=True)
+class _Item:
+    """One recording that waits or is on its way.
+
+    Attributes:
+        left_bytes: what the archive has not been sent of it.
+        urgency, place: its place among the turns of that urgency, which it keeps while that is its urgency.
+        line: in which it waits; None while a courier has it.
+    """
+
+    left_bytes: int = 0
+    urgency: int | None = None
+    place: int = 0
+    line: _Line | None = None
+
+
 class Outbox:
     """What was verified and is not yet archived, in memory; the journal's states fill it again at start."""
 
@@ -20,9 +36,7 @@ class Outbox:
         self._turn: asyncio.PriorityQueue[tuple[int, bool, int, str]] = asyncio.PriorityQueue()
         self._lines: defaultdict[_Line, list[tuple[int, str]]] = defaultdict(list)
         self._turns: defaultdict[int, Turns] = defaultdict(Turns)
-        self._places: dict[str, tuple[int, int]] = {}
-        self._waiting: dict[str, _Line] = {}
-        self._left_bytes: dict[str, int] = {}
+        self._items: dict[str, _Item] = {}
         self._hurried: dict[str, int] = {}
         self._critical: dict[str, str] = {}
         self._untaken: set[str] = set()
@@ -46,49 +60,50 @@ class Outbox:
     @property
     def files(self) -> int:
         """How many wait or are on their way."""
-        return len(self._left_bytes)
+        return len(self._items)
 
     @property
     def left_bytes(self) -> int:
         """What the archive has not been sent of them."""
-        return sum(self._left_bytes.values())
+        return sum(each.left_bytes for each in self._items.values())
 
     def left_bytes_of(self, recording_ids: Iterable[str]) -> int:
         """What the archive has not been sent of these."""
-        return sum(self._left_bytes.get(each, 0) for each in recording_ids)
+        return sum(self._items[each].left_bytes for each in recording_ids if each in self._items)
 
     def put(self, recording: Recording) -> None:
         """Add a recording, or put one back that could not be delivered this time."""
-        self._left_bytes[recording.recording_id] = recording.size_bytes
-        self._line_up(recording)
+        item = self._items.setdefault(recording.recording_id, _Item())
+        item.left_bytes = recording.size_bytes
+        self._line_up(recording, item)
 
     def hurry(self, recording: Recording) -> None:
         """A person said how urgent it is; that counts whether it waits here, is on its way, or only comes."""
         if recording.state not in UNDELIVERED:
             return
         self._hurried[recording.recording_id] = recording.priority
-        if recording.recording_id in self._waiting:
-            self._line_up(recording)
-        elif recording.recording_id in self._left_bytes and is_critical(recording):
+        item = self._items.get(recording.recording_id)
+        if item is None:
+            return
+        if item.line is not None:
+            self._line_up(recording, item)
+        elif is_critical(recording):
             self._critical[recording.recording_id] = recording.seen
 
     def is_critical(self, recording: Recording) -> bool:
         """Whether it waits for no other, by what was said of it since as well."""
         return is_critical(recording) or recording.recording_id in self._critical
 
-    def _line_up(self, recording: Recording) -> None:
+    def _line_up(self, recording: Recording, item: _Item) -> None:
         """Where it belongs; a place that it had before counts no more."""
         urgency = min(recording.priority, self._hurried.get(recording.recording_id, recording.priority))
         recording = replace(recording, priority=urgency)
         _, fresh, sequence = upload_rank(recording)
-        of, place = self._places.get(recording.recording_id, (None, 0))
-        if of != urgency:
-            place = self._turns[urgency].place(recording.camera, recording.size_bytes)
-            self._places[recording.recording_id] = urgency, place
-        line = (urgency, fresh, recording.camera)
-        self._waiting[recording.recording_id] = line
-        heappush(self._lines[line], (sequence, recording.recording_id))
-        self._turn.put_nowait((urgency, fresh, place, recording.camera))
+        if item.urgency != urgency:
+            item.urgency, item.place = urgency, self._turns[urgency].place(recording.camera, recording.size_bytes)
+        item.line = (urgency, fresh, recording.camera)
+        heappush(self._lines[item.line], (sequence, recording.recording_id))
+        self._turn.put_nowait((urgency, fresh, item.place, recording.camera))
         if is_critical(recording):
             self._critical[recording.recording_id] = recording.seen
             self._untaken.add(recording.recording_id)
@@ -109,19 +124,20 @@ class Outbox:
         waiting = self._lines[line]
         while waiting:
             _, recording_id = heappop(waiting)
-            if self._waiting.get(recording_id) == line:
-                del self._waiting[recording_id]
+            item = self._items.get(recording_id)
+            if item is not None and item.line == line:
+                item.line = None
                 return recording_id
         del self._lines[line]
         return None
 
     def sent(self, recording_id: str, left_bytes: int) -> None:
         """So much of it is still to be sent."""
-        self._left_bytes[recording_id] = left_bytes
+        if (item := self._items.get(recording_id)) is not None:
+            item.left_bytes = left_bytes
 
     def done(self, recording_id: str) -> None:
         """It is archived or refused."""
-        self._left_bytes.pop(recording_id, None)
-        self._places.pop(recording_id, None)
+        self._items.pop(recording_id, None)
         self._critical.pop(recording_id, None)
         self._hurried.pop(recording_id, None)

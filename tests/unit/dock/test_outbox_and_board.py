@@ -65,6 +65,8 @@ async def test_what_is_marked_goes_first_wherever_it_is() -> None:
     for recording_id in "abcd":
         outbox.done(recording_id)
     assert (outbox.files, dict(outbox.critical), outbox.critical_untaken) == (0, {}, 0)
+    outbox.sent("a", 5)
+    assert (outbox.files, outbox.left_bytes) == (0, 0), "what is archived is not counted again by a late word of its upload"
     outbox.hurry(replace(early, state=State.ARCHIVED, priority=10))
     outbox.put(early)
     outbox.put(late)
