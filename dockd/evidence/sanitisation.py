@@ -19,8 +19,9 @@ _CLAIMS = {
 
 
 def records(entries: Iterable[Entry]) -> Iterator[dict[str, Json]]:
-    """A record for each erasing that ran to its end."""
+    """A record for each erasing that ran to its end, be it in a later docking than the one in which it was begun."""
     begun: dict[Json, Entry] = {}
+    broken_off: dict[tuple[Json, Json], Entry] = {}
     version, erased = "", dict[Json, list[Entry]]()
     for entry in entries:
         match entry["event"]:
@@ -28,11 +29,14 @@ def records(entries: Iterable[Entry]) -> Iterator[dict[str, Json]]:
                 version = str(entry.get("version", ""))
             case "camera.clearing":
                 begun[entry["nonce"]] = entry
+                broken_off[entry["camera"], entry["docking"]] = entry
             case "recording.erased":
                 erased.setdefault(entry["nonce"], []).append(entry)
             case "camera.cleared":
                 gone = erased.get(entry["nonce"], [])
                 yield _record(entry, begun.get(entry["nonce"], {}), gone, version)
+            case "camera.clear-finished":
+                yield _finished(entry, broken_off.get((entry["camera"], entry["begun"]), {}), version)
             case _:
                 pass
 
@@ -63,6 +67,17 @@ def _record(entry: Entry, begun: Entry, erased: list[Entry], version: str) -> di
         "left": entry["left"],
         "ground": _ground(erased),
         "verification": _verification(entry),
+    }
+
+
+def _finished(entry: Entry, begun: Entry, version: str) -> dict[str, Json]:
+    """Of an erasing that was interrupted: what it covers, and on which ground, was settled when it was begun."""
+    covered = _listed(begun, "covered")
+    settled: Entry = {"docking": entry["begun"], "covered": covered, "left": _listed(begun, "left"), **entry}
+    named = f"entry {begun['seq']}" if begun else "an entry that is not shown here"
+    return _record(settled, begun, [], version) | {
+        "erased": [{"recording": each} for each in covered],
+        "ground": f"It was begun under the permit of {named}, broken off, and ended when the camera was docked again.",
     }
 
 

@@ -210,6 +210,40 @@ def test_a_clear_says_how_much_was_read_back() -> None:
     assert other["claim"] == "Nothing more than the word smelt."
 
 
+def test_a_clear_that_was_finished_later_has_its_record() -> None:
+    """What it covers was settled when it was begun; what was measured is of the docking that brought it to its end."""
+    begun: wording.Entry = {
+        "event": "camera.clearing",
+        "nonce": "n",
+        "camera": "C",
+        "docking": "d1",
+        "seq": 5,
+        "time": "t1",
+        "covered": ["r1", "r2"],
+        "left": [],
+        "method": "clear",
+    }
+    finished: wording.Entry = {
+        "event": "camera.clear-finished",
+        "camera": "C",
+        "begun": "d1",
+        "seq": 9,
+        "time": "t2",
+        "method": "clear",
+        "files": 2,
+        "overwritten": _DONE,
+    }
+    (record,) = sanitisation.records([begun, finished])
+    assert (record["docking"], record["begun_entry"], record["ended_entry"], record["covered"]) == ("d1", 5, 9, 2)
+    assert record["erased"] == [{"recording": "r1"}, {"recording": "r2"}]
+    assert "all user-addressable space was overwritten" in str(record["claim"])
+    assert "100 bytes were read back" in str(record["verification"])
+    assert "under the permit of entry 5, broken off" in str(record["ground"])
+    assert b"r2" in html(document.sanitisation(record))
+    (alone,) = sanitisation.records([finished])
+    assert "an entry that is not shown here" in str(alone["ground"])
+
+
 def test_every_event_has_its_sentence() -> None:
     """An event that the words do not know is named as it is, and what an entry lacks is not made up."""
     assert wording.sentence({"event": "new.kind"}) == "Entered as new.kind."
