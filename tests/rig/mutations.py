@@ -215,7 +215,10 @@ MUTATIONS = (
     Mutation(
         "crash_while_a_port_is_off",
         "nobody switches on what a helper that died had switched off",
-        (("helper/port_power.py", "        if port.name in noted:", "        if False:"),),
+        (
+            ("helper/port_power.py", "        if port.name in noted:", "        if False:"),
+            ("/usr/lib/systemd/system/dockd-helper.service", "ExecStopPost=/usr/lib/dockd/bin/ports-have-power", "# nobody: "),
+        ),
     ),
     Mutation(
         "leaves_a_hub_alone",
@@ -264,7 +267,7 @@ MUTATIONS = (
 def seen_failing(mutation: Mutation, suite: str) -> tuple[bool, str]:
     """Run the scenario over the mutation; whether it failed for that, and what it said."""
     script = _SCRIPT.format(edits=mutation.edits, not_made=NOT_MADE)
-    options = ["-p", "no:randomly", "-n", "0", "-q", "--timeout", "400", "-o", "python_files=scenario_*.py"]
+    options = ["-p", "no:randomly", "-n", "0", "-q", "--timeout", "900", "-o", "python_files=scenario_*.py"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "tests/rig", "-k", mutation.scenario],
         cwd=ROOT,
