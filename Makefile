@@ -145,7 +145,7 @@ rig: setup-test deb ## boots whole machines, installs the package there and dock
 	    -o faulthandler_timeout=1800 -o tmp_path_retention_policy=failed -o python_files='scenario_*.py' tests/rig $(RIG)
 
 .PHONY: card
-card: setup-test ## prints the officers' card from docs: build/officer-card-en.pdf and -es.pdf
+card: setup-test ## prints the officers' card anew from its text: docs/officer-card.pdf, and that in Spanish
 	@$(PYTHON) -m tests.kiosk.card
 
 .PHONY: fmt

@@ -1,4 +1,4 @@
-"""Prints the officer's card: `python -m tests.kiosk.card` makes build/officer-card-LANGUAGE.pdf, and the lamps in docs/lamps.
+"""Prints the officer's card: `python -m tests.kiosk.card` makes docs/officer-card.pdf, that in Spanish beside it, and docs/lamps.
 
 The lamps are the page's own drawings in the page's own colours, so that card, screen and dock cannot drift apart.
 """
@@ -64,8 +64,9 @@ def main() -> None:
     (DOCS / "lamps").mkdir(exist_ok=True)
     for name in LAMPS:
         (DOCS / "lamps" / f"{name}.svg").write_text(drawing(name), "utf-8")
-    for language in CARDS:
-        print(print_card(language, ROOT / "build"))  # noqa: T201 - it is a program
+    for language, card in CARDS.items():
+        made = shutil.copy(print_card(language, ROOT / "build"), card.with_suffix(".pdf"))
+        print(made)  # noqa: T201 - it is a program
 
 
 if __name__ == "__main__":
