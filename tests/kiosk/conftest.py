@@ -52,6 +52,10 @@ class Kiosk:
         """Wait until a bay's lamp says this."""
         self.page.wait_for_selector(f'.tile[data-bay="{bay}"][data-lamp="{lamp}"]')
 
+    def light(self, light: str) -> None:
+        """Have it `day` or `night` on the page from here on, whatever the dock's next word says of it."""
+        self.page.evaluate(_LIGHT, "yes" if light == "night" else "no")
+
     def tile(self, bay: int) -> str:
         """Every word on a bay's tile, as a screen reader finds them."""
         text: str = self.page.evaluate(_TILE, str(bay))
@@ -103,6 +107,14 @@ _UNEXPLAINED = """() => {
     if (seen(each) && (each.scrollHeight > each.clientHeight + 2 || each.scrollWidth > each.clientWidth + 1))
       found.push(`cut: ${each.textContent}`);
   return found;
+}"""
+_LIGHT = """night => {
+  const root = document.documentElement;
+  const set = () => { if (root.dataset.night !== night) root.dataset.night = night; };
+  globalThis.keptLight?.disconnect();
+  globalThis.keptLight = new MutationObserver(set);
+  globalThis.keptLight.observe(root, {attributes: true});
+  set();
 }"""
 _TILE = """bay => [...document.querySelectorAll(`.tile[data-bay="${bay}"] :is(p, span)`)]
   .filter((each) => !each.closest("[hidden]") && !each.firstElementChild)

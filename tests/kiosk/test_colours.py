@@ -90,7 +90,7 @@ def test_whoever_sees_colours_otherwise_tells_the_lamps_apart(
             os.truncate(camera / "DCIM/100MEDIA/CLIP0001.MP4", shutil.disk_usage(tmp_path).total * 95 // 100)
         camera.rename(dock.bay(bay))
         kiosk.wait_lamp(bay, lamp)
-    kiosk.page.evaluate("night => document.documentElement.dataset.night = night", "yes" if light == "night" else "no")
+    kiosk.light(light)
     eyes = kiosk.page.context.new_cdp_session(kiosk.page)
     shapes: list[list[bool]] = []
     wrong: list[str] = []

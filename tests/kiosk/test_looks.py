@@ -59,7 +59,7 @@ def test_every_size_has_room_for_the_lamps(
     lasting_states(dock, tmp_path, kiosk)
     misfits: dict[str, list[str]] = {}
     for light in ("day", "night"):
-        kiosk.page.evaluate("night => document.documentElement.dataset.night = night", "yes" if light == "night" else "no")
+        kiosk.light(light)
         for width, height in SIZES:
             kiosk.page.set_viewport_size({"width": width, "height": height})
             kiosk.page.evaluate("document.querySelectorAll('.short').forEach((each) => { each.textContent = '12 min'; })")
