@@ -17,9 +17,12 @@ NEWEST = max(WANTED)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave scenarios marked `once` to the newest of the releases that are wanted; docs/RIG.md says which these are."""
+    """Leave scenarios marked `once` to the newest of the releases that are wanted; docs/RIG.md says which these are.
+
+    What mostly waits comes first, so that others have the processors meanwhile.
+    """
     rest = [each for each in items if each.get_closest_marker("once") and f"debian{NEWEST}" not in each.name]
-    items[:] = [each for each in items if each not in rest]
+    items[:] = sorted((each for each in items if each not in rest), key=lambda each: "ten_rounds" not in each.name)
     config.hook.pytest_deselected(items=rest)
 
 
