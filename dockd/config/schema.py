@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, get_args, get_origin
+from typing import get_args, get_origin
 
 import msgspec
 
-from dockd.config.fill import written_default
+from dockd.config.fill import unwrapped, written_default
 from dockd.config.model import Site
 from dockd.config.profile import ProfileFile
 from dockd.config.rules import Rule
@@ -55,7 +55,7 @@ def _property(given: Schema, field: msgspec.structs.FieldInfo) -> Schema:
         given |= next(arm for arm in arms if arm.get("type") != "null")
     if given.get("default", "") is None:
         del given["default"]
-    kind, *extras = _unwrapped(field.type)
+    kind, extras = unwrapped(field.type)
     for extra in extras:
         if isinstance(extra, msgspec.Meta):
             given |= {"description": extra.description} if extra.description else {}
@@ -73,7 +73,7 @@ def _items(kind: object) -> Schema:
     """What the rules say of a list's entries, and of the entries of lists in it."""
     if get_origin(kind) is not tuple:
         return {}
-    inner, *extras = _unwrapped(get_args(kind)[0])
+    inner, extras = unwrapped(get_args(kind)[0])
     if get_origin(inner) is tuple:
         least = next((extra.min_length for extra in extras if isinstance(extra, msgspec.Meta)), None)
         return {"items": {"type": "array", "minItems": least or 0, **_items(inner)}}
@@ -81,19 +81,11 @@ def _items(kind: object) -> Schema:
     return {"items": {"type": "string", **rules[0]}} if rules else {}
 
 
-def _unwrapped(annotation: object) -> tuple[object, ...]:
-    """The bare type, then what `Annotated` says of it."""
-    arms = [arm for arm in get_args(annotation) if get_origin(arm) is Annotated]
-    if get_origin(annotation) is not Annotated and len(arms) == 1 and get_origin(annotation) is not tuple:
-        annotation = arms[0]
-    return get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
-
-
 def _structs(model: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
     """`model` and every struct inside it."""
     yield model
     for field in msgspec.structs.fields(model):
-        kind = _unwrapped(field.type)[0]
+        kind, _ = unwrapped(field.type)
         inner = get_args(kind)[0] if get_origin(kind) is tuple else kind
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
             yield from _structs(inner)
