@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from dockd.camera.tree import opened_folder, still_there, unreadable
+from dockd.camera.tree import missing_alone, opened_folder, unreadable
 from dockd.core.names import basename, parent, shown
 from dockd.core.profile import Profile, Source
-from dockd.errors import CameraGoneError, CameraUnknownError, SourceUnreadableError
+from dockd.errors import CameraUnknownError, SourceUnreadableError
 
 _LARGEST_FACTS_BYTES = 64 * 1024
 _SERIAL = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -89,8 +89,7 @@ def _fact(root: int, profile: Profile, name: Literal["serial", "battery", "offic
             finally:
                 os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError) as exc:
-        if isinstance(missing := still_there(root, path), CameraGoneError):
-            raise missing from exc
+        missing_alone(root, path, exc)
         return None
     except OSError as exc:
         raise unreadable(root, path, exc) from exc

@@ -276,6 +276,17 @@ def still_there(root: int, path: bytes) -> SourceChangedError | CameraGoneError:
     return CameraGoneError("the camera was taken out")
 
 
+def missing_alone(root: int, path: bytes, error: OSError) -> None:
+    """Return if the camera is there, and only the file is missing that `error` says is.
+
+    Raises:
+        CameraGoneError: the camera was taken out.
+    """
+    missing = still_there(root, path)
+    if isinstance(missing, CameraGoneError):
+        raise missing from error
+
+
 def unreadable(root: int, path: bytes, error: OSError) -> CameraGoneError | SourceUnreadableError:
     """Whether `error`, met at `path`, is the file's or the whole camera's: a camera that still lists its root is there."""
     if error.errno not in _GONE and _answers(root, path):

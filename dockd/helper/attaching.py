@@ -2,12 +2,12 @@
 
 import os
 
-from dockd.camera.tree import opened_folder, still_there, unreadable
+from dockd.camera.tree import missing_alone, opened_folder, unreadable
 from dockd.core.names import basename, parent
 from dockd.core.profile import Profile
 from dockd.core.usb import UsbSource, Volume
 from dockd.core.volumes import VolumesError, named
-from dockd.errors import CameraGoneError, CameraUnknownError
+from dockd.errors import CameraUnknownError
 from dockd.helper.client import Session
 
 _TO_THE_ADMIN = "Nothing was copied. Hand the camera, with its card, to your admin."
@@ -52,8 +52,7 @@ def _shows(root: int, profile: Profile) -> bool:
         with opened_folder(root, parent(path)) as folder:
             os.stat(basename(path), dir_fd=folder, follow_symlinks=False)
     except (FileNotFoundError, NotADirectoryError) as exc:
-        if isinstance(missing := still_there(root, path), CameraGoneError):
-            raise missing from exc
+        missing_alone(root, path, exc)
         return False
     except OSError as exc:
         raise unreadable(root, path, exc) from exc

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from dockd.camera.tree import opened_folder, still_there, walk
+from dockd.camera.tree import missing_alone, opened_folder, walk
 from dockd.core.clearance import OverwritePermit
 from dockd.core.erasure import Erasure
 from dockd.core.names import basename, parent, shown
@@ -126,8 +126,7 @@ def _kind(root: int, path: str) -> int:
         with opened_folder(root, parent(name)) as folder:
             return stat.S_IFMT(os.stat(basename(name), dir_fd=folder, follow_symlinks=False).st_mode)
     except (FileNotFoundError, NotADirectoryError) as exc:
-        if isinstance(missing := still_there(root, name), CameraGoneError):
-            raise missing from exc
+        missing_alone(root, name, exc)
         return 0
 
 
