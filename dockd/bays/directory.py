@@ -16,7 +16,7 @@ from typing import Protocol
 from dockd.bays.lookout import Lookout, Sight, Touch
 from dockd.bays.mounts import mount_changes
 from dockd.bays.protocol import BayEvent, Changed, Inserted, Removed, Stalled, Unrecognised
-from dockd.clock import Clock, SystemClock
+from dockd.clock import Clock, SystemClock, first_of
 from dockd.core.profile import Profile
 
 _CLOSE_S = 1.0
@@ -212,13 +212,7 @@ class _Inbox:
         if within_s is None:
             await self._news.wait()
         else:
-            waits = [asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(self._clock.sleep(within_s))]
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
-                await asyncio.gather(*waits, return_exceptions=True)
+            await first_of(self._news.wait(), self._clock.sleep(within_s))
         self._news.clear()
 
     async def end(self, within_s: float) -> None:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from dockd.clock import Clock
+from dockd.clock import Clock, first_of
 from dockd.config.model import Site
 from dockd.core.readiness import Lamp
 from dockd.dock.board import Board
@@ -130,14 +130,7 @@ class Keeper:
 
     async def _news(self, lights: Lights, seen: int, again_s: float | None) -> None:
         """Wait for news of the board, until the lamps show who knows what, or until one that failed is tried again."""
-        waits = [asyncio.ensure_future(self._board.news_by(seen, again_s)), asyncio.ensure_future(lights.lost())]
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
-        for each in done:
+        for each in await first_of(self._board.news_by(seen, again_s), lights.lost()):
             each.result()
 
     def _report(self, error: DockError) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from dockd.clock import Clock, rfc3339
+from dockd.clock import Clock, first_of, rfc3339
 from dockd.core.battery import UNKNOWN, Appetite, Quality, Reading
 from dockd.core.charging import Resting, Why
 from dockd.core.checkout import Reserved
@@ -296,15 +296,10 @@ class Board:
 
     async def news_by(self, since: int, at_s: float | None) -> None:
         """As `news`, but no longer than to a moment of the monotonic clock; None for as long as it takes."""
-        waits = [asyncio.ensure_future(self.news(since))]
-        if at_s is not None:
-            waits.append(asyncio.ensure_future(self._clock.sleep(max(0.0, at_s - self._clock.monotonic()))))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+        if at_s is None:
+            await self.news(since)
+        else:
+            await first_of(self.news(since), self._clock.sleep(max(0.0, at_s - self._clock.monotonic())))
 
     def left(self, bay: BayBoard) -> None:
         """The camera left that bay, which is still as it was then: remember what was on it, unless it might be taken."""

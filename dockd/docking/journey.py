@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import structlog
 
-from dockd.clock import rfc3339
+from dockd.clock import first_of, rfc3339
 from dockd.core import custody, life
 from dockd.core.alerts import Kind, gaps, numbering_alert
 from dockd.core.battery import Appetite, Quality, Reading
@@ -195,15 +195,8 @@ class Docking:
         Raises:
             CameraUnknownError: two cameras carry one serial.
         """
-        tasks = [asyncio.create_task(rounds), asyncio.create_task(self._doubled())]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in await first_of(rounds, self._doubled()):
+            task.result()
 
     async def _doubled(self) -> NoReturn:
         while not self._bay.camera or (other := self._elsewhere(self._bay.camera)) is None:
