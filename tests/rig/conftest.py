@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     What mostly waits comes first, so that others have the processors meanwhile.
     """
     rest = [each for each in items if each.get_closest_marker("once") and f"debian{NEWEST}" not in each.name]
-    items[:] = sorted((each for each in items if each not in rest), key=lambda each: "ten_rounds" not in each.name)
+    items[:] = sorted((each for each in items if each not in rest), key=lambda each: each.get_closest_marker("waits") is None)
     config.hook.pytest_deselected(items=rest)
 
 

@@ -51,6 +51,7 @@ class ClosedDoor:
 
 @pytest.mark.always
 @pytest.mark.once
+@pytest.mark.waits
 async def test_archive_that_is_down_for_ten_rounds_and_a_disk_that_fills_up(
     prepared_machine: Prepared, place: Path, outside: Outside
 ) -> None:
