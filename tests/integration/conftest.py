@@ -1,12 +1,15 @@
 """A real vault, and docks that deliver to it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.contract.stands.s3 import client
 from tests.sim.dock_process import DockProcess, Site
+from tests.sim.foreign_s3 import Seaweed
 from tests.sim.vault_process import VaultProcess
 
 
@@ -35,3 +38,10 @@ def make_dock(tmp_path: Path, vault: VaultProcess) -> Iterator[MakeDock]:
 def dock(make_dock: MakeDock) -> DockProcess:
     """A running dock as docks usually are: two bays, and cameras are erased."""
     return make_dock(Site())
+
+
+@pytest.fixture
+async def s3(store: Seaweed) -> AsyncIterator[Any]:
+    """As an administrator sees it: the `store` of the module that asks."""
+    async with client(store.url) as admin:
+        yield admin

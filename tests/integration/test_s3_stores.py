@@ -5,7 +5,7 @@ import base64
 import hashlib
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,13 +62,6 @@ def store(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
     with Seaweed(tmp_path_factory.mktemp("seaweed"), https=https, domain="localhost") as running:
         asyncio.run(make_bucket(running.url))
         yield running
-
-
-@pytest.fixture
-async def s3(store: Seaweed) -> AsyncIterator[Any]:
-    """The store as an administrator sees it."""
-    async with client(store.url) as admin:
-        yield admin
 
 
 async def test_what_is_sent_is_locked_held_and_named(store: Seaweed, s3: Any, tmp_path: Path) -> None:  # noqa: ANN401 - botocore's

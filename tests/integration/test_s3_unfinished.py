@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from dockd.archive.s3.settings import S3Settings
 from dockd.archive.s3.wire import S3Wire
 from dockd.clock import SystemClock
 from dockd.errors import ArchiveChecksumError, ArchiveUnreachableError
-from tests.contract.stands.s3 import PART_BYTES, client, make_bucket, settings
+from tests.contract.stands.s3 import PART_BYTES, make_bucket, settings
 from tests.sim.consignments import Watched, consign, noise
 from tests.sim.foreign_s3 import BUCKET, Seaweed
 
@@ -31,13 +31,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
     with Seaweed(tmp_path_factory.mktemp("seaweed")) as running:
         asyncio.run(make_bucket(running.url))
         yield running
-
-
-@pytest.fixture
-async def s3(store: Seaweed) -> AsyncIterator[Any]:
-    """The store as an administrator sees it."""
-    async with client(store.url) as admin:
-        yield admin
 
 
 def sha256_of(content: bytes) -> str:

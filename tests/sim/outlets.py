@@ -1,6 +1,5 @@
 """Bays at a hub whose power somebody switches: the ports, the cameras in them, and what the bays' attendants would do."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from dockd.core.charging import Rules
 from dockd.dock.board import Board, Phase
 from dockd.dock.parts import Dock
 from dockd.errors import DockError
+from tests.sim.running import running
 
 
 @dataclass
@@ -127,10 +127,5 @@ async def charged(dock: Dock, outlets: Outlets, budget_ma: int, rules: Rules | N
     """A charger at work for all bays at one hub."""
     hubs = Hubs({"left": budget_ma}, dict.fromkeys(dock.board.bays, "left"), rules or Rules())
     charger = Charger(dock, hubs, outlets.ways())
-    task = asyncio.create_task(charger.run())
-    try:
+    async with running(charger.run()):
         yield charger
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled(), task.exception()

@@ -17,12 +17,13 @@ from dockd.charging.checkout import Desk
 from dockd.core.battery import Quality, Reading
 from dockd.core.charging import Resting, Why
 from dockd.core.readiness import Lamp, Needs
-from dockd.dock.board import Phase
+from dockd.dock.board import BayBoard, Phase
 from dockd.dock.live import Orders
 from dockd.dock.parts import Dock
 from dockd.errors import ControlError
 from tests.sim.dock_of import dock_in
 from tests.sim.outlets import Outlets
+from tests.sim.running import running
 from tests.sim.standing_clock import StandingClock
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -57,13 +58,8 @@ async def at_work(dock: Dock) -> AsyncIterator[Desk]:
     """A desk that follows the cameras."""
     desk = Desk(dock, 12, NEW_YORK)
     await desk.load()
-    task = asyncio.create_task(desk.run())
-    try:
+    async with running(desk.run()):
         yield desk
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled(), task.exception()
 
 
 async def noted(dock: Dock, event: str) -> list[dict[str, Any]]:
@@ -153,14 +149,20 @@ async def test_what_stands_outlives_the_dock(dock: Dock, pool: Outlets, clock: S
     assert dock.board.bays["1"].reserved is None
 
 
+async def given_out_and_resting(desk: Desk, dock: Dock, pool: Outlets, clock: StandingClock) -> BayBoard:
+    """The bay of camera A, which A. Smith is to take, and whose port is without power now."""
+    await desk.check_out("A. Smith", "x", camera="A")
+    bay = dock.board.bays["1"]
+    bay.resting = Resting("A", None, Reading(Quality.REPORTED, 60, "x", "t"), Why.RESTING, bay.appetite)
+    pool.switched_off("1")
+    await clock.until(lambda: bay.reserved is not None)
+    return bay
+
+
 async def test_resting_is_not_leaving(dock: Dock, pool: Outlets, clock: StandingClock) -> None:
     """A camera whose port was cut is still in its bay."""
     async with at_work(dock) as desk:
-        await desk.check_out("A. Smith", "x", camera="A")
-        bay = dock.board.bays["1"]
-        bay.resting = Resting("A", None, Reading(Quality.REPORTED, 60, "x", "t"), Why.RESTING, bay.appetite)
-        pool.switched_off("1")
-        await clock.until(lambda: bay.reserved is not None)
+        bay = await given_out_and_resting(desk, dock, pool, clock)
         assert bay.phase is Phase.UNPOWERED
         pool.give("1")
         await clock.until(lambda: bay.phase is Phase.RESTING and bay.reserved is not None)
@@ -173,11 +175,7 @@ async def test_a_camera_that_says_only_later_who_it_is_was_not_taken(dock: Dock,
     """It is back with the power, and its bay does not know yet whose it is; what it was given out for stands."""
     pool.silent = True
     async with at_work(dock) as desk:
-        await desk.check_out("A. Smith", "x", camera="A")
-        bay = dock.board.bays["1"]
-        bay.resting = Resting("A", None, Reading(Quality.REPORTED, 60, "x", "t"), Why.RESTING, bay.appetite)
-        pool.switched_off("1")
-        await clock.until(lambda: bay.reserved is not None)
+        bay = await given_out_and_resting(desk, dock, pool, clock)
         pool.give("1")
         await clock.passes(60)
         assert bay.phase is Phase.IDENTIFYING

@@ -16,6 +16,7 @@ from dockd.dock.board import Board, Phase
 from dockd.errors import DockError, LampError, WorkerError
 from tests.sim.consignments import HurriedClock
 from tests.sim.dock_of import dock_in
+from tests.sim.running import running
 from tests.sim.standing_clock import StandingClock
 
 
@@ -63,13 +64,8 @@ class Row:
 async def kept(row: Row, board: Board, *, meant: bool = True, clock: Clock | None = None) -> AsyncIterator[None]:
     """A keeper at work, in a dock that is meant to stop when it does, or not."""
     keeper = Keeper(board, clock or HurriedClock(), tuple(board.bays), row.connect, lambda: meant)
-    task = asyncio.create_task(keeper.run())
-    try:
+    async with running(keeper.run()):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled()
 
 
 def two_bays(clock: Clock | None = None) -> Board:

@@ -22,6 +22,7 @@ from tests.sim.archive import SimArchive
 from tests.sim.cameras import make_camera
 from tests.sim.dock_here import dock_here
 from tests.sim.dock_of import dock_in, docked, spooled
+from tests.sim.running import running
 from tests.sim.sealing_kernel import SealingKernel
 
 A, B, C = ("a" * 32, "b" * 32, "c" * 32)
@@ -47,13 +48,8 @@ async def dock(tmp_path: Path, kernel: SealingKernel) -> AsyncIterator[Dock]:
 @asynccontextmanager
 async def sealing(dock: Dock) -> AsyncIterator[None]:
     """The sealer runs, and tries again at once what it could not seal."""
-    task = asyncio.create_task(Sealer(dock, again_s=0.01).run())
-    try:
+    async with running(Sealer(dock, again_s=0.01).run()):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-    assert task.cancelled()
 
 
 async def test_what_lay_there_and_what_comes_is_sealed(dock: Dock, kernel: SealingKernel) -> None:

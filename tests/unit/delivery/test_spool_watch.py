@@ -21,6 +21,7 @@ from dockd.offload.spool import part_name
 from tests.sim.consignments import HurriedClock
 from tests.sim.dock_of import dock_in, docked, spooled
 from tests.sim.evidence import Notary, seen, stored, verified
+from tests.sim.running import running
 
 ID = "a" * 32
 CONTENT = b"footage" * 1000
@@ -39,15 +40,10 @@ async def dock(tmp_path: Path) -> AsyncIterator[Dock]:
 async def watched(dock: Dock) -> AsyncIterator[SpoolWatch]:
     """The watch runs, and hears."""
     watch = SpoolWatch(dock)
-    task = asyncio.create_task(watch.run())
-    try:
+    async with running(watch.run()):
         async with asyncio.timeout(30):
             await watch.watching.wait()
         yield watch
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-    assert task.cancelled()
 
 
 async def noted(dock: Dock, event: str, count: int = 1) -> list[dict[str, Any]]:
