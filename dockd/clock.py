@@ -7,10 +7,9 @@ monotonic clock, and wall time is only ever written down.
 import asyncio
 import ctypes
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 _YEAR_1_S = -62_135_596_800
 _YEAR_9999_S = 253_402_300_799
@@ -67,18 +66,6 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Sleep on the event loop."""
         await asyncio.sleep(seconds)
-
-
-async def first_of(*waits: Coroutine[Any, Any, object]) -> set[asyncio.Task[object]]:
-    """Wait for the first of these, and return which were done; the others are cancelled and have ended."""
-    tasks = [asyncio.create_task(each) for each in waits]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for each in tasks:
-            each.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return done
 
 
 @dataclass(frozen=True, slots=True)

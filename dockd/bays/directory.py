@@ -16,8 +16,9 @@ from typing import Protocol
 from dockd.bays.lookout import Lookout, Sight, Touch
 from dockd.bays.mounts import mount_changes
 from dockd.bays.protocol import BayEvent, Changed, Inserted, Removed, Stalled, Unrecognised
-from dockd.clock import Clock, SystemClock, first_of
+from dockd.clock import Clock, SystemClock
 from dockd.core.profile import Profile
+from dockd.tasks import first_of
 
 _CLOSE_S = 1.0
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from dockd.clock import Clock, first_of
+from dockd.clock import Clock
 from dockd.config.model import Site
 from dockd.core.readiness import Lamp
 from dockd.dock.board import Board
@@ -24,6 +24,7 @@ from dockd.errors import DockError, LampError
 from dockd.helper import client
 from dockd.helper.wire import SOCKET
 from dockd.power.command import NOTES, CommandLamps
+from dockd.tasks import first_of
 
 _log = structlog.get_logger(__name__)
 

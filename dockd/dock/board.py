@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from dockd.clock import Clock, first_of, rfc3339
+from dockd.clock import Clock, rfc3339
 from dockd.core.battery import UNKNOWN, Appetite, Quality, Reading
 from dockd.core.charging import Resting, Why
 from dockd.core.checkout import Reserved
@@ -19,6 +19,7 @@ from dockd.core.queue import is_critical
 from dockd.core.readiness import BayEvidence, Lamp, Least, Needs, Readiness, readiness, unpowered
 from dockd.core.recording import Recording, Refusal, State
 from dockd.dock.meter import Meter
+from dockd.tasks import first_of
 
 TAKEN_LASTS_S = 12 * 3600.0
 """How long a camera that was taken out too early is remembered for: a shift, after which its officer is back."""

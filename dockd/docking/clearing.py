@@ -33,6 +33,7 @@ from dockd.dock.parts import Dock
 from dockd.errors import ArchiveRefusedError, ClearanceRefusedError, EraseFailedError, UploadLostError
 from dockd.offload import messages
 from dockd.offload.workers import BayWorker
+from dockd.tasks import to_its_end
 
 _log = structlog.get_logger(__name__)
 
@@ -308,12 +309,7 @@ class Clearer:
 
     async def _record(self, *changes: custody.Change) -> None:
         """Write down what was done: it is so, whoever takes the camera meanwhile, and the end of the docking waits for it."""
-        writing = asyncio.create_task(self._dock.journal.record(*changes))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await asyncio.wait([writing])
-            raise
+        await to_its_end(self._dock.journal.record(*changes))
 
 
 def _kept(holds: Holds, permit: ClearancePermit) -> Iterator[str]:

@@ -9,14 +9,14 @@ recorded once, its first reason stays on the lamp, and the docking then waits to
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
 
-from dockd.clock import first_of, rfc3339
+from dockd.clock import rfc3339
 from dockd.core import custody, life
 from dockd.core.alerts import Kind, gaps, numbering_alert
 from dockd.core.battery import Appetite, Quality, Reading
@@ -39,6 +39,7 @@ from dockd.errors import CameraBarredError, CameraGoneError, CameraUnknownError,
 from dockd.journal.orders import Verdict
 from dockd.offload import messages
 from dockd.offload.workers import BayWorker, Workers
+from dockd.tasks import first_of, to_its_end
 
 _log = structlog.get_logger(__name__)
 
@@ -273,20 +274,24 @@ class Docking:
             changes += held_by_mark(recording)
         changes += marked_since({file.path: file for file in scan.files}, [*met.items(), *todo.continued.items()])
         if changes:
-            await self._dock.journal.record(*changes)
+            await to_its_end(self._enter(changes))
         if fresh:
             await self._look_for_gaps()
         for old in todo.superseded:
             await asyncio.to_thread(self._dock.spool.discard, old.recording_id)
         rows = {each.recording_id: each for each in await self._dock.journal.recordings(camera=self._camera, states=LIVING)}
-        for change in changes:
-            if isinstance(change, custody.RecordingMarked):
-                self._dock.outbox.hurry(rows[change.recording_id])
         kinds = {file.path: file.kind for file in scan.files}
         erased = {id_: each for id_, each in self._bay.present.items() if each.recording.state is State.ERASED}
         self._bay.present = erased | {id_: Presence(rows[id_], kinds[path]) for path, id_ in bound.items()}
         self._bay.problems = {file.path: file.problem for file in scan.files if file.problem}
         return {path: rows[id_] for path, id_ in bound.items()}
+
+    async def _enter(self, changes: Sequence[custody.Change]) -> None:
+        """Record what was seen, and hurry what was marked; a pull does not come between."""
+        await self._dock.journal.record(*changes)
+        for change in changes:
+            if isinstance(change, custody.RecordingMarked):
+                self._dock.outbox.hurry(await self._dock.journal.recording(change.recording_id))
 
     async def _look_for_gaps(self) -> None:
         """Compare the numbers in the new recordings' names with those that the docking before it brought; once in a docking."""

@@ -19,6 +19,7 @@ from dockd.dock.parts import Dock
 from dockd.errors import SpoolFullError, SpoolMismatchError
 from dockd.offload import messages
 from dockd.offload.workers import BayWorker
+from dockd.tasks import to_its_end
 
 _log = structlog.get_logger(__name__)
 
@@ -216,10 +217,11 @@ class Offloader:
         )
 
     async def _step_all(self, steps: Iterable[tuple[str, life.Step]]) -> None:
-        """Record steps in one transaction, then show them."""
-        listed = list(steps)
-        if not listed:
-            return
+        """Record steps in one transaction, show them, and have delivered what they verified; a pull does not come between."""
+        if listed := list(steps):
+            await to_its_end(self._step(listed))
+
+    async def _step(self, listed: list[tuple[str, life.Step]]) -> None:
         await self._dock.journal.record(*(custody.Stepped(id_, step) for id_, step in listed))
         for id_, step in listed:
             presence = self._bay.present.get(id_)

@@ -92,7 +92,7 @@ async def test_keyboard_in_a_bay_is_never_let_in(prepared_machine: Prepared, pla
         authorised = await machine.guest.sh(f"cat {CONTROLLER}/usb*/*-[23]/authorized")
         assert authorised.split() == ["0", "0"]
         refused = await custody(machine.guest, "device.refused")
-        assert [each["bay"] for each in refused] == ["2", "3"]
+        assert sorted(each["bay"] for each in refused) == ["2", "3"]
 
 
 @pytest.mark.always

@@ -1,8 +1,6 @@
 """Clearing a camera: what is erased, what stays and why, with the real eraser behind it and an archive that can be bent."""
 
-import asyncio
 import hashlib
-import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -12,9 +10,9 @@ from dockd.core import custody
 from dockd.core.proof import ArchiveProof
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State, StoredObject
-from dockd.journal import Journal
 from tests.sim.archive import Lie, SimArchive
 from tests.sim.audit import files_below
+from tests.sim.busy_journal import BusyJournal
 from tests.sim.camera_fs import CameraFs, fuse_missing
 from tests.sim.cameras import make_camera
 from tests.sim.dock_here import DockHere, dock_here
@@ -260,22 +258,9 @@ async def test_camera_that_is_pulled_as_its_erasing_is_written_down_has_its_reco
     camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was erased was, whoever takes the camera while the journal has other work: the record of the erasing is not lost."""
-    record, busy, free = Journal.record, asyncio.Event(), threading.Event()
-
-    async def behind_others(self: Journal, *changes: custody.Change) -> None:
-        if any(isinstance(each, custody.CameraCleared) for each in changes):
-            self._thread.submit(free.wait, 30)
-            asyncio.get_running_loop().call_soon(busy.set)
-        await record(self, *changes)
-
-    monkeypatch.setattr(Journal, "record", behind_others)
+    busy = BusyJournal(monkeypatch, lambda change: isinstance(change, custody.CameraCleared), begun=False)
     async with dock_here(tmp_path / "spool", SimArchive()) as dock:
         dock.insert(camera)
-        await busy.wait()
-        dock.remove()
-        for _ in range(20):  # the bay's attendant hears of it, and ends the docking
-            await asyncio.sleep(0)
-        free.set()
-        await dock.until(lambda: dock.bay().phase == "empty")
+        await busy.pulled(dock)
         assert len(await dock.entries("camera.cleared")) == 1
         assert set((await dock.states()).values()) == {State.ERASED}

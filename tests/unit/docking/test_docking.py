@@ -24,6 +24,7 @@ from dockd.offload.pipeline import STEP_BYTES
 from dockd.offload.spool import Ledger
 from tests.sim.archive import SimArchive
 from tests.sim.audit import files_below
+from tests.sim.busy_journal import BusyJournal
 from tests.sim.camera_fs import CameraFs, fuse_missing
 from tests.sim.cameras import make_camera, write_file
 from tests.sim.consignments import HurriedClock
@@ -213,6 +214,24 @@ async def test_broken_off_copy_goes_on_in_another_bay_where_it_was(tmp_path: Pat
             (held,) = archive.uploads.values()
             assert held.consignment.verified.measured.digests.sha256.hex() == originals[CLIP]
             assert (await dock.events()).count("recording.seen") == 1
+
+
+def _says_verified(change: custody.Change) -> bool:
+    return isinstance(change, custody.Stepped) and isinstance(change.step, life.CopyVerified)
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_copies_that_were_entered_as_the_camera_was_pulled_are_delivered(
+    camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, begun: bool
+) -> None:
+    """What the journal calls verified is on its way to the archive, whoever takes the camera while that is written down."""
+    busy = BusyJournal(monkeypatch, _says_verified, begun=begun)
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
+        dock.insert(camera)
+        await busy.pulled(dock)
+        assert set((await dock.states()).values()) <= {State.VERIFIED, State.UPLOADING, State.ARCHIVED}
+        dock.insert(camera, "2")
+        await dock.until(lambda: archived(dock, "2"))
 
 
 @needs_fuse
