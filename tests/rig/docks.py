@@ -197,6 +197,20 @@ class Dock:
         script = f"journalctl -b -u dockd.service -o cat | grep -E '{words}' | sed -n {count}p | grep ."
         return await self.guest.until(script, deadline_s=deadline_s)
 
+    async def entered(self, event: str, *, count: int) -> list[dict[str, Any]]:
+        """Wait until the custody log has so many entries of one kind, which a lamp may be ahead of; all that it has of them.
+
+        Raises:
+            RigError: it has not, in time; with the end of the daemon's log.
+        """
+        given_up_s = time.monotonic() + ARCHIVED_S
+        while len(entries := await custody(self.guest, event)) < count:
+            if time.monotonic() > given_up_s:
+                msg = f"the custody log has {len(entries)} of {count} entries {event}\n{await self.log()}"
+                raise RigError(msg)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return entries
+
     async def log(self, lines: int = 60) -> str:
         """The end of what the services said."""
         return (await self.guest.call("journalctl", "-b", "-u", "dockd*", "-o", "cat", "-n", str(lines))).stdout
@@ -318,9 +332,10 @@ async def carry_in(machine: Machine, camera: Camera, folder: str) -> None:
     """Bring a camera's tree into a folder of the machine."""
     async with lent(machine, camera.tree) as tree:
         await machine.guest.sh(
-            f"mkdir -p {folder}.new; cd {tree}; cp -r [!l]* {folder}.new; cd /; "
-            f"chmod -R a+rX {folder}.new; sync -f {folder}.new; mv {folder}.new {folder}"
+            f"mkdir -p {folder}.new; cd {tree}; cp -r [!l]* {folder}.new; cd /; chmod -R a+rX {folder}.new; sync -f {folder}.new"
         )
+    # Only when all is put away again: whoever wants to meet it half-way must not come too late.
+    await machine.guest.sh(f"mv {folder}.new {folder}")
 
 
 async def break_it(guest: Guest) -> None:
