@@ -34,9 +34,11 @@ async def test_upgrade_in_the_middle_of_uploads(prepared_machine: Prepared, plac
         guest = machine.guest
         dock = await Dock(machine, outside).ready()
         await dock.upload_slowly()
-        await carry_in(machine, camera, f"{DIRECTORIES}/1")
+        await carry_in(machine, camera, f"{DIRECTORIES}/carried")
         before = await _runs(dock)
         async with lent(machine, place / "debs") as debs:
+            # Docked only now: lending takes a slow machine longer than the uploads do.
+            await guest.sh(f"mv {DIRECTORIES}/carried {DIRECTORIES}/1")
             async with dock.archive_stops():
                 await guest.sh(f"dpkg -i {debs}/later.deb", timeout_s=_INSTALL_S)
             assert objects_count(outside.vault) < len(camera.originals)
