@@ -86,7 +86,9 @@ async def test_power_cut_of_the_vaults_own_machine_loses_nothing_acknowledged(pr
     own = {"token_file": str(place / "vault-token"), "key": store.public_key, "ca_file": str(known.authority)}
     own |= {"client_cert": str(known.dock), "client_key": str(known.dock_key)}
     parts = prepared_machine.parts(place, logged=True)
-    dock = DockProcess(place / "dock", None, Site(erase="never", needs="archived", archive=own))
+    # Slowly, so that there is more to come when the power goes, however quick the machine.
+    site = Site(erase="never", needs="archived", archive=own, bandwidth=({"limit": "512 KB/s"},))
+    dock = DockProcess(place / "dock", None, site)
     try:
         async with Machine(parts, place / "console") as machine:
             port = await vault_in(machine, known, store.root)
@@ -94,7 +96,9 @@ async def test_power_cut_of_the_vaults_own_machine_loses_nothing_acknowledged(pr
             await asyncio.to_thread(dock.start)
             shutil.copytree(camera.tree, place / "carried")
             (place / "carried").rename(dock.bay(1))
-            await asyncio.to_thread(dock.wait_for, "recording archived", count=3)
+            await asyncio.to_thread(
+                dock.wait_until, lambda _: len(dock.recordings(State.ARCHIVED)) >= 3, why="three archived", deadline_s=600
+            )
         acknowledged = {each.recording_id for each in dock.recordings(State.ARCHIVED)}
         assert 3 <= len(acknowledged) < len(camera.originals)
         after = after_the_cut(LAST_FLUSH, parts, prepared_machine, place)
