@@ -21,7 +21,8 @@ from tests.bench.measuring import median
 from tests.bench.occasion import Occasion
 from tests.sim.dock_of import dock_in
 from tests.sim.evidence import seen
-from tests.sim.kiosk_here import answers, free_port
+from tests.sim.kiosk_here import answers
+from tests.sim.ports import free_port
 
 _MIB = 1 << 20
 _STEP_S = 0.25

@@ -8,7 +8,6 @@ import os
 import pty
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from dockd.evidence import verifier
 from tests.sim.cameras import make_camera
 from tests.sim.cli_documents import alone, as_described, validator
 from tests.sim.dock_process import DockProcess, Site
+from tests.sim.ports import free_port
 from tests.sim.vault_process import VaultProcess
 
 DOCKD = Path(sys.executable).with_name("dockd")
@@ -61,14 +61,6 @@ def settled(dock: DockProcess) -> None:
         lambda _: [(bay.camera, bay.lamp) for bay in dock.status().bays] == [("CAM-A", "take it"), ("CAM-B", "get help")],
         why="both cameras settled",
     )
-
-
-def free_port() -> int:
-    """One that nobody has just now."""
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        port: int = line.getsockname()[1]
-        return port
 
 
 def run(dock: DockProcess, *arguments: str, code: int | None = 0, columns: int = 200) -> str:

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.sim.dock_process import DockProcess, Site
-from tests.sim.kiosk_here import free_port
+from tests.sim.ports import free_port
 from tests.sim.vault_process import VaultProcess
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"

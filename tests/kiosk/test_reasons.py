@@ -19,8 +19,9 @@ from dockd.web.assets import load_assets
 from dockd.web.kiosk import serve_kiosk
 from dockd.web.screen import Screen, Tile
 from tests.kiosk.conftest import Kiosk
-from tests.sim.kiosk_here import HEADER, SimSource, answers, free_port
+from tests.sim.kiosk_here import HEADER, SimSource, answers
 from tests.sim.lamp_reasons import OTHER, REASONS
+from tests.sim.ports import free_port
 
 WORDS: dict[str, dict[str, str]] = json.loads(resources.files("dockd.web").joinpath("page/words.json").read_text("utf-8"))
 TAKE = {"done-verified", "done-archived", "done-erased", "checked-out"}

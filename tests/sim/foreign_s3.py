@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from tests.sim.foreign_server import PEERS, ForeignServer, free_port
+from tests.sim.foreign_server import PEERS, ForeignServer
+from tests.sim.ports import free_port
 
 ACCESS_KEY, SECRET_KEY = "dock", "only-for-tests"
 BUCKET = "evidence"

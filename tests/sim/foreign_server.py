@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.sim.ports import free_port
+
 PEERS = Path(__file__).parents[2] / "build" / "peers"
 """Where packaging/setup/install.sh puts them."""
 
@@ -20,14 +22,6 @@ _DEADLINE_S = 60.0
 
 class ForeignServerDiedError(Exception):
     """The process ended, or did not serve in time; with the end of its log."""
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class ForeignServer:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from dockd.core.readiness import Lamp
 from dockd.web.assets import load_assets
 from dockd.web.kiosk import serve_kiosk
 from dockd.web.screen import Header, Screen, Tile
+from tests.sim.ports import free_port
 
 DEADLINE_S = 30.0
 HEADER = Header(
@@ -114,14 +114,6 @@ class Events:
             name, _, value = line.partition(": ")
             fields[name] = value
         return fields
-
-
-def free_port() -> int:
-    """A port of this machine that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

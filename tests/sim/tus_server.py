@@ -18,6 +18,7 @@ from dockd.core.proof import Statement, StatementKind
 from dockd.core.recording import Digests, Measured
 from dockd.dsse import SigningKey
 from tests.sim.archive import Lie, bend
+from tests.sim.ports import free_port
 
 _HASHES: dict[str, Callable[[bytes | bytearray], bytes]] = {
     "sha1": lambda body: hashlib.sha1(body, usedforsecurity=False).digest(),
@@ -149,9 +150,9 @@ class TusServer:
         self._release.clear()
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
+        self.port = self.port or free_port()  # one to come back to
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self._tls)
         await site.start()
-        self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Cut every connection and stop listening; uploads are kept."""

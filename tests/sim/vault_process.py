@@ -16,6 +16,7 @@ from typing import Self
 from dockd.clock import SystemClock
 from dockd.dsse import SigningKey
 from dockd.vault.service import open_ledger
+from tests.sim.ports import free_port
 
 _DEADLINE_S = 30.0
 _PROGRAM = "from dockd.cli import main; main()"
@@ -101,6 +102,7 @@ class VaultProcess:
         with tempfile.TemporaryDirectory(prefix="vault") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind(f"{folder}/notify")
             environment = os.environ | {"NOTIFY_SOCKET": f"{folder}/notify", "DOCKD_CRASH_AT": crash_at}
+            self.port = self.port or free_port()  # one to come back to
             command = [sys.executable, "-c", _PROGRAM, "vault", "--root", str(self.root), "--listen", f"{self._host}:{self.port}"]
             command += ["--archive-id", self.archive_id, *self._arguments]
             with self.log_path.open("ab") as log:

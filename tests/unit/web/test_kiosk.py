@@ -16,7 +16,8 @@ from dockd.web import kiosk
 from dockd.web.assets import load_assets
 from dockd.web.screen import Tile
 from tests.sim.consignments import HurriedClock
-from tests.sim.kiosk_here import DEADLINE_S, Events, KioskHere, SimSource, answers, free_port, kiosk_here
+from tests.sim.kiosk_here import DEADLINE_S, Events, KioskHere, SimSource, answers, kiosk_here
+from tests.sim.ports import free_port
 
 
 @pytest.fixture
