@@ -98,6 +98,8 @@ class _Frames:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_BUSY_S if self._busy else _BEAT_S):
                 await self._source.news(self._seen_change)
+        if number != self.number:
+            return  # somebody who heard of it first had it drawn
         # The first after a quiet time goes at once.
         due_s = self._drawn_s + self._gap_s - self._clock.monotonic()
         if due_s > 0:
@@ -246,7 +248,8 @@ async def _follow(response: web.StreamResponse, frames: _Frames) -> None:
     number = 0
     while True:
         await frames.next(number)
-        frames.draw()
+        if number in {0, frames.number}:  # else another reader's picture is newer
+            frames.draw()
         event = frames.since(number)
         number = frames.number
         async with asyncio.timeout(_PATIENCE_S):
