@@ -124,9 +124,12 @@ while True:
 
 @pytest.mark.timeout(180)
 def test_a_page_that_was_lost_is_begun_anew(tmp_path: Path, folder: Path) -> None:
-    """As long as somebody of the screen's account holds a connection to the dock the screen stays; without one it ends."""
+    """While somebody of the screen's account holds a connection to the dock the screen stays; without one it ends."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Blank) as server, x_server() as display:
         Thread(target=server.serve_forever, daemon=True).start()
+        with shown(server.server_port, folder, display, tmp_path / "lost.log", LOOK_S="0.1") as screen:
+            screen.wait(60)
+        assert (folder / "looks").read_text() == "24\n"
         holding = ["/usr/bin/python3", "-c", _HOLD, str(server.server_port)]
         with group_of(holding, stdout=subprocess.PIPE, **_as_nobody()) as holder:
             assert holder.stdout is not None
@@ -134,11 +137,13 @@ def test_a_page_that_was_lost_is_begun_anew(tmp_path: Path, folder: Path) -> Non
                 assert said.readline() == b"held\n"
             with shown(server.server_port, folder, display, tmp_path / "screen.log", LOOK_S="0.1") as screen:
                 with pytest.raises(subprocess.TimeoutExpired):
-                    screen.wait(10)  # eight times as long as the screen would stay without
+                    screen.wait(10)  # four times as long as the screen would stay without
+                assert not (folder / "looks").exists()
                 holder.kill()
                 screen.wait(60)
         server.shutdown()
-    assert "the browser begins anew" in (tmp_path / "screen.log").read_text()
+    for name in ("lost.log", "screen.log"):
+        assert "the browser begins anew" in (tmp_path / name).read_text()
 
 
 def test_a_port_that_is_none_is_refused(folder: Path) -> None:
