@@ -32,14 +32,14 @@ def test_everything_that_happens_is_entered(tmp_path: Path) -> None:
         DockProcess(tmp_path / "dock", vault, site) as dock,
     ):
         dock.order("hold", camera="CAM-A", reason="complaint 17")
-        shutil.copytree(tmp_path / "a", dock.bay(1), dirs_exist_ok=True)
+        (tmp_path / "a").rename(dock.bay(1))
         dock.wait_until(lambda _: len(dock.recordings(State.ARCHIVED)) == 1, why="held and archived")
         (kept,) = dock.recordings()
         run(dock, "mark", kept.recording_id, "--critical", "--reason", "use of force")
         dock.order("release", camera="CAM-A", reason="closed")
         dock.wait_until(lambda _: len(dock.recordings(State.ERASED)) == 1, why="released and erased")
         shutil.rmtree(dock.bay(1))
-        shutil.copytree(tmp_path / "b", dock.bay(2), dirs_exist_ok=True)
+        (tmp_path / "b").rename(dock.bay(2))
         dock.wait_until(lambda _: len(dock.recordings(State.REFUSED)) == 1, why="too large for the archive")
         (refused,) = dock.recordings(State.REFUSED)
         dock.order(f"retry/{refused.recording_id}")
