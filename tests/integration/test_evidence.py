@@ -25,7 +25,8 @@ def test_what_a_dock_did_is_shown_to_a_stranger(tmp_path: Path) -> None:
         VaultProcess(tmp_path / "vault") as vault,
         DockProcess(tmp_path / "dock", vault, Site(erase="never", needs="archived")) as dock,
     ):
-        shutil.copytree(tmp_path / "originals", dock.bay(1), dirs_exist_ok=True)
+        shutil.copytree(tmp_path / "originals", tmp_path / "camera")
+        (tmp_path / "camera").rename(dock.bay(1))
         dock.wait_until(lambda _: _archived(dock, 2), why="two recordings in the archive")
         dock.wait_for("checkpoint cosigned", count=2)
         config, bundle = ("--config", dock.write_site()), tmp_path / "case.zip"

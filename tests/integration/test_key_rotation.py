@@ -1,6 +1,5 @@
 """The vault changes its key while a dock delivers to it: nothing stops, and nobody has to compare keys."""
 
-import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -22,7 +21,7 @@ def rotate(vault: VaultProcess, *arguments: str) -> CompletedProcess[str]:
 def empty(dock: DockProcess, bay: int, tmp_path: Path) -> None:
     """Put a camera with one recording into that bay, and wait until it is empty, as those in the bays before are."""
     make_camera(tmp_path / f"camera-{bay}", f"CAM-{bay}", recordings=1, size_bytes=200_000, sidecars=False, seed=bay)
-    shutil.copytree(tmp_path / f"camera-{bay}", dock.bay(bay), dirs_exist_ok=True)
+    (tmp_path / f"camera-{bay}").rename(dock.bay(bay))
     dock.wait_until(lambda _: len(dock.recordings(State.ERASED)) == bay, why=f"CAM-{bay} is emptied")
 
 
@@ -70,7 +69,7 @@ def test_a_new_key_without_a_statement_is_sent_nothing(tmp_path: Path) -> None:
         site.archive, site.accepted = {"key": key}, False
         dock.start()
         make_camera(tmp_path / "CAM-A", "CAM-A", recordings=1, size_bytes=200_000, sidecars=False)
-        shutil.copytree(tmp_path / "CAM-A", dock.bay(1), dirs_exist_ok=True)
+        (tmp_path / "CAM-A").rename(dock.bay(1))
         dock.wait_for("not in force before it is accepted")
         dock.wait_until(lambda _: len(dock.recordings(State.VERIFIED)) == 1, why="the copy is verified")
         mark = len(dock.lines)
