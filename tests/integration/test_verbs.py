@@ -20,6 +20,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dockd.cli import schemas
+from dockd.clock import SystemClock
 from dockd.core.recording import State
 from dockd.dsse import SigningKey
 from dockd.evidence import verifier
@@ -31,6 +32,8 @@ from tests.sim.vault_process import VaultProcess
 
 DOCKD = Path(sys.executable).with_name("dockd")
 DEADLINE_S = 60
+NOON = f"NOON{SystemClock().now().hour - 12:+d}"
+"""A time zone (TZ of POSIX) in which it is about noon now: what happened a minute ago happened today."""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def run(dock: DockProcess, *arguments: str, code: int | None = 0, columns: int =
         text=True,
         timeout=DEADLINE_S,
         check=False,
-        env=os.environ | {"COLUMNS": str(columns)},
+        env=os.environ | {"COLUMNS": str(columns), "TZ": NOON},
     )
     assert code is None or done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
