@@ -113,6 +113,7 @@ async def test_damaged_first_copy_is_followed_by_a_good_one_at_the_next_docking(
             dock.insert(mounted.mount)
             await dock.until(lambda: rests(dock) and dock.bay().kept is not None)
             dock.remove()
+            await dock.until(lambda: dock.bay().phase == "empty")
             dock.insert(mounted.mount, "2")
             await dock.until(lambda: dock.bay("2").phase == "resting" and not on_camera(camera))
             assert len(archive.objects()) == 3
@@ -188,6 +189,7 @@ async def test_camera_that_does_not_delete_needs_help(how: str, camera: Path, tm
             assert (await dock.states())[OTHER] is State.ARCHIVED
             # Taken out and docked again, what did go is found gone, and the rest is still archived.
             dock.remove()
+            await dock.until(lambda: dock.bay().phase == "empty")
             dock.insert(mounted.mount, "2")
             await dock.until(lambda: dock.bay("2").failure is not None)
             assert await dock.states() == {CLIP: State.ERASED, OTHER: State.ARCHIVED}
@@ -205,6 +207,7 @@ async def test_renamed_file_whose_erasing_failed_is_not_found_gone(tmp_path: Pat
             dock.insert(mounted.mount)
             await dock.until(lambda: dock.bay().failure is not None)
             dock.remove()
+            await dock.until(lambda: dock.bay().phase == "empty")
             (camera / "DCIM/100MEDIA/CLIP0001.MP4").rename(camera / "DCIM/100MEDIA/RENAMED.MP4")
             dock.insert(mounted.mount, "2")
             await dock.until(lambda: dock.bay("2").failure is not None or dock.bay("2").phase == "resting")
@@ -221,6 +224,7 @@ async def test_what_somebody_else_removed_after_a_broken_off_erasing_is_not_call
             dock.insert(mounted.mount)
             await dock.until(lambda: dock.bay().failure is not None)
             dock.remove()
+            await dock.until(lambda: dock.bay().phase == "empty")
             await dock.dock.journal.record(custody.HoldPlaced("camera", "CAM-1", "admin", "complaint"))
             dock.insert(mounted.mount, "2")
             await dock.until(lambda: rests(dock, "2"))

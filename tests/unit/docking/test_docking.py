@@ -208,6 +208,7 @@ async def test_broken_off_copy_goes_on_in_another_bay_where_it_was(tmp_path: Pat
             mounted.restore()
             before = mounted.bytes_read(CLIP)
             monkeypatch.setattr(Ledger, "free_bytes", lambda _: 1 << 20)
+            await dock.until(lambda: dock.bay().phase == "empty")
             dock.insert(mounted.mount, "2")
             await dock.until(lambda: archived(dock, "2", files=1))
             assert mounted.bytes_read(CLIP) - before < size_bytes // 2
@@ -276,8 +277,11 @@ async def test_two_cameras_of_one_serial_need_a_person(camera: Path, tmp_path: P
         await dock.until(lambda: archived(dock))
 
 
-async def test_camera_that_changes_bays_quickly_is_not_its_own_twin(camera: Path, tmp_path: Path) -> None:
+async def test_camera_that_changes_bays_quickly_is_not_its_own_twin(
+    camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The new bay may hear of a camera before the old one misses it."""
+    monkeypatch.setattr(docking, "_PULL_GRACE_S", 30)  # the old one writes that it left, on a disk that others may keep busy
     async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
         dock.insert(camera, "1")
         await dock.until(lambda: archived(dock))
