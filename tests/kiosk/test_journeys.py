@@ -40,11 +40,12 @@ def went(kiosk: Kiosk, bay: int) -> tuple[list[str], list[int]]:
 
 def test_a_camera_is_docked_and_taken(tmp_path: Path, make_dock: MakeDock, open_kiosk: OpenKiosk) -> None:
     """From an empty bay over *leave it* with a bar that moves to *take it*, and back to an empty bay."""
-    dock = make_dock(Site(bays=2))
+    # On its way for four seconds, however quick the machine: there is a bar to be seen, and time to read what stands beside it.
+    dock = make_dock(Site(bays=2, bandwidth=({"limit": "15 MB/s"},)))
     kiosk = open_kiosk(dock)
     assert "Put a camera in." in kiosk.tile(1)
     kiosk.page.evaluate(WATCH)
-    make_camera(tmp_path / "camera", "X1-00042", recordings=6, size_bytes=40 * MIB, officer="badge 4711", battery_percent=61)
+    make_camera(tmp_path / "camera", "X1-00042", recordings=6, size_bytes=10 * MIB, officer="badge 4711", battery_percent=61)
     (tmp_path / "camera").rename(dock.bay(1))
     kiosk.wait_lamp(1, "leave")
     kiosk.page.wait_for_function("() => document.querySelector('progress').value > 0")
@@ -68,14 +69,19 @@ def test_a_camera_is_docked_and_taken(tmp_path: Path, make_dock: MakeDock, open_
     assert kiosk.page.locator("#notices").is_hidden()
 
 
-def test_a_lamp_that_changes_is_said_to_those_who_listen(tmp_path: Path, make_dock: MakeDock, open_kiosk: OpenKiosk) -> None:
+def test_a_lamp_that_changes_is_said_to_those_who_listen(
+    tmp_path: Path, vault: VaultProcess, make_dock: MakeDock, open_kiosk: OpenKiosk
+) -> None:
     """Politely, the lamp with its reason and the next step; progress is not talked about."""
     dock = make_dock(Site(bays=1))
     kiosk = open_kiosk(dock)
     news = kiosk.page.locator("#news")
     assert (news.get_attribute("aria-live"), news.text_content()) == ("polite", "")
     make_camera(tmp_path / "camera", "X1", recordings=1, size_bytes=1000)
+    os.kill(vault.pid, signal.SIGSTOP)  # until the first lamp was seen, for news that come close together are one picture
     (tmp_path / "camera").rename(dock.bay(1))
+    kiosk.wait_lamp(1, "leave")
+    os.kill(vault.pid, signal.SIGCONT)
     kiosk.wait_lamp(1, "take")
     said = news.text_content() or ""
     assert said.count("Bay 1: Leave it.") == 1
