@@ -220,15 +220,18 @@ def test_line_rate_is_kept_within_two_percent(backing: Path) -> None:
     with CameraFs(backing, rate_bytes_s=rate_bytes_s, burst_bytes=128 << 10) as camera:
         fd = os.open(camera.mount / "DCIM/long", os.O_RDONLY)
         try:
-            started_s = time.monotonic()
-            while os.read(fd, 1 << 20):
-                pass
-            took_s = time.monotonic() - started_s
+            took_s: list[float] = []
+            while not took_s or (min(took_s) > size_bytes / rate_bytes_s * 3 and len(took_s) < 5):
+                os.lseek(fd, 0, os.SEEK_SET)
+                started_s = time.monotonic()
+                while os.read(fd, 1 << 20):
+                    pass
+                took_s.append(time.monotonic() - started_s)
         finally:
             os.close(fd)
     # Never faster. Slower only as far as a busy machine makes everything slower, which is no fault of the line.
-    assert took_s >= size_bytes / rate_bytes_s * 0.98
-    assert took_s <= size_bytes / rate_bytes_s * 3
+    assert min(took_s) >= size_bytes / rate_bytes_s * 0.98
+    assert min(took_s) <= size_bytes / rate_bytes_s * 3
 
 
 def test_disk_full(camera: CameraFs) -> None:
