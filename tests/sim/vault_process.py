@@ -18,7 +18,7 @@ from dockd.dsse import SigningKey
 from dockd.vault.service import open_ledger
 from tests.sim.ports import free_port
 
-_DEADLINE_S = 30.0
+_DEADLINE_S = 120.0
 _PROGRAM = "from dockd.cli import main; main()"
 
 
