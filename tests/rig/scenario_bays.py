@@ -74,7 +74,7 @@ async def test_keyboard_that_was_in_a_bay_before_the_machine_started(
         shown = await dock.lamp_until("2", lamp="get help")
         assert "a keyboard is in bay 2" in shown["reason"]
         assert "Take it out" in shown["next_step"]
-        (entry,) = await custody(machine.guest, "device.refused")
+        (entry,) = await dock.entered("device.refused", count=1)
         assert (entry["bay"], entry["policy"]) == ("2", "present at start")
 
 

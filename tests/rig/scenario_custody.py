@@ -98,7 +98,7 @@ async def test_disk_image_that_is_put_back_is_named_by_the_vault(
         await machine.guest.until("test -S /run/dockd/control.sock", deadline_s=_BOOTS_S)
         await dock.heard("custody log refused")
         assert "rolled back" in (await dock.status())["custody"]["alarm"]
-        (refused,) = await custody(machine.guest, "log.refused")
+        (refused,) = await dock.entered("log.refused", count=1)
         assert "rolled back" in refused["message"]
     (alarm,) = _alarms(outside)
     assert alarm == "rollback"

@@ -47,13 +47,13 @@ async def test_directory_bay_brings_footage_to_the_archive(prepared_machine: Pre
         await machine.guest.sh(f"rm {ACCEPTED_FILE}")
         refused = await machine.guest.call("systemctl", "start", "dockd.service", timeout_s=600)
         assert refused.status != 0
-        assert "nobody has accepted this site file" in await dock.log()
+        await dock.heard("nobody has accepted this site file")
         await machine.guest.sh("dockd config accept --yes")
         # Accepted or not, a spool that is not encrypted is refused: here the machine's own disk, with the spool's unmounted.
         await machine.guest.sh("umount /var/lib/dockd; sed -i.kept /dockd/d /etc/fstab; systemctl daemon-reload")
         refused = await machine.guest.call("systemctl", "start", "dockd.service", timeout_s=600)
         assert refused.status != 0
-        assert "read every recording" in await dock.log()
+        await dock.heard("read every recording")
         await machine.guest.sh("mv /etc/fstab.kept /etc/fstab; systemctl daemon-reload")
         await dock.start()
         await carry_in(machine, camera, f"{DIRECTORIES}/1")
