@@ -36,7 +36,7 @@ def test_camera_that_stalls_blocks_nothing_but_its_bay(
     access: str, tmp_path: Path, vault: VaultProcess, make_dock: MakeDock
 ) -> None:
     """Without a byte or an error the bay needs help; the other bay and the journal go on, and a stop takes under five seconds."""
-    # Far longer than the camera that works may have to wait for the disk that others' tests write to.
+    # Far longer than the worker of the camera that works may have to wait for its turn on a busy machine.
     dock = make_dock(Site(stall_after_s=6))
     make_camera(tmp_path / "stalls", "STALLS", recordings=2, size_bytes=2_000_000, sidecars=False)
     originals = make_camera(tmp_path / "works", "WORKS", recordings=3, size_bytes=2_000_000, sidecars=False)
