@@ -79,7 +79,7 @@ async def over_tus(server: Server) -> AsyncIterator[Stand]:
             link.hold_after_bytes = SIZE // 2
 
         async def kill_midway() -> None:
-            await asyncio.wait_for(link.holding.wait(), 10)
+            await asyncio.wait_for(link.holding.wait(), 60)
             up.clear()
             await asyncio.to_thread(server.restart)
             up.set()

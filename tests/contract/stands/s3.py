@@ -116,7 +116,7 @@ async def s3_stand(server: Seaweed | Moto) -> AsyncIterator[Stand]:
             link.hold_after_bytes = SIZE // 2
 
         async def kill_midway() -> None:
-            await asyncio.wait_for(link.holding.wait(), 10)
+            await asyncio.wait_for(link.holding.wait(), 60)
             up.clear()
             await asyncio.to_thread(server.restart)
             if not sound:
