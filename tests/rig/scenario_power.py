@@ -87,7 +87,7 @@ async def test_power_cut_of_the_vaults_own_machine_loses_nothing_acknowledged(pr
     own |= {"client_cert": str(known.dock), "client_key": str(known.dock_key)}
     parts = prepared_machine.parts(place, logged=True)
     # Slowly, so that there is more to come when the power goes, however quick the machine.
-    site = Site(erase="never", needs="archived", archive=own, bandwidth=({"limit": "512 KB/s"},))
+    site = Site(erase="never", needs="archived", archive=own, bandwidth=({"limit": "1 MB/s"},))
     dock = DockProcess(place / "dock", None, site)
     try:
         async with Machine(parts, place / "console") as machine:
