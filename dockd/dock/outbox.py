@@ -101,7 +101,10 @@ class Outbox:
         _, fresh, sequence = upload_rank(recording)
         if item.urgency != urgency:
             item.urgency, item.place = urgency, self._turns[urgency].place(recording.camera, recording.size_bytes)
-        item.line = (urgency, fresh, recording.camera)
+        line = (urgency, fresh, recording.camera)
+        if item.line == line:
+            return  # one turn for each: a second one would be taken by another recording of its camera
+        item.line = line
         heappush(self._lines[item.line], (sequence, recording.recording_id))
         self._turn.put_nowait((urgency, fresh, item.place, recording.camera))
         if is_critical(recording):
