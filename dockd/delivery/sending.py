@@ -73,21 +73,25 @@ class Delivery:
         self._claimed += 1
 
     async def _make_way(self) -> None:
-        """Have as many uploads give way as there are critical recordings that no courier is free for."""
+        """Let critical recordings go before others as they come."""
         while True:
             await self._dock.outbox.critical_came()
             self._lane.set()
-            free = self._concurrency.most - self._busy
-            wanted = self._dock.outbox.critical_untaken - free - len(self._giving_way)
-            others = [
-                each
-                for each, _ in self._uploads.values()
-                if not self._dock.outbox.is_critical(each) and each.recording_id not in self._giving_way
-            ]
-            for recording in sorted(others, key=upload_rank, reverse=True)[: max(0, wanted)]:
-                _log.info("upload gives way", recording=recording.recording_id, camera=recording.camera)
-                self._giving_way.add(recording.recording_id)
-                self._uploads[recording.recording_id][1].cancel()
+            self._give_way()
+
+    def _give_way(self) -> None:
+        """Have as many uploads give way as there are critical recordings that no courier is free for."""
+        free = self._concurrency.most - self._busy
+        wanted = self._dock.outbox.critical_untaken - free - len(self._giving_way)
+        others = [
+            each
+            for each, _ in self._uploads.values()
+            if not self._dock.outbox.is_critical(each) and each.recording_id not in self._giving_way
+        ]
+        for recording in sorted(others, key=upload_rank, reverse=True)[: max(0, wanted)]:
+            _log.info("upload gives way", recording=recording.recording_id, camera=recording.camera)
+            self._giving_way.add(recording.recording_id)
+            self._uploads[recording.recording_id][1].cancel()
 
     async def _store(self, recording: Recording, sending: "_Sending") -> StoredObject | None:
         """Bring it to the archive; None if it gave way to a critical incident."""
@@ -96,6 +100,7 @@ class Delivery:
         consignment = self._consign(recording, held=bool(held))
         upload = asyncio.create_task(self._dock.archive.store(consignment, recording.resume, sending))
         self._uploads[recording_id] = recording, upload
+        self._give_way()  # to what came while this was no upload yet
         try:
             await asyncio.wait([upload])
         except asyncio.CancelledError:

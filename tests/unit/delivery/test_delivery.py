@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from dockd.core import custody
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State
 from dockd.delivery.sending import Delivery
+from dockd.journal import Journal
 from dockd.offload.spool import Spool
 from tests.sim.archive import Faults, Lie, SimArchive
 from tests.sim.cameras import make_camera
@@ -164,6 +166,36 @@ async def test_a_critical_incident_goes_before_what_is_on_its_way(tmp_path: Path
         assert len(archive.objects()) == 4
         assert len(archive.uploads) == 4, "what gave way went on where it was"
         assert routine.whole
+
+
+async def test_a_critical_incident_goes_before_what_is_about_to_be_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes while each courier has a recording and asks the journal about it: what begins then gives way as well."""
+    make_camera(tmp_path / "routine", "CAM-1", recordings=2, size_bytes=400_000, sidecars=False)
+    make_camera(tmp_path / "critical", "CAM-2", recordings=1, size_bytes=50_000, sidecars=False)
+    archive = SimArchive()
+    archive.gate.clear()
+    answers, asked, held = asyncio.Event(), 0, Journal.held
+
+    async def slowly(journal: Journal, among: Collection[str] | None = None) -> set[str]:
+        nonlocal asked
+        asked += 1
+        await answers.wait()
+        return await held(journal, among)
+
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        monkeypatch.setattr(Journal, "held", slowly)
+        dock.insert(tmp_path / "routine", bay="1", profile=replace(dcf(), critical=()))
+        await dock.until(lambda: dock.dock.outbox.files == 2)
+        dock.insert(tmp_path / "critical", bay="2", profile=replace(dcf(), critical=("CLIP*",)))
+        await dock.until(lambda: dock.dock.outbox.critical_untaken == 1)
+        for _ in range(5):  # whoever makes way for it has looked
+            await asyncio.sleep(0)
+        assert asked == 2
+        answers.set()
+        await dock.until(lambda: "CAM-2" in {each.consignment.camera for each in archive.uploads.values()})
+        archive.gate.set()
+        await dock.until(lambda: not dock.dock.outbox.files)
+        assert len(archive.objects()) == 3
 
 
 async def test_nothing_gives_way_while_a_courier_is_free(tmp_path: Path) -> None:
