@@ -125,10 +125,13 @@ class Docking:
         _log.info("docking ended", bay=self._bay.bay, camera=self._camera, reason=reason, files=len(states), uncopied=uncopied)
 
     async def _fail(self, error: DockError) -> None:
+        _log.error("docking failed", bay=self._bay.bay, camera=self._camera, code=error.code, why=error.message)
+        await to_its_end(self._enter_failure(error))
         self._bay.failure = Refusal(error.code, error.message, error.hint)
         self._show(Phase.FAILED)
-        _log.error("docking failed", bay=self._bay.bay, camera=self._camera, code=error.code, why=error.message)
-        if self._begun:
+
+    async def _enter_failure(self, error: DockError) -> None:
+        if self._begun or await self._is_open():
             await self._dock.journal.record(custody.DockingFailed(self._id, error.code, error.message, error.hint))
 
     async def _is_open(self) -> bool:

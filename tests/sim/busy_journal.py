@@ -50,11 +50,15 @@ class BusyJournal:
         self._loop.call_soon_threadsafe(self._busy.set)
         self._free.wait(_AT_MOST_S)
 
-    async def pulled(self, dock: DockHere) -> None:
-        """Pull the camera out of bay 1 while the change is to become durable, and let it only then."""
+    async def meanwhile(self, happens: Callable[[], object]) -> None:
+        """Have this happen while the change is to become durable, and let it only then."""
         await self._busy.wait()
-        dock.remove()
-        for _ in range(20):  # the bay's attendant hears of it, and ends the docking
+        happens()
+        for _ in range(20):  # whoever hears of it does what he does then
             await asyncio.sleep(0)
         self._free.set()
+
+    async def pulled(self, dock: DockHere) -> None:
+        """Pull the camera out of bay 1 meanwhile."""
+        await self.meanwhile(dock.remove)
         await dock.until(lambda: dock.bay().phase == "empty")

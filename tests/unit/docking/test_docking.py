@@ -277,6 +277,24 @@ async def test_two_cameras_of_one_serial_need_a_person(camera: Path, tmp_path: P
         await dock.until(lambda: archived(dock))
 
 
+async def test_twin_that_shows_as_its_docking_is_written_down_leaves_why_in_the_log(
+    camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The docking was entered although whoever waited for that was stopped, so it is entered as failed as well."""
+    make_camera(tmp_path / "twin", "CAM-1", recordings=1, size_bytes=10, sidecars=False)
+    busy = BusyJournal(monkeypatch, lambda change: isinstance(change, custody.CameraDocked) and change.bay == "2", begun=True)
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
+        dock.insert(camera, "1")
+        await dock.until(lambda: archived(dock))
+        dock.insert(tmp_path / "twin", "2")
+        await busy.meanwhile(dock.dock.board.tell)
+        await dock.until(lambda: dock.bay("1").failure is not None and dock.bay("2").failure is not None)
+        for bay in ("1", "2"):
+            dock.remove(bay)
+        await dock.until(lambda: dock.bay("1").phase == "empty" and dock.bay("2").phase == "empty")
+        assert [(await dock.events()).count(each) for each in ("camera.docked", "docking.failed", "docking.ended")] == [2, 2, 2]
+
+
 async def test_camera_that_changes_bays_quickly_is_not_its_own_twin(
     camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
