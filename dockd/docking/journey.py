@@ -268,18 +268,19 @@ class Docking:
         ]
         changes += [custody.Stepped(gone, life.FoundGone(self._id)) for gone in _gone_for_certain(todo, scan, met)]
         changes += _superseded(todo)
-        fresh = [*todo.fresh, *(file for file in todo.measure if file.path not in met)]
+        fresh: list[Recording] = []
         bound = {path: recording.recording_id for path, recording in (met | dict(todo.continued)).items()}
-        for file in copy_order(fresh):
+        for file in copy_order([*todo.fresh, *(file for file in todo.measure if file.path not in met)]):
             recording = self._new(file, bound)
             bound[file.path] = recording.recording_id
+            fresh.append(recording)
             changes.append(custody.RecordingSeen(recording))
             changes += held_by_mark(recording)
         changes += marked_since({file.path: file for file in scan.files}, [*met.items(), *todo.continued.items()])
+        if fresh:
+            changes += await self._gaps(fresh)
         if changes:
             await to_its_end(self._enter(changes))
-        if fresh:
-            await self._look_for_gaps()
         for old in todo.superseded:
             await asyncio.to_thread(self._dock.spool.discard, old.recording_id)
         rows = {each.recording_id: each for each in await self._dock.journal.recordings(camera=self._camera, states=LIVING)}
@@ -296,16 +297,18 @@ class Docking:
             if isinstance(change, custody.RecordingMarked):
                 self._dock.outbox.hurry(await self._dock.journal.recording(change.recording_id))
 
-    async def _look_for_gaps(self) -> None:
-        """Compare the numbers in the new recordings' names with those that the docking before it brought; once in a docking."""
+    async def _gaps(self, fresh: Sequence[Recording]) -> list[custody.Change]:
+        """Compare the numbers in the new recordings' names with those that the docking before it brought; once in a docking.
+
+        What that says is entered with the recordings: nobody looks again where none is new.
+        """
         profile, self._counting = self._counting, None
         if profile is None or profile.numbering is None:
-            return
+            return []
         known = await self._dock.journal.recordings(camera=self._camera)
-        before = next((each.docking for each in reversed(known) if each.docking != self._id), None)
         missing = gaps(
-            (each.path for each in known if each.docking == before),
-            (each.path for each in known if each.docking == self._id and each.sidecar_of is None),
+            (each.path for each in known if each.docking == known[-1].docking),
+            (each.path for each in fresh if each.sidecar_of is None),
             profile.numbering,
         )
         standing = [each for each in await self._dock.journal.alerts() if each.ended is None and each.subject == self._camera]
@@ -315,7 +318,7 @@ class Docking:
         if missing:
             alert = numbering_alert(self._camera, missing)
             changes.append(custody.AlertBegun(alert.kind, alert.subject, alert.message))
-        await self._dock.journal.record(*changes)
+        return changes
 
     def _new(self, file: ScannedFile, bound: dict[bytes, str]) -> Recording:
         if file.identity is None:

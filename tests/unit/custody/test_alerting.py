@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
+import pytest
+
 from dockd.alerts.channel import Channel, News
 from dockd.clock import SystemClock, parse_rfc3339, rfc3339
 from dockd.core import custody, life
@@ -20,6 +22,7 @@ from dockd.dock.live import Orders
 from dockd.dock.parts import Dock
 from dockd.offload.spool import Ledger
 from tests.sim.archive import SimArchive
+from tests.sim.busy_journal import BusyJournal
 from tests.sim.cameras import make_camera
 from tests.sim.dock_here import DockHere, dcf, dock_here
 from tests.sim.dock_of import dock_in, docked, spooled
@@ -176,6 +179,22 @@ async def test_a_gap_in_a_cameras_numbers_is_an_alert_until_it_is_docked_without
         (media / "CLIP0009.MP4").write_bytes(b"footage 9")
         await dock_once()
         assert (await told(dock))[2:] == [("alert.begun", "recordings are missing on camera CAM-1: by its own numbering, 6 to 8")]
+
+
+async def test_a_gap_is_an_alert_also_if_the_camera_is_pulled_as_it_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would look for it again: at the next docking nothing on the camera is new."""
+    camera, profile = tmp_path / "camera", replace(dcf(), numbering=re.compile("CLIP([0-9]{4})"))
+    make_camera(camera, "CAM-1", recordings=3, size_bytes=1000, sidecars=False)
+    (camera / "DCIM/100MEDIA/CLIP0002.MP4").unlink()
+    busy = BusyJournal(monkeypatch, lambda change: isinstance(change, custody.RecordingSeen), begun=True)
+    async with dock_here(tmp_path / "spool", SimArchive()) as dock:
+        dock.insert(camera, profile=profile)
+        await busy.pulled(dock)
+        dock.insert(camera, profile=profile)
+        await dock.until(lambda: dock.bay().phase == "resting")
+        assert await told(dock) == [("alert.begun", "recordings are missing on camera CAM-1: by its own numbering, 2")]
 
 
 async def test_a_week_offline_says_when_the_disk_will_be_full_and_keeps_its_order(tmp_path: Path) -> None:
