@@ -234,9 +234,8 @@ class Overview:
             msg = f"recording {recording} is {known.state}, not refused"
             raise ControlError(msg, hint="Nothing to do.")
         spooled, notes = await asyncio.to_thread(self._spooled, known)
-        step = life.Retried(by, spooled)
-        after = life.take(known, step)
-        await self._dock.journal.record(*notes, custody.Stepped(recording, step))
+        await self._dock.journal.record(*notes, custody.Stepped(recording, life.Retried(by, spooled)))
+        after = await self._known(recording)  # somebody may have marked it while its copy was read
         self._dock.board.stepped(after)
         if after.state is State.VERIFIED:
             self._dock.outbox.put(after)

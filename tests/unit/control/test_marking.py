@@ -16,12 +16,12 @@ from dockd.charging.rehearsal import Rehearsal
 from dockd.control.holding import HelperHolds
 from dockd.control.marking import Marking
 from dockd.control.overview import Overview
-from dockd.core import custody
+from dockd.core import custody, life
 from dockd.core.clearance import FileKind
 from dockd.core.marking import FIRST_AMENDMENT
 from dockd.core.policy import Category, Policy
 from dockd.core.profile import CRITICAL
-from dockd.core.recording import State
+from dockd.core.recording import MediumReading, Refusal, State
 from dockd.dock.board import Phase, Presence
 from dockd.dock.live import Orders
 from dockd.dock.parts import Dock
@@ -30,6 +30,7 @@ from dockd.errors import ControlError, WorkerError
 from dockd.journal.orders import HoldOrdered
 from dockd.offload import copying, messages
 from dockd.offload.handful import SMALL_BYTES
+from dockd.offload.spool import Spool
 from dockd.offload.workers import BayWorker
 from dockd.web.lists import MarkOrder, SelftestView
 from tests.sim.archive import SimArchive
@@ -79,6 +80,32 @@ def _overview(dock: Dock, helper: _Helper | None = None) -> tuple[Overview, asyn
     again = asyncio.Event()
     desk, rehearsal = Desk(dock, 12, ZoneInfo("UTC")), Rehearsal(dock.board, dock.clock)
     return Overview(dock, again.set, _no_selftest, desk, rehearsal, helper=helper), again
+
+
+async def test_what_is_marked_while_its_copy_is_read_for_a_retry_is_retried_as_marked(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading a large copy takes minutes, and the mark finds a recording that waits in no queue yet."""
+    refused, reading, marked, examine = "d" * 32, asyncio.Event(), threading.Event(), Spool.examine
+    loop = asyncio.get_running_loop()
+
+    def slowly(spool: Spool, recording_id: str) -> MediumReading | None:
+        loop.call_soon_threadsafe(reading.set)
+        assert marked.wait(30)
+        return examine(spool, recording_id)
+
+    await spooled(dock, refused, b"x")
+    await dock.journal.record(custody.Stepped(refused, life.Refused(Refusal("spool-mismatch", "other bytes"))))
+    monkeypatch.setattr(Spool, "examine", slowly)
+    overview, _ = _overview(dock)
+    async with asyncio.TaskGroup() as group:
+        retrying = group.create_task(overview.retry(refused, "anna"))
+        await reading.wait()
+        await overview.mark(MarkOrder(refused, "shots fired", critical=True), "ann (uid 7)")
+        marked.set()
+    assert (retrying.result().state, retrying.result().critical) == (State.VERIFIED, True)
+    assert dock.outbox.critical_untaken == 1
+    assert await dock.outbox.take() == refused
 
 
 async def test_a_critical_mark_is_first_in_the_queue_with_its_deadline(dock: Dock) -> None:
