@@ -185,7 +185,7 @@ class Clearer:
                 try:
                     proof = await self._dock.archive.prove_again(recording.stored, seen.nonce, camera=recording.camera)
                 except (UploadLostError, ArchiveRefusedError) as exc:
-                    await self._lose(recording, exc.message)
+                    await to_its_end(self._lose(recording, exc.message))
                     lost.append(recording)
                 else:
                     proofs[recording.path] = (proof, recording.stored)
@@ -201,7 +201,7 @@ class Clearer:
         return proofs, again
 
     async def _lose(self, recording: Recording, why: str) -> None:
-        """The archive no longer holds it: it is copied again from the camera, which still does."""
+        """The archive no longer holds it: it is copied again from the camera, which still does. A pull does not come between."""
         _log.error("proof lost", recording=recording.recording_id, why=why)
         await self._dock.journal.record(custody.Stepped(recording.recording_id, life.ProofLost(why)))
         self._dock.board.stepped(life.take(recording, life.ProofLost(why)))

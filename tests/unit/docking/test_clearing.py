@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dockd.core import custody
+from dockd.core import custody, life
 from dockd.core.proof import ArchiveProof
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State, StoredObject
+from dockd.dock.live import Orders
 from tests.sim.archive import Lie, SimArchive
 from tests.sim.audit import files_below
 from tests.sim.busy_journal import BusyJournal
@@ -149,6 +150,30 @@ async def test_archive_that_lies_has_nothing_erased(lie: Lie, camera: Path, tmp_
         assert "proves nothing" in dock.lamp().reason
         assert on_camera(camera) == {CLIP, OTHER}
         assert "docking.failed" in await dock.events()
+
+
+async def test_camera_that_is_pulled_as_the_archives_loss_is_written_down_is_wanted_back(
+    camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the only copies, and whoever took it is told so."""
+    archive = SimArchive()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        dock.insert(camera)
+        await dock.until(lambda: rests(dock) and dock.dock.outbox.files == 0)
+        dock.dock.live.now = Orders(may_erase=True)
+        archive.uploads.clear()
+        busy = BusyJournal(monkeypatch, _says_lost, begun=True)
+        dock.change()
+        await busy.pulled(dock)
+        assert State.SEEN in (await dock.states()).values()
+        (taken,) = dock.dock.board.taken()
+        assert taken.uncopied_files >= 1
+        (entry,) = await dock.entries("docking.ended")
+        assert "were not copied yet" in entry["reason"]
+
+
+def _says_lost(change: custody.Change) -> bool:
+    return isinstance(change, custody.Stepped) and isinstance(change.step, life.ProofLost)
 
 
 async def test_object_that_the_archive_lost_is_copied_again(camera: Path, tmp_path: Path) -> None:
