@@ -28,6 +28,7 @@ from dockd.dock.board import BayBoard, Phase
 from dockd.dock.parts import Dock
 from dockd.errors import CameraError, DockError
 from dockd.power.gauge import Gauge
+from dockd.tasks import to_its_end
 
 _log = structlog.get_logger(__name__)
 
@@ -215,15 +216,14 @@ class Charger:
         return resting is not None and any(each.camera == resting.camera for each in self._dock.board.bays.values())
 
     async def _left_unseen(self, bay: _Bay) -> None:
-        """No camera came when the power did."""
+        """No camera came when the power did. One that comes from here on is its attendant's to show."""
         resting = bay.board.resting
-        if resting is not None:
-            await self._dock.journal.record(
-                custody.Noted("camera.left-unpowered", {"camera": resting.camera, "bay": bay.board.bay})
-            )
-            _log.warning("camera left while its port had no power", bay=bay.board.bay, camera=resting.camera)
         bay.board.clear()
         self._dock.board.tell()
+        if resting is not None:
+            left = custody.Noted("camera.left-unpowered", {"camera": resting.camera, "bay": bay.board.bay})
+            await to_its_end(self._dock.journal.record(left))
+            _log.warning("camera left while its port had no power", bay=bay.board.bay, camera=resting.camera)
 
     async def _weigh(self, bay: _Bay, now_s: float) -> None:
         """What is known of its battery now."""
@@ -248,6 +248,8 @@ class Charger:
         if now_s >= bay.ask_s:
             bay.ask_s = now_s + _ASK_S
             said = await asyncio.to_thread(self._ways.report, board.bay, time)
+            if board.docking != bay.docking:
+                return  # it left meanwhile
             if said is not None:
                 self._gauge.reported(board.camera, said, now_s)
         known = self._gauge.reading(board.camera, board.appetite.curve, now_s, time)

@@ -4,12 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dockd.charging.charger import Charger, Hubs, Power
-from dockd.core.battery import Appetite, Curve, Quality, Reading
+from dockd.charging.charger import Charger, Hubs, Power, Ways
+from dockd.core import custody
+from dockd.core.battery import UNKNOWN, Appetite, Curve, Quality, Reading
 from dockd.core.charging import Rules
 from dockd.core.fitness import Grade
 from dockd.core.readiness import Lamp, Needs
@@ -17,6 +19,7 @@ from dockd.core.recording import Refusal
 from dockd.dock.board import Phase
 from dockd.dock.parts import Dock
 from dockd.errors import CameraUnknownError, WorkerError
+from tests.sim.busy_journal import BusyJournal
 from tests.sim.dock_of import dock_in
 from tests.sim.outlets import Outlets, charged
 from tests.sim.standing_clock import StandingClock
@@ -177,6 +180,57 @@ async def test_camera_that_is_taken_while_a_hub_lies_leaves_an_empty_bay(dock: D
         await clock.passes(1)
     (entry,) = await noted(dock, "camera.left-unpowered")
     assert (entry["camera"], entry["bay"]) == ("A", "1")
+
+
+async def test_camera_that_comes_as_another_is_written_down_as_gone_is_shown(
+    dock: Dock, outlets: Outlets, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bay is the new one's by then, and nobody clears it."""
+    busy = BusyJournal(
+        monkeypatch, lambda change: isinstance(change, custody.Noted) and change.event == "camera.left-unpowered", begun=True
+    )
+    outlets.dock("1", "A")
+    async with charged(dock, outlets, 900, Rules(rest_s=60, slice_s=60)):
+        outlets.dock("2", "B")
+        await clock.until(lambda: resting(dock) == {"1"})
+        outlets.pull("1")
+        outlets.pull("2")
+        comes = asyncio.create_task(busy.meanwhile(lambda: outlets.dock("1", "C")))
+        await clock.until(comes.done)
+        (entry,) = await noted(dock, "camera.left-unpowered")
+        assert (entry["camera"], entry["bay"]) == ("A", "1")
+        await clock.passes(1)
+        assert (dock.board.bays["1"].camera, dock.board.bays["1"].phase) == ("C", Phase.RESTING)
+
+
+async def test_battery_of_a_camera_that_leaves_as_it_is_asked_about_is_no_others(
+    dock: Dock, outlets: Outlets, clock: StandingClock
+) -> None:
+    """The answer may come when the bay is empty, and the next camera in it reports nothing."""
+    loop = asyncio.get_running_loop()
+
+    class Slow(Outlets):
+        def ways(self) -> Ways:
+            return replace(super().ways(), report=self.report)
+
+        def report(self, bay: str, _: str) -> Reading | None:
+            if self.cameras.get(bay) != "A":
+                return None
+            asyncio.run_coroutine_threadsafe(self.pulled(bay), loop).result(30)
+            return Reading(Quality.REPORTED, 97, "the kernel", "t")
+
+        async def pulled(self, bay: str) -> None:
+            self.pull(bay)
+
+    slow = Slow(dock.board)
+    slow.dock("1", "A")
+    async with charged(dock, slow, 900):
+        await clock.until(lambda: dock.board.bays["1"].phase is Phase.EMPTY)
+        await clock.passes(1)
+        assert dock.board.bays["1"].battery == UNKNOWN
+        slow.dock("1", "B")
+        await clock.passes(2)
+        assert dock.board.bays["1"].battery.percent is None
 
 
 async def test_a_hub_without_a_switch_is_never_asked(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:
