@@ -41,13 +41,14 @@ class Attendant:
                         self._board.resting = None
                         self._dock.board.left(self._board)
                         self._task = group.create_task(self._attend(event), name=f"docking in bay {self._bay.bay_id}")
-                    case Removed() if self._board.resting is not None:
-                        await self._end(CUT)
-                        self._board.rest()
                     case Removed():
-                        await self._end(PULLED)
-                        self._dock.board.left(self._board)
-                        self._board.clear()
+                        cut = self._board.resting is not None
+                        await self._end(CUT if cut else PULLED)
+                        if cut and self._board.resting is not None:  # else the charger took its word back meanwhile
+                            self._board.rest()
+                        else:
+                            self._dock.board.left(self._board)
+                            self._board.clear()
                     case Changed():
                         self.look_again()
                     case Unrecognised():

@@ -14,6 +14,7 @@ import pytest
 from dockd import crashpoint
 from dockd.bays.protocol import Claims, Stalled, Unrecognised
 from dockd.core import custody, life
+from dockd.core.charging import Resting, Why
 from dockd.core.readiness import Lamp, Needs
 from dockd.core.recording import Refusal, State
 from dockd.dock.board import Phase
@@ -293,6 +294,21 @@ async def test_twin_that_shows_as_its_docking_is_written_down_leaves_why_in_the_
             dock.remove(bay)
         await dock.until(lambda: dock.bay("1").phase == "empty" and dock.bay("2").phase == "empty")
         assert [(await dock.events()).count(each) for each in ("camera.docked", "docking.failed", "docking.ended")] == [2, 2, 2]
+
+
+async def test_camera_that_is_gone_as_its_port_is_said_to_have_power_leaves_an_empty_bay(
+    camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The charger took its word back while the docking's end was written down: nothing rests there, and nobody waits for it."""
+    busy = BusyJournal(monkeypatch, lambda change: isinstance(change, custody.DockingEnded), begun=True)
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
+        dock.insert(camera)
+        await dock.until(lambda: archived(dock))
+        dock.bay().resting = Resting("CAM-1", None, dock.bay().battery, Why.RESTING, dock.bay().appetite)
+        dock.remove()
+        await busy.meanwhile(lambda: setattr(dock.bay(), "resting", None))
+        await dock.until(lambda: dock.bay().camera is None)
+        assert dock.bay().phase == "empty"
 
 
 async def test_camera_that_changes_bays_quickly_is_not_its_own_twin(
