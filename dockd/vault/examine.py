@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -71,7 +72,7 @@ class Examiner:
         self._store, self._desk, self._signer, self._clock, self._readers = store, desk, signer, clock, readers
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._pending: dict[str, asyncio.Event] = {}
-        self._placing: dict[bytes, asyncio.Lock] = {}
+        self._placing: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self.stopping = threading.Event()
 
     def submit(self, upload_id: str) -> None:
@@ -226,12 +227,10 @@ class Examiner:
 
     @asynccontextmanager
     async def _alone(self, blake3: bytes) -> AsyncIterator[None]:
-        """One placing at a time for equal bytes."""
+        """One placing at a time for equal bytes; the lock lasts for as long as anybody has it or waits for it."""
         lock = self._placing.setdefault(blake3, asyncio.Lock())
         async with lock:
             yield
-        if not lock.locked():
-            self._placing.pop(blake3, None)
 
 
 def difference(found: Measured, wanted: Measured) -> str:

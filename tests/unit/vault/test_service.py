@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import gc
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -277,3 +278,25 @@ def _metadata() -> str:
             "sha256 " + "MDAw" * 21 + "MA==",
         ]
     )
+
+
+async def test_whoever_places_equal_bytes_does_so_alone_however_many_come(served: Served) -> None:
+    """One waits for the first, and another comes just as the first is done: a blob that is being replaced is judged by nobody."""
+    inside: list[str] = []
+    together: list[list[str]] = []
+
+    async def place(name: str) -> None:
+        async with served.vault._examiner._alone(b"digest"):
+            inside.append(name)
+            together.append(list(inside))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            inside.remove(name)
+
+    first, second = asyncio.create_task(place("first")), asyncio.create_task(place("second"))
+    await first
+    third = asyncio.create_task(place("third"))
+    await asyncio.gather(second, third)
+    assert together == [["first"], ["second"], ["third"]]
+    gc.collect()
+    assert not served.vault._examiner._placing, "nothing is remembered of digests that nobody places"
