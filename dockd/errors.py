@@ -234,6 +234,10 @@ class SpoolBrokenError(SpoolError):
     default_hint = "Have the dock's disk examined. The cameras keep their recordings."
 
 
+COPY_FAILED = frozenset({SpoolMismatchError.code, SpoolBrokenError.code})
+"""Of a recording that is refused so, the dock itself sets the copy aside, when a person's retry finds it to be bad."""
+
+
 class ArchiveError(DockError):
     """The central archive."""
 

@@ -26,7 +26,7 @@ from dockd.core.queue import drain_time_s
 from dockd.core.recording import Recording, State
 from dockd.dock.board import BayBoard
 from dockd.dock.parts import Dock
-from dockd.errors import ControlError, SpoolBrokenError, SpoolMismatchError
+from dockd.errors import COPY_FAILED, ControlError
 from dockd.web.hold import HoldOrder, ReleaseOrder
 from dockd.web.lists import (
     BackupOrder,
@@ -71,7 +71,6 @@ _GATHER_S = 0.2
 _COPIED = frozenset({State.VERIFIED, State.UPLOADING, State.ARCHIVED, State.ERASED})
 _COMING = frozenset({State.SEEN, State.COPYING})
 _WAITING = frozenset({State.SEEN, State.COPYING, State.VERIFIED, State.UPLOADING})
-_SPOOL_FAILED = frozenset({SpoolMismatchError.code, SpoolBrokenError.code})
 _ARCHIVED = frozenset({State.ARCHIVED, State.ERASED})
 
 
@@ -256,7 +255,7 @@ class Overview:
         if recording_id not in spool.recording_ids():
             return False, []
         wanted = known.measured
-        if known.refusal is None or known.refusal.code not in _SPOOL_FAILED or wanted is None:
+        if known.refusal is None or known.refusal.code not in COPY_FAILED or wanted is None:
             return True, []
         found = spool.examine(recording_id)
         if found is not None and found.is_of(wanted):

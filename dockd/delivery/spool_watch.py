@@ -21,7 +21,7 @@ from dockd.core.alerts import Kind
 from dockd.core.names import shown
 from dockd.core.recording import Recording, State
 from dockd.dock.parts import Dock
-from dockd.errors import SpoolMismatchError
+from dockd.errors import COPY_FAILED
 
 _log = structlog.get_logger(__name__)
 
@@ -152,7 +152,7 @@ class SpoolWatch:
             if touch is Touch.WENT:  # the archive proved it, or it is to be copied again
                 await self._end_alert(name)
             return
-        if touch is Touch.WENT and recording.refusal is not None and recording.refusal.code == SpoolMismatchError.code:
+        if touch is Touch.WENT and recording.refusal is not None and recording.refusal.code in COPY_FAILED:
             return  # set aside
         found = {"touched": touch.value, **await asyncio.to_thread(self._medium, recording, touch)}
         if self._found.get(name) == found:

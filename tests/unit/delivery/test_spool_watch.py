@@ -17,6 +17,7 @@ from dockd.core.recording import Refusal
 from dockd.delivery import spool_watch
 from dockd.delivery.spool_watch import SpoolWatch
 from dockd.dock.parts import Dock
+from dockd.errors import SpoolBrokenError, SpoolMismatchError
 from dockd.offload.spool import part_name
 from tests.sim.consignments import HurriedClock
 from tests.sim.dock_of import dock_in, docked, spooled
@@ -118,9 +119,10 @@ async def test_what_the_dock_does_is_nobodys_alert(dock: Dock) -> None:
     assert [each["recording"] for each in changed] == [ID, other]
 
 
-async def test_a_copy_that_is_set_aside_is_not_missed(dock: Dock) -> None:
-    """Its bytes are known to be wrong, and a person sent for others."""
-    await dock.journal.record(custody.Stepped(ID, life.Refused(Refusal("spool-mismatch", "other bytes"))))
+@pytest.mark.parametrize("code", [SpoolMismatchError.code, SpoolBrokenError.code])
+async def test_a_copy_that_is_set_aside_is_not_missed(dock: Dock, code: str) -> None:
+    """Its bytes are known to be wrong, or cannot be read, and a person sent for others."""
+    await dock.journal.record(custody.Stepped(ID, life.Refused(Refusal(code, "other bytes"))))
     async with watched(dock):
         await asyncio.to_thread(dock.spool.set_aside, ID)
         await spooled(dock, "c" * 32, CONTENT)
