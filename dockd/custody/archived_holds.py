@@ -1,9 +1,10 @@
 """Has the archive itself hold what is on hold here, also when the order came after the recording was archived.
 
-What is sent while it is on hold is sent so. Of the rest the archive is told whenever an order is placed, at the start, and every
-day; as often as it takes. One that knows nothing of holds, as the vault, which deletes nothing by itself, is asked to promise to
-keep it for some months more, again and again while the hold stands: no promise ends before the order. It is never told that a
-hold was lifted: that is for the archive's own admins, so that nobody who took over a dock can have evidence deleted there.
+What is sent while it is on hold is sent so. Of the rest the archive is told whenever an order is placed, as soon as something
+comes there that was put on hold on its way, at the start, and every day; as often as it takes. One that knows nothing of holds,
+as the vault, which deletes nothing by itself, is asked to promise to keep it for some months more, again and again while the
+hold stands: no promise ends before the order. It is never told that a hold was lifted: that is for the archive's own admins, so
+that nobody who took over a dock can have evidence deleted there.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from dockd.custody.promises import kept_longer
 from dockd.dock.parts import Dock
 from dockd.errors import ArchiveError
 from dockd.journal.gaps import Kept
+from dockd.tasks import first_of
 
 _log = structlog.get_logger(__name__)
 
@@ -47,10 +49,11 @@ class ArchivedHolds:
         """Until cancelled."""
         while True:
             ordered = self._dock.journal.next_order()
+            self._dock.holding_due.clear()
             complete = await self.once()
             try:
                 async with asyncio.timeout(self._every_s if complete else self._again_s):
-                    await ordered.wait()
+                    await first_of(ordered.wait(), self._dock.holding_due.wait())
             except TimeoutError:
                 if complete:
                     self._told.clear()  # its admins may have lifted what an order here still wants

@@ -31,6 +31,7 @@ class Dock:
         checkpoint_due: set when the custody log has something that the archive should witness soon.
         room_due: set when room in the spool is short, or when what the site keeps there has changed.
         sealing_due: set when a copy was finished that may be sealed.
+        holding_due: set when something was archived that was put on hold while it was on its way.
         retention_due: set when somebody said what may have the archive keep recordings longer: of one, or in the policy.
     """
 
@@ -46,6 +47,7 @@ class Dock:
     pinned_keys: tuple[str, ...]
     uploads: Concurrency = field(default_factory=lambda: Concurrency(2))
     checkpoint_due: asyncio.Event = field(default_factory=asyncio.Event)
+    holding_due: asyncio.Event = field(default_factory=asyncio.Event)
     retention_due: asyncio.Event = field(default_factory=asyncio.Event)
     room_due: asyncio.Event = field(default_factory=asyncio.Event)
     sealing_due: asyncio.Event = field(default_factory=asyncio.Event)

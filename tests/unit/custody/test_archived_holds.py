@@ -23,6 +23,7 @@ from tests.sim.cameras import make_camera
 from tests.sim.consignments import HurriedClock, Watched, consign
 from tests.sim.dock_here import DockHere, build, dock_here
 from tests.sim.evidence import DOCK, seen
+from tests.sim.running import running
 from tests.sim.vault_here import vault_here
 
 ORDER = custody.HoldPlaced("camera", "CAM-1", "A. Jones", "a court asks")
@@ -47,14 +48,29 @@ async def test_an_order_that_comes_later_reaches_the_archive(camera: Path, tmp_p
     async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
         await archived(dock, camera)
         archive.faults.busy_times = 1
-        running = asyncio.create_task(ArchivedHolds(dock.dock, again_s=0.01).run())
-        await dock.dock.journal.record(ORDER)
-        while await dock.dock.journal.last_note(TOLD) is None:
-            await dock.dock.journal.next_record().wait()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        async with running(ArchivedHolds(dock.dock, again_s=0.01).run()):
+            await dock.dock.journal.record(ORDER)
+            while await dock.dock.journal.last_note(TOLD) is None:
+                await dock.dock.journal.next_record().wait()
         assert archive.held == set(archive.uploads)
         assert len(archive.held) == 2
+
+
+async def test_an_order_that_comes_while_something_is_on_its_way_reaches_the_archive(camera: Path, tmp_path: Path) -> None:
+    """When it was sent nobody knew of the order, and when the order came it was not there: the archive is told as it has come."""
+    archive = SimArchive()
+    archive.gate.clear()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        async with running(ArchivedHolds(dock.dock).run()), asyncio.timeout(30):
+            dock.insert(camera)
+            await dock.until(lambda: len(archive.uploads) == 2)
+            await dock.dock.journal.record(ORDER)
+            for _ in range(10):  # whoever tells the archive has looked, and there is nothing yet
+                await dock.recordings()
+            archive.gate.set()
+            while archive.held != set(archive.uploads):
+                await dock.dock.journal.next_record().wait()
+        assert not any(each.consignment.held for each in archive.uploads.values())
 
 
 async def test_what_was_told_is_not_told_again_and_what_is_not_there_holds_up_nothing(camera: Path, tmp_path: Path) -> None:
