@@ -391,7 +391,7 @@ async def test_a_battery_that_was_hot_is_charged_until_it_says_again_that_it_is(
 async def test_charge_is_estimated_where_nothing_reports_it(dock: Dock, outlets: Outlets, clock: StandingClock) -> None:
     """Shown as an estimate and never as a report; what it came to is kept while its port has no power."""
     outlets.dock("1", "A")
-    async with charged(dock, outlets, 900):
+    async with charged(dock, outlets, 900) as charger:
         bay = dock.board.bays["1"]
         await clock.until(lambda: (bay.battery.percent or 0) >= 40)
         assert (bay.battery.quality, bay.battery_percent) == (Quality.ESTIMATED, None)
@@ -405,7 +405,7 @@ async def test_charge_is_estimated_where_nothing_reports_it(dock: Dock, outlets:
         await clock.until(lambda: bay.battery.percent is not None)
         assert (bay.battery.percent or 0) >= 40
         outlets.pull("1")
-        await clock.passes(2)
+        await clock.until(lambda: charger._bays["1"].camera is None)  # it looks on when a thread has answered
         outlets.dock("1", "A")
         await clock.until(lambda: bay.battery.percent is not None)
         assert (bay.battery.percent or 0) < 40
@@ -415,7 +415,7 @@ async def test_what_a_charge_came_to_outlasts_the_identifying(dock: Dock, outlet
     """A camera that is back with the power says only seconds later who it is; another one in its place begins at nothing."""
     outlets.begins_s, outlets.silent = {"B": 60.0, "C": 60.0}, True
     outlets.dock("1", "A")
-    async with charged(dock, outlets, 900):
+    async with charged(dock, outlets, 900) as charger:
         bay = dock.board.bays["1"]
         await clock.until(lambda: (bay.battery.percent or 0) >= 40)
         outlets.dock("2", "B")
@@ -427,7 +427,7 @@ async def test_what_a_charge_came_to_outlasts_the_identifying(dock: Dock, outlet
         await clock.until(lambda: bay.battery.percent is not None)
         assert (bay.battery.percent or 0) >= 40
         outlets.dock("1", "C")
-        await clock.passes(2)
+        await clock.until(lambda: charger._bays["1"].camera == "C")
         outlets.dock("1", "A")
         await clock.until(lambda: bay.battery.percent is not None)
         assert (bay.battery.percent or 0) < 40
