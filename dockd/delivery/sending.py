@@ -21,7 +21,7 @@ from dockd.core.recording import Recording, Refusal, ResumePoint, State, StoredO
 from dockd.crashpoint import passing
 from dockd.delivery.keeping import Keeper
 from dockd.dock.parts import Dock
-from dockd.errors import DockError, UploadLostError
+from dockd.errors import DockError, JournalError, UploadLostError
 
 _log = structlog.get_logger(__name__)
 
@@ -126,6 +126,8 @@ class Delivery:
             await self._dock.journal.record(custody.UploadDropped(recording.recording_id, exc.message))
             await self._dock.clock.sleep(_LOST_PAUSE_S)  # an archive that forgets at once is not flooded
             self._dock.outbox.put(await self._dock.journal.recording(recording.recording_id))
+        except JournalError:
+            raise  # it says nothing of the recording: the dock ends with it, and the next start goes on
         except DockError as exc:
             _log.error(
                 "recording refused", recording=recording.recording_id, path=shown(recording.path), code=exc.code, why=exc.message

@@ -12,7 +12,9 @@ from dockd.core import custody
 from dockd.core.readiness import Lamp
 from dockd.core.recording import State
 from dockd.delivery.sending import Delivery
+from dockd.errors import JournalError
 from dockd.journal import Journal
+from dockd.journal.ledger import Ledger
 from dockd.offload.spool import Spool
 from tests.sim.archive import Faults, Lie, SimArchive
 from tests.sim.cameras import make_camera
@@ -84,6 +86,32 @@ async def test_slow_removal_from_the_spool_holds_up_no_upload(tmp_path: Path, mo
             may_go_on.set()
         while dock.dock.spool.recording_ids():
             await dock.dock.board.news()
+
+
+async def test_journal_that_fails_once_refuses_no_recording(
+    camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the dock, as it does everywhere; whoever starts it again has everything delivered."""
+    record, failed = Ledger.record, threading.Event()
+
+    def fails_once(ledger: Ledger, changes: tuple[custody.Change, ...], now: str) -> None:
+        if any(isinstance(each, custody.UploadPlaced) for each in changes) and not failed.is_set():
+            failed.set()
+            msg = "disk I/O error"
+            raise JournalError(msg)
+        record(ledger, changes, now)
+
+    monkeypatch.setattr(Ledger, "record", fails_once)
+    archive = SimArchive()
+    with pytest.raises(ExceptionGroup) as ended:
+        async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+            dock.insert(camera)
+            await dock.until(lambda: False)
+    assert ended.group_contains(JournalError, match="disk I/O error")
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        assert State.REFUSED not in (await dock.states()).values()
+        dock.insert(camera)
+        await dock.until(lambda: archived(dock))
 
 
 async def test_upload_that_the_archive_forgot_begins_again(camera: Path, tmp_path: Path) -> None:
