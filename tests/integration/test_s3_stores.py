@@ -379,6 +379,18 @@ async def test_of_two_checkpoints_at_once_one_stays(store: Seaweed) -> None:
     await keeper.close()
 
 
+async def test_what_is_locked_names_the_checksum_that_it_comes_with(tmp_path: Path) -> None:
+    """S3's reference wants that said in so many words, and a server that goes by it refuses manifest and checkpoint without."""
+    with Moto(tmp_path / "moto") as strict:
+        await make_bucket(strict.url)
+        archive, keeper = S3Archive(settings(strict.url), SystemClock()), S3Keeper(settings(strict.url), SystemClock())
+        assert Found.of(await archive.store(consign(tmp_path, noise(10)), None, Watched())).version
+        note = checkpoint(SigningKey.generate(), 7)
+        assert isinstance(await keeper.add_checkpoint(note, old_size=0, proof=(), key=""), Deposited)
+        await archive.close()
+        await keeper.close()
+
+
 def test_credentials_that_are_none_are_named_with_their_file(tmp_path: Path) -> None:
     """One word where two are wanted, and no file at all."""
     (tmp_path / "spool").mkdir()

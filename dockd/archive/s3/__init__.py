@@ -18,9 +18,10 @@ The dock deletes nothing, and its credentials should not let it. In AWS's policy
         "s3:GetObjectRetention", "s3:GetObjectLegalHold", "s3:ListMultipartUploadParts"]},
       {"Effect": "Allow", "Resource": "arn:aws:s3:::evidence", "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads"]}]}
 
-`s3:ListBucket` is there so that what does not exist is answered 404 and not 403. What is missing on purpose: every `s3:Delete*`,
-`s3:BypassGovernanceRetention`, `s3:PutBucket*`, `s3:AbortMultipartUpload`. Uploads that nobody finishes are removed by a
-lifecycle rule of the bucket (AbortIncompleteMultipartUpload, with more days than a dock may be without its link).
+`s3:ListBucket` is there so that what does not exist is answered 404 and not 403, and so that a dock whose log was rolled back
+sees the checkpoint of the longer one. What is missing on purpose: every `s3:Delete*`, `s3:BypassGovernanceRetention`,
+`s3:PutBucket*`, `s3:AbortMultipartUpload`. Uploads that nobody finishes are removed by a lifecycle rule of the bucket
+(AbortIncompleteMultipartUpload, with more days than a dock may be without its link).
 
 The bucket needs versioning and Object Lock, which S3 allows to be switched on together when the bucket is made. Without them,
 and in stores that do not check checksums, everything is proved by fetching it back.

@@ -301,6 +301,7 @@ class S3Archive:
             "Key": key,
             "Body": envelope,
             "ContentType": "application/json",
+            "ChecksumAlgorithm": "SHA256",  # S3 wants it said of what is locked, though the checksum itself names it
             "ChecksumSHA256": sha256,
         }
         answer = await self._wire.ask("put_object", f"storing {key}", {**parameters, **self._locked(consignment)})

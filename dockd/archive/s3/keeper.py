@@ -84,6 +84,7 @@ class S3Keeper:
             "Key": place,
             "Body": content,
             "ContentType": "text/plain; charset=utf-8",
+            "ChecksumAlgorithm": "SHA256",  # S3 wants it said of what is locked, though the checksum itself names it
             "ChecksumSHA256": base64.b64encode(hashlib.sha256(content).digest()).decode(),
             "IfNoneMatch": "*",  # of two that are put at once, only one stays
         }
