@@ -9,6 +9,7 @@ from importlib import resources
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Browser
 
 from dockd.clock import SystemClock
@@ -17,7 +18,7 @@ from dockd.core.estimate import Left, Unit
 from dockd.core.readiness import Lamp
 from dockd.web.assets import load_assets
 from dockd.web.kiosk import serve_kiosk
-from dockd.web.screen import Screen, Tile
+from dockd.web.screen import Header, Screen, Tile
 from tests.kiosk.conftest import Kiosk
 from tests.sim.kiosk_here import HEADER, SimSource, answers
 from tests.sim.lamp_reasons import OTHER, REASONS
@@ -53,10 +54,10 @@ def said(key: str, language: str) -> str:
 
 
 @contextmanager
-def served(tiles: tuple[Tile, ...], language: str) -> Iterator[int]:
+def served(tiles: tuple[Tile, ...], language: str, header: Header = HEADER) -> Iterator[int]:
     """The page that says so, at a port."""
     port, ready, loop = free_port(), threading.Event(), asyncio.new_event_loop()
-    source = SimSource(Screen(HEADER, tiles, (), busy=False))
+    source = SimSource(Screen(header, tiles, (), busy=False))
 
     async def serve() -> None:
         serving = asyncio.ensure_future(serve_kiosk(port, load_assets(language, None), source, SystemClock()))
@@ -161,3 +162,28 @@ def test_a_resting_camera_says_how_old_its_charge_is(browser: Browser) -> None:
         kiosk.wait_lamp(1, "leave")
         kiosk.page.locator(".open").first.click()
         assert "Battery when it had power last: about 62 %" in kiosk.page.locator("#more-body").inner_text()
+
+
+HEADS = {
+    "nothing to do": ({}, ["balt-ero-01 · Baltimore", "connected", "nothing", "1 GB"]),
+    "a queue": (
+        {"queue_files": 12, "queue_bytes": 34 * 10**9, "left": Left(Unit.MINUTES, 25)},
+        ["balt-ero-01 · Baltimore", "connected", "12 files, 34 GB, 25 min", "1 GB"],
+    ),
+    "no archive, no room": (
+        {"archive": "away", "away_since": "18:55", "queue_files": 1, "queue_bytes": 10**9, "full": True, "free_bytes": 10**8},
+        ["balt-ero-01 · Baltimore", "not reachable since 18:55", "1 file, 1 GB", "100 MB: no room to copy"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HEADS)
+def test_the_head_says_how_the_dock_is(browser: Browser, what: str) -> None:
+    """Which dock it is, whether the archive answers, what waits for it and for how long, and how much room there is."""
+    change, said_there = HEADS[what]
+    with served((Tile("1", "empty"),), "en", replace(HEADER, **change)) as port:
+        kiosk = Kiosk(browser.new_page(viewport={"width": 800, "height": 480}))
+        kiosk.open(port)
+        places = ("#dock", "#archive dd", "#queue dd", "#space dd")
+        assert [kiosk.page.locator(each).inner_text() for each in places] == said_there
+        assert [*kiosk.misfits(), *kiosk.violations(), *kiosk.complaints] == []
