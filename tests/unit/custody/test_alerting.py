@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from dockd.alerts.channel import Channel, News
 from dockd.clock import SystemClock, parse_rfc3339, rfc3339
@@ -74,23 +75,26 @@ async def kept(dock: Dock, recording_id: str, content: bytes, *, at: str) -> Non
 
 
 async def test_a_missed_camera_is_told_once_and_its_return_too(tmp_path: Path) -> None:
-    """Across a restart of the watch as well."""
+    """Across a restart of the watch as well; the log, and so the system's journal, has each of both once besides."""
     clock, listener = Set("2026-11-27T21:00:00Z"), Listener()
-    async with dock_in(tmp_path) as dock:
-        alerting = watching(dock, clock, listener)
-        assert 3600 <= await alerting.once() <= 3601
-        assert len(listener.heard) == 1
-        clock.moment += timedelta(hours=25)
-        await alerting.once()
-        await watching(dock, clock, listener).once()
-        (begun,) = listener.heard
-        assert (begun.phase, begun.kind, begun.subject, begun.place) == ("begun", "undocked", "C1", "ICE ERO, Baltimore")
-        await docked(dock)
-        await alerting.once()
-        await alerting.once()
-        assert [each.phase for each in listener.heard] == ["begun", "ended"]
-        assert listener.heard[1].ended is not None
-        assert await dock.journal.alerts() == []
+    with capture_logs() as log:
+        async with dock_in(tmp_path) as dock:
+            alerting = watching(dock, clock, listener)
+            assert 3600 <= await alerting.once() <= 3601
+            assert len(listener.heard) == 1
+            clock.moment += timedelta(hours=25)
+            await alerting.once()
+            await watching(dock, clock, listener).once()
+            (begun,) = listener.heard
+            assert (begun.phase, begun.kind, begun.subject, begun.place) == ("begun", "undocked", "C1", "ICE ERO, Baltimore")
+            await docked(dock)
+            await alerting.once()
+            await alerting.once()
+            assert [each.phase for each in listener.heard] == ["begun", "ended"]
+            assert listener.heard[1].ended is not None
+            assert await dock.journal.alerts() == []
+    logged = [(each["log_level"], each["event"], each["kind"], each["subject"]) for each in log if "alert" in each["event"]]
+    assert logged == [("error", "alert", "undocked", "C1"), ("info", "alert is over", "undocked", "C1")]
 
 
 async def test_a_channel_that_is_away_is_told_when_it_is_back(tmp_path: Path) -> None:

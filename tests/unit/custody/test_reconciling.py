@@ -52,6 +52,41 @@ async def test_what_the_archive_lost_is_an_alert_the_same_day(tmp_path: Path) ->
     assert [each["lost"] for each in notes if each["event"] == "archive.reconciled"] == [0]
 
 
+class Asked(SimArchive):
+    """An archive that remembers which objects it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    async def prove_again(
+        self, stored: StoredObject, nonce: str, *, camera: str, retain_until: datetime | None = None
+    ) -> ArchiveProof:
+        """As the protocol says."""
+        self.asked.append(stored.recording_id)
+        return await super().prove_again(stored, nonce, camera=camera, retain_until=retain_until)
+
+
+async def test_of_the_old_ones_some_are_asked_for_at_random(tmp_path: Path) -> None:
+    """As many each day as were wanted, never one twice in a day; and after enough days none has been left out."""
+    make_camera(tmp_path / "camera", "CAM-1", recordings=4, size_bytes=1000, sidecars=False)
+    archive = Asked()
+    async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
+        await _archived(dock, tmp_path / "camera", 4)
+        reconciler = Reconciler(dock.dock, sample=2)
+        await reconciler.once()  # all of them, for they were new
+        days = []
+        for _ in range(300):  # of that many, one is left out for ever once in 10^90
+            archive.asked.clear()
+            assert await reconciler.once() == []
+            days.append(tuple(sorted(archive.asked)))
+            if len(set().union(*days)) == 4 and len(set(days)) > 2:
+                break
+        assert {len(set(each)) for each in days} == {len(each) for each in days} == {2}
+        assert set().union(*days) == {each.recording_id for each in await dock.recordings()}
+        assert len(set(days)) > 2, "not in turn either"
+
+
 class Day(HurriedClock):
     """Nobody waits, and the time that they would have waited is over."""
 
