@@ -257,6 +257,11 @@ MUTATIONS = (
         (("/usr/lib/systemd/system/dockd-kiosk.service", "IPAddressDeny=any", "IPAddressDeny="),),
     ),
     Mutation(
+        "sealed_recordings",
+        "what counts as sealed was never sealed",
+        (("verity.py", "        ioctl(descriptor, _ENABLE, _ARGUMENT)", "        return"),),
+    ),
+    Mutation(
         "sealed_by_the_tpm",
         "the daemon is not given the key that was sealed",
         (("/usr/lib/systemd/system/dockd.service", "LoadCredentialEncrypted=dock-key", "# not loaded"),),

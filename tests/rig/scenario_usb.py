@@ -54,6 +54,9 @@ async def test_eight_cameras_at_once(prepared_machine: Prepared, place: Path, ou
         in_bays = [each for each in told.splitlines() if "DOCKD_BAY=" in each]
         assert len(in_bays) == len(cameras) + sum(each.offset_bytes > 0 for each in cameras)
         assert [each for each in in_bays if "ID_FS_" in each or "disk/by-" in each] == []
+        # Neither a desktop's automounter nor a unit of systemd takes them for disks of this machine.
+        assert [each for each in in_bays if "UDISKS_IGNORE=1" not in each or "SYSTEMD_READY=0" not in each] == []
+        assert "UDISKS_IGNORE" not in await machine.guest.sh(f"udevadm info {own_disk}")
         for camera in cameras:
             await machine.pull(camera.serial)
         assert all(camera.as_it_was() for camera in cameras)
