@@ -39,6 +39,7 @@ _TUS_JS = Path(__file__).parents[2] / "packaging" / "peers" / "tus-js-client.mjs
 _PIECE_BYTES = 4 << 20
 _DEADLINE_S = 120.0
 _QUIET_S = 0.3
+_SMALL_BYTES = 32 << 20
 _BROKEN_BYTES = 8 << 20
 """A part of S3's, so that both are broken alike."""
 
@@ -164,6 +165,8 @@ def measure(occasion: Occasion, *, size_bytes: int, breaks: int) -> Part:
                 cool_down()
                 took.setdefault(name, []).append(run())
                 _settle(vault)
+        small = order_for(work / "small", _SMALL_BYTES, vault.files_url, key=vault.public_key, token=order.token)
+        little_bytes = client("dockd", small).peak_rss_bytes
         again_bytes = asyncio.run(_sent_again(vault, work, breaks))
     shutil.rmtree(work)
     runs = {name: Runs(each) for name, each in took.items()}
@@ -173,7 +176,9 @@ def measure(occasion: Occasion, *, size_bytes: int, breaks: int) -> Part:
         f"{breaks} times."
     )
     broken = at_most("sent again after each break, in pieces", again_bytes / _BROKEN_BYTES, 1.0, "pieces", below="under")
-    return Part("upload", what, [*_figures(runs, size_bytes), broken], occasion.quick, runs)
+    words = f"memory of dockd's client, as share of that for {_SMALL_BYTES >> 20} MiB"
+    flat = at_most(words, runs[STORE].peak_rss_bytes / little_bytes, 1.1, "x")
+    return Part("upload", what, [*_figures(runs, size_bytes), flat, broken], occasion.quick, runs)
 
 
 def _best_s(runs: dict[str, Runs]) -> float:
