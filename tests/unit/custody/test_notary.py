@@ -15,6 +15,7 @@ from dockd.archive.settings import TusSettings
 from dockd.archive.witness import TusWitness
 from dockd.core.custody import Noted
 from dockd.core.note import Note, parse_checkpoint, parse_note
+from dockd.custody import notary
 from dockd.custody.keyring import dock_key
 from dockd.custody.notary import Notary
 from dockd.dock.parts import Dock
@@ -184,8 +185,22 @@ async def test_an_archive_that_never_agrees_is_not_asked_for_ever(dock: Dock) ->
     assert scripted.asked == [0, 1, 2]
 
 
+async def test_a_checkpoint_is_made_at_least_hourly(dock: Dock) -> None:
+    """Though nothing is docked: whoever notices that none comes any more need not wait for longer."""
+    assert notary.EVERY_S <= 3600
+    scripted = ScriptedWitness(ArchiveUnreachableError("away"), NoWitness())
+    task = asyncio.create_task(Notary(dock, SigningKey.generate(), scripted, every_s=0.01).run())
+    async with asyncio.timeout(30):
+        while len(scripted.asked) < 2:
+            scripted.again.clear()
+            await scripted.again.wait()
+    assert not dock.checkpoint_due.is_set()
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def test_a_docking_makes_a_checkpoint_due(dock: Dock) -> None:
-    """The notary waits an hour, or for the end of a docking; an archive that fails for good is asked again then."""
+    """The notary need not wait for its hour then; an archive that fails for good is asked again, too."""
     scripted = ScriptedWitness(ArchiveUnreachableError("away"), NoWitness())
     task = asyncio.create_task(Notary(dock, SigningKey.generate(), scripted).run())
     await scripted.again.wait()

@@ -89,6 +89,20 @@ async def test_camera_that_leaves_while_its_arrival_is_being_recorded_has_left(
         assert b"the camera was taken out" in entry.entry
 
 
+async def test_the_archive_is_to_witness_what_a_docking_brought(camera: Path, tmp_path: Path) -> None:
+    """A checkpoint is due once all that can be done is done, and again when the camera has left."""
+    async with dock_here(tmp_path / "spool", SimArchive(), may_erase=False) as dock:
+        due = dock.dock.checkpoint_due
+        assert not due.is_set()
+        dock.insert(camera)
+        await dock.until(lambda: dock.bay().phase is Phase.RESTING)
+        assert due.is_set()
+        due.clear()
+        dock.remove()
+        await dock.until(lambda: dock.bay().phase is Phase.EMPTY)
+        assert due.is_set()
+
+
 @needs_fuse
 async def test_file_that_grows_is_copied_once_it_is_still(camera: Path, tmp_path: Path) -> None:
     """A recording that is being written is left for the next round; what was begun of it does not stay in the spool."""
