@@ -16,9 +16,13 @@ from dockd.config import load_site
 from dockd.control.fitness import archive_checks
 from dockd.core.fitness import Grade
 from dockd.core.recording import State
+from dockd.errors import ArchiveUnreachableError
+from tests.contract.stands.stand import SIZE
+from tests.contract.stands.tus import foreign_stand
 from tests.sim.audit import files_below
 from tests.sim.cameras import make_camera
 from tests.sim.cli_documents import alone
+from tests.sim.consignments import Watched, consign, noise
 from tests.sim.dock_process import DockProcess, Site
 from tests.sim.foreign_tus import ForeignTus, NodeTus, PySyncTus, PyTus
 
@@ -92,3 +96,50 @@ def test_the_self_test_says_which_servers_check_what_they_are_sent(
         found = asyncio.run(ask_archive(load_site(dock.write_site()), SystemClock()))
         dock.close()
     assert [each.grade for each in archive_checks(found)] == grades
+
+
+class Overtaken(Watched):
+    """Somebody else sends a piece of the upload between the dock's question where it stands and the dock's own piece."""
+
+    def __init__(self, overtake: Callable[[int], None]) -> None:
+        super().__init__()
+        self._overtake = overtake
+
+    def sent(self, offset_bytes: int) -> None:
+        """As the protocol says; the server is another process, so it can be spoken to meanwhile."""
+        if not self.offsets:
+            self._overtake(offset_bytes)
+        super().sent(offset_bytes)
+
+
+@pytest.mark.parametrize("make", [NodeTus, PyTus, PySyncTus])
+async def test_a_conflict_at_a_server_of_others_is_mended_by_asking(make: Callable[[Path], ForeignTus], tmp_path: Path) -> None:
+    """Their own 409, at once or at the next try: a 409 that does not say that it is tus's, or is lost, is a break like others."""
+    content, known, theirs = noise(SIZE), 1000, 5000
+    answers: list[int] = []
+    with make(tmp_path / "server") as server:
+        async with foreign_stand(server) as stand:
+            consignment = consign(tmp_path, content)
+            point = await stand.begin(consignment, content[:known])
+            path = f"/files/{point.url.rpartition('/')[2]}"
+
+            def overtake(offset: int) -> None:
+                with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as other:
+                    headers = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+                    headers["Upload-Offset"] = str(offset)
+                    for _ in range(2):  # the second time as the dock will: from where the upload no longer stands
+                        other.request("PATCH", path, content[offset : offset + theirs], headers)
+                        answer = other.getresponse()
+                        answer.read()
+                        answers.append(answer.status)
+
+            watched = Overtaken(overtake)
+            try:
+                stored = await stand.archive.store(consignment, point, watched)
+            except ArchiveUnreachableError:
+                stored = await stand.archive.store(consignment, point, watched)
+            assert answers == [204, 409]
+            assert watched.offsets[:1] == [known]
+            assert "dropped" not in watched.story
+            assert stored.nonce == point.nonce
+            assert await stand.read_back(stored) == content
