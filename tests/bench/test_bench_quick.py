@@ -19,7 +19,7 @@ _PROMISED = {
         "memory",
     ),
     "small-files": ("cp+sync+b3sum", "rsync", "rclone", "recordings a second"),
-    "upload": ("curl -T", "receipt", "tuspy", "aiotus", "tus-js-client", "processor time of dockd", "sent again"),
+    "upload": ("curl -T", "receipt", "tuspy", "aiotus", "tus-js-client", "processor time of dockd", "sent again", "memory"),
     "s3": ("rclone", "boto3", "sent again after each break", "memory"),
     "bays": ("line rate", "processor", "PSS", "event loop"),
     "daemon": ("insertion to first byte", "idle", "start to ready", "peak with a file", "files, against"),
