@@ -103,10 +103,14 @@ async def test_journal_that_fails_once_refuses_no_recording(
 
     monkeypatch.setattr(Ledger, "record", fails_once)
     archive = SimArchive()
-    with pytest.raises(ExceptionGroup) as ended:
+
+    async def docked_until_it_ends() -> None:
         async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
             dock.insert(camera)
             await dock.until(lambda: False)
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await docked_until_it_ends()
     assert ended.group_contains(JournalError, match="disk I/O error")
     async with dock_here(tmp_path / "spool", archive, may_erase=False) as dock:
         assert State.REFUSED not in (await dock.states()).values()
