@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from tests.rig.docks import Dock
+from tests.rig.docks import Dock, break_it
 from tests.rig.image import ROOT
 from tests.rig.machine import Machine
 from tests.rig.outside import Outside
@@ -47,6 +47,7 @@ async def test_key_is_sealed_by_the_tpm_and_lost_without_it(prepared_machine: Pr
         async with Machine(replace(parts, tpm=line), place / "console") as machine:
             guest, dock = machine.guest, usb_dock(machine, outside)
             await guest.until(RUNS, deadline_s=_BOOTS_S)
+            await break_it(guest)
             await dock.heard("checkpoint cosigned")
             public = (await guest.sh("dockd report key")).strip()
             assert "has a TPM that could seal it" in await signing_key_of(dock)
