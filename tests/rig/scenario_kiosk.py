@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig.cameras import build
-from tests.rig.docks import DIRECTORIES, Dock, break_it, carry_in
+from tests.rig.docks import DIRECTORIES, Dock, carry_in
 from tests.rig.image import ROOT, SCREEN, RigError, image
 from tests.rig.machine import Machine, Parts, overlay
 from tests.rig.outside import Outside
@@ -90,7 +90,6 @@ async def test_dock_that_is_switched_on_shows_its_page(prepared_machine: Prepare
         await machine.guest.sh(ENCRYPT_THE_SPOOL, timeout_s=INSTALL_S)
         for name in ("dockd", "dockd-kiosk"):
             await install(machine, package(prepared_machine.suite, name), place)
-        await break_it(machine.guest)
         bays = ({"id": "d1", "directory": f"{DIRECTORIES}/1"},)
         await Dock(machine, outside, bays=bays, site={"kiosk": {"port": PORT}}).configure()
         await carry_in(machine, camera, f"{DIRECTORIES}/1")
