@@ -142,7 +142,7 @@ def _lay_down(tree: Tree, folder: Path) -> None:
 
 def _made(options: list[str], image: int) -> None:
     command = [MKE2FS, "-q", "-F", "-t", "ext4", *options, f"/proc/self/fd/{image}"]
-    # The camera's time of making is nobody's business, and the same each time that a clear begins anew.
+    # The camera's time of making is nobody's business. What is copied into it has the time of now, as mke2fs will have it.
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "E2FSPROGS_FAKE_TIME": "315532800", "MKE2FS_CONFIG": "/dev/null"}
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program; its options are numbers, names from a table and a checked label

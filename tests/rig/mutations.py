@@ -57,6 +57,11 @@ MUTATIONS = (
         "udev looks for file systems on cameras",
         (("helper/udev_rules.py", 'ENV{UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG}="1"', 'ENV{DOCKD_NOTHING}="1"'),),
     ),
+    Mutation(
+        "also_a_keyboard",
+        "what has a disk is taken for a camera, whatever else it has",
+        (("core/usb.py", "foreign = sorted(kinds - STORAGE)", "foreign = [] if kinds & STORAGE else sorted(kinds - STORAGE)"),),
+    ),
     Mutation("pull_in_the_middle", "a bay does not hear that its camera left", (_GONE,)),
     Mutation("hub_that_drops", "a bay does not hear that its camera left", (_GONE,)),
     Mutation("drops_and_comes_back", "a bay does not hear that its camera left", (_GONE,)),

@@ -12,6 +12,7 @@ from tests.rig.docks import ALL_BAYS, BEHIND_HUB, HUB_PORT, Dock, objects_count
 from tests.rig.machine import KIOSK, Faults, Machine
 from tests.rig.outside import Outside
 from tests.rig.prepared import Prepared
+from tests.rig.redirected import DISK, KEYBOARD, Redirected, plugged
 
 CONTROLLER = "/sys/bus/pci/devices/0000:00:04.0"
 
@@ -96,6 +97,23 @@ async def test_keyboard_in_a_bay_is_never_let_in(prepared_machine: Prepared, pla
         assert authorised.split() == ["0", "0"]
         refused = await dock.entered("device.refused", count=2)
         assert sorted(each["bay"] for each in refused) == ["2", "3"]
+
+
+@pytest.mark.once
+async def test_camera_that_is_also_a_keyboard_is_never_let_in(prepared_machine: Prepared, place: Path, outside: Outside) -> None:
+    """It says that it is one of the dock's cameras: neither its disk nor its keys get a driver. One without keys is let in."""
+    camera = Redirected(0x46F4, 0x0001, "CAM-1", (DISK,))
+    both = replace(camera, functions=(DISK, KEYBOARD))
+    async with Machine(prepared_machine.docking(place), place / "console") as machine:
+        dock = await ready(usb_dock(machine, outside))
+        async with plugged(machine, both, place, port="2"), plugged(machine, camera, place, port="3"):
+            shown = await dock.lamp_until("2", lamp="get help")
+            assert shown["reason"] == "a disk that is also a keyboard is in bay 2; it was not let in"
+            await machine.guest.until(f"ls -d {CONTROLLER}/usb*/*-3/*:1.0/host*")
+            assert (await machine.guest.sh(f"cat {CONTROLLER}/usb*/*-[23]/authorized")).split() == ["0", "1"]
+            await machine.guest.sh(f"! ls -d {CONTROLLER}/usb*/*-2/*:1.* && ! dmesg | grep 'input:.*0000:00:04.0'")
+            (refused,) = await dock.entered("device.refused", count=1)
+            assert (refused["bay"], refused["serial"]) == ("2", "CAM-1")
 
 
 @pytest.mark.always
