@@ -5,8 +5,6 @@ Lock where the site locks, and so a log that was rolled back or forked since dif
 too: a checkpoint of a longer log, or another one of the same length, is an alarm.
 """
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import quote
@@ -16,7 +14,7 @@ from dockd.archive.s3.settings import Lock, S3Settings
 from dockd.archive.s3.wire import S3Wire
 from dockd.clock import Clock
 from dockd.core.note import NOTE_LIMIT_BYTES, Note, parse_checkpoint
-from dockd.errors import ArchiveDeniedError, ArchiveUnreachableError, LogRefusedError, UploadLostError
+from dockd.errors import ArchiveDeniedError, LogRefusedError, UploadLostError
 
 
 class S3Keeper:
@@ -80,18 +78,8 @@ class S3Keeper:
         return found
 
     async def _put(self, place: str, content: bytes) -> None:
-        parameters: dict[str, object] = {
-            "Key": place,
-            "Body": content,
-            "ContentType": "text/plain; charset=utf-8",
-            "ChecksumAlgorithm": "SHA256",  # S3 wants it said of what is locked, though the checksum itself names it
-            "ChecksumSHA256": base64.b64encode(hashlib.sha256(content).digest()).decode(),
-            "IfNoneMatch": "*",  # of two that are put at once, only one stays
-        }
+        parameters: dict[str, object] = {"IfNoneMatch": "*"}  # of two that are put at once, only one stays
         if self._settings.lock is not Lock.NONE:
             until = (self._clock.now() + timedelta(days=self._settings.retain_days)).replace(microsecond=0)
             parameters |= {"ObjectLockMode": self._settings.lock.value, "ObjectLockRetainUntilDate": until}
-        answer = await self._wire.ask("put_object", f"storing {place}", parameters)
-        if not answer.get("ETag"):
-            msg = f"storing {place}: what answered is not the store"
-            raise ArchiveUnreachableError(msg)
+        await self._wire.put(place, content, "text/plain; charset=utf-8", parameters)

@@ -4,6 +4,8 @@ aiobotocore is imported when the first request is made, so that a dock with anot
 """
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -135,6 +137,25 @@ class S3Wire:
         answer_s = self._settings.connect_s + self._settings.answer_s + work_bytes / SLOWEST_STORE_BYTES_S
         async with self._wrapped(doing, answer_s, f"no answer for {answer_s:g} s") as (client, _):
             return await self._call(client, operation, doing, parameters)
+
+    async def put(self, key: str, content: bytes, kind: str, parameters: Mapping[str, object]) -> None:
+        """Store something small whole, with its SHA-256 for the store to check; `kind` is its media type.
+
+        Raises:
+            ArchiveUnreachableError: what answered is not the store.
+            ArchiveError: as `ask`.
+        """
+        body = {
+            "Key": key,
+            "Body": content,
+            "ContentType": kind,
+            "ChecksumAlgorithm": "SHA256",  # S3 wants it said of what is locked, though the checksum itself names it
+            "ChecksumSHA256": base64.b64encode(hashlib.sha256(content).digest()).decode(),
+        }
+        answer = await self.ask("put_object", f"storing {key}", {**body, **parameters})
+        if not answer.get("ETag"):
+            msg = f"storing {key}: what answered is not the store"
+            raise ArchiveUnreachableError(msg)
 
     async def send(self, doing: str, view: memoryview, moved: Callable[[int], None], **parameters: object) -> Answer:
         """Upload one part; it may take any time, as long as something moves. A limited rate is kept part by part.
