@@ -96,8 +96,8 @@ class Delivery:
     async def _store(self, recording: Recording, sending: "_Sending") -> StoredObject | None:
         """Bring it to the archive; None if it gave way to a critical incident."""
         recording_id = recording.recording_id
-        sending.held = bool(await self._dock.journal.held([recording_id]))
-        consignment = self._consign(recording, held=sending.held)
+        held = await self._dock.journal.held([recording_id])
+        consignment = self._consign(recording, held=bool(held))
         upload = asyncio.create_task(self._dock.archive.store(consignment, recording.resume, sending))
         self._uploads[recording_id] = recording, upload
         self._give_way()  # to what came while this was no upload yet
@@ -115,7 +115,7 @@ class Delivery:
 
     async def _deliver(self, recording: Recording) -> None:
         started_s = self._dock.clock.monotonic()
-        sending = _Sending(self._dock, recording)
+        sending, ordered = _Sending(self._dock, recording), self._dock.journal.next_order()
         try:
             stored = await self._store(recording, sending)
             if stored is None:
@@ -140,8 +140,8 @@ class Delivery:
             said = await self._dock.journal.recording(recording.recording_id)
             if (said.category, said.first_amendment) != (recording.category, recording.first_amendment):
                 self._dock.retention_due.set()  # said while it was on its way
-            if not sending.held and await self._dock.journal.held([recording.recording_id]):
-                self._dock.holding_due.set()  # ordered while it was on its way
+            if ordered.is_set():
+                self._dock.holding_due.set()  # perhaps of this one, which was on its way
             self._concurrency.went_well()
             self._dock.outbox.done(recording.recording_id)
             self._keeper.proved(recording.recording_id)
@@ -187,13 +187,12 @@ class _Sending:
 
     Attributes:
         recording: on its way since the archive made room for it.
-        held: the archive was told that it is on hold.
     """
 
     def __init__(self, dock: Dock, recording: Recording) -> None:
         self._dock, self._recording_id, self._size_bytes = dock, recording.recording_id, recording.size_bytes
         self._offset_bytes = 0
-        self.recording, self.held = recording, False
+        self.recording = recording
 
     async def placed(self, point: ResumePoint) -> None:
         """Record that the upload began and where it is, so that a restart can resume it: one transaction, for each is a sync."""

@@ -31,7 +31,7 @@ class Dock:
         checkpoint_due: set when the custody log has something that the archive should witness soon.
         room_due: set when room in the spool is short, or when what the site keeps there has changed.
         sealing_due: set when a copy was finished that may be sealed.
-        holding_due: set when something was archived that was put on hold while it was on its way.
+        holding_due: set when something was archived on whose way somebody placed or lifted a hold.
         retention_due: set when somebody said what may have the archive keep recordings longer: of one, or in the policy.
     """
 
