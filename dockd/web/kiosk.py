@@ -248,8 +248,7 @@ async def _follow(response: web.StreamResponse, frames: _Frames) -> None:
     number = 0
     while True:
         await frames.next(number)
-        if number in {0, frames.number}:  # else another reader's picture is newer
-            frames.draw()
+        frames.draw()
         event = frames.since(number)
         number = frames.number
         async with asyncio.timeout(_PATIENCE_S):
