@@ -99,6 +99,7 @@ class SimArchive:
         uploads: everything that ever began, by object id.
         held: ids of objects that were held after they were sent.
         calls: names of the methods called, in order.
+        asked: ids of the recordings that it was asked to prove again, in order.
         gate: cleared by a test to hold every store before its next piece; set at first.
         waiting: set whenever a store waits at the gate.
     """
@@ -118,6 +119,7 @@ class SimArchive:
         self.uploads: dict[str, SimObject] = {}
         self.held: set[str] = set()
         self.calls: list[str] = []
+        self.asked: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.waiting = asyncio.Event()
@@ -193,6 +195,7 @@ class SimArchive:
     ) -> ArchiveProof:
         """As the protocol says."""
         self._answer("prove_again")
+        self.asked.append(stored.recording_id)
         if retain_until is not None and stored.object_id in self.uploads and not self.faults.keeps_no_longer:
             upload = self.uploads[stored.object_id]
             upload.retain_until = max(retain_until, upload.retain_until or retain_until)
